@@ -1,0 +1,105 @@
+import { z } from "zod";
+
+/** The processor's answers, for the API itself, the CLI and the page. Times are ISO 8601 in UTC. */
+
+export const Upload = z.object({
+  id: z.string().describe("The run's id."),
+  stack: z.string(),
+  name: z.string().describe("The file's name as sent."),
+  bytes: z.number().int(),
+  sha256: z.string(),
+});
+export type Upload = z.output<typeof Upload>;
+
+export const RunState = z.enum(["queued", "running", "done", "failed", "quarantined"]);
+export type RunState = z.output<typeof RunState>;
+
+export const Step = z.object({
+  name: z.string().describe("`contract`, `tables/<table>`, `commit` or `sinks/csv/<table>`."),
+  startedAt: z.iso.datetime(),
+  finishedAt: z.iso.datetime().nullable(),
+});
+export type Step = z.output<typeof Step>;
+
+export const RunOutput = z.object({
+  kind: z.enum(["table", "csv"]),
+  name: z.string().describe("The table's name."),
+  location: z.string().describe("Where it is: a path for fs, a URL elsewhere."),
+  rows: z.number().int(),
+  bytes: z.number().int(),
+});
+export type RunOutput = z.output<typeof RunOutput>;
+
+export const Run = z.object({
+  id: z.string(),
+  stack: z.string(),
+  state: RunState,
+  file: z.object({ name: z.string(), key: z.string(), bytes: z.number().int(), sha256: z.string() }),
+  rows: z
+    .object({ read: z.number().int(), clean: z.number().int(), rejected: z.number().int() })
+    .describe("Rows of the file. Every row read is either clean or rejected."),
+  attempts: z.number().int(),
+  error: z.string().nullable().describe("Why it failed or was quarantined, and what to do."),
+  steps: z.array(Step),
+  outputs: z.array(RunOutput),
+  queuedAt: z.iso.datetime(),
+  startedAt: z.iso.datetime().nullable(),
+  finishedAt: z.iso.datetime().nullable(),
+});
+export type Run = z.output<typeof Run>;
+
+export const Runs = z.object({
+  runs: z.array(Run).describe("Newest first."),
+  next: z.string().nullable().describe("Pass as `before` for the next page."),
+});
+export type Runs = z.output<typeof Runs>;
+
+export const RejectedRow = z.object({
+  row: z.number().int().describe("The row's number as a spreadsheet shows it: the header is row 1."),
+  column: z.string().nullable().describe("The column as the contract names it; null for a rule over the row."),
+  reason: z.string(),
+  value: z.string().nullable().describe("The refused cell as it was in the file."),
+});
+export type RejectedRow = z.output<typeof RejectedRow>;
+
+export const TableColumn = z.object({ name: z.string(), type: z.string().describe("DuckDB's name of the type.") });
+
+export const Table = z.object({
+  stack: z.string(),
+  name: z.string(),
+  layer: z.enum(["silver", "gold"]),
+  columns: z.array(TableColumn).describe("Empty until the first run."),
+  rows: z.number().int(),
+  bytes: z.number().int(),
+  updatedAt: z.iso.datetime().nullable(),
+});
+export type Table = z.output<typeof Table>;
+
+export const Tables = z.object({ tables: z.array(Table) });
+
+export const TableRows = Table.extend({
+  data: z.array(z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))),
+  offset: z.number().int(),
+});
+export type TableRows = z.output<typeof TableRows>;
+
+export const StackSummary = z.object({
+  name: z.string(),
+  owner: z.string(),
+  description: z.string().nullable(),
+  formats: z.array(z.string()),
+  maxBytes: z.number().int(),
+  tables: z.array(z.object({ name: z.string(), layer: z.enum(["silver", "gold"]) })),
+});
+export type StackSummary = z.output<typeof StackSummary>;
+
+export const Stacks = z.object({ environment: z.string(), stacks: z.array(StackSummary) });
+
+/** An error (RFC 9457, application/problem+json). */
+export const Problem = z.object({
+  type: z.string().describe("`urn:cais:problem:<code>`: what a program may branch on."),
+  title: z.string(),
+  status: z.number().int(),
+  detail: z.string().describe("What failed, on what, and what to do."),
+});
+export type Problem = z.output<typeof Problem>;

@@ -1,0 +1,75 @@
+import { z } from "zod";
+import { environments, StackName, targets } from "./names.ts";
+import { Stack } from "./stack.ts";
+
+/** A path below the processor's data folder. */
+const DataPath = z
+  .string()
+  .min(1)
+  .refine((path) => !path.startsWith("/") && !path.split(/[\\/]/).includes(".."), {
+    message: "must be relative to the data folder and stay in it",
+  });
+
+/**
+ * A secret reaches the processor as a file that only it can read; how the file gets there is the target's matter.
+ * An absolute path is a mounted secret, a relative one is below the data folder.
+ */
+export const SecretBinding = z.strictObject({ driver: z.literal("file"), path: z.string().min(1) });
+export type SecretBinding = z.output<typeof SecretBinding>;
+
+const FsStore = z.strictObject({ driver: z.literal("fs"), path: DataPath });
+
+const SwiftStore = z.strictObject({
+  driver: z.literal("swift"),
+  authUrl: z.url().describe("Keystone v3."),
+  region: z.string().optional(),
+  container: z.string().min(1),
+  credential: SecretBinding.describe("An application credential: JSON with `id` and `secret`."),
+});
+
+/** Where a store of objects is and how to talk to it. */
+export const ObjectStoreBinding = z.discriminatedUnion("driver", [FsStore, SwiftStore]);
+export type ObjectStoreBinding = z.output<typeof ObjectStoreBinding>;
+
+/** How the processor hears of a new object. */
+export const EventsBinding = z.discriminatedUnion("driver", [
+  z.strictObject({ driver: z.literal("in-process") }).describe("Uploads confirm themselves."),
+  z
+    .strictObject({ driver: z.literal("monitor"), intervalSeconds: z.number().int().positive() })
+    .describe("The input store is listed again and again."),
+]);
+export type EventsBinding = z.output<typeof EventsBinding>;
+
+/** One pipeline stack as the processor runs it: the request, its SQL, and the bindings of its components. */
+export const StackConfig = z.strictObject({
+  stack: Stack,
+  sql: z.record(z.string(), z.string()).describe("The text of each SQL file that the stack names."),
+  stores: z.strictObject({
+    input: ObjectStoreBinding.describe("Files as received."),
+    lake: ObjectStoreBinding.describe("Tables."),
+    output: ObjectStoreBinding.describe("What is delivered."),
+  }),
+  events: EventsBinding,
+});
+export type StackConfig = z.output<typeof StackConfig>;
+
+/** The config that the processor reads: on every target the Pulumi stack output `processor` is this very object. */
+export const ProcessorConfig = z.strictObject({
+  environment: z.enum(environments),
+  target: z.enum(targets),
+  api: z.strictObject({
+    host: z.string().default("127.0.0.1").describe("Any address but loopback needs a token."),
+    port: z.number().int().min(0).max(65_535).default(8080),
+    token: SecretBinding.optional().describe("Bearer token asked of every request to /v1."),
+  }),
+  engine: z
+    .strictObject({
+      memoryBytes: z.number().int().positive().default(1e9),
+      tempBytes: z.number().int().positive().default(20e9),
+      threads: z.number().int().positive().default(2),
+    })
+    .prefault({})
+    .describe("Limits of one run's SQL engine."),
+  stacks: z.record(StackName, StackConfig),
+});
+export type ProcessorConfig = z.output<typeof ProcessorConfig>;
