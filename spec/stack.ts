@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { crossCheck } from "./cross-check.ts";
 import { environments, Identifier, ObjectKey, StackName } from "./names.ts";
 
 const units: Record<string, number> = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
@@ -15,7 +16,8 @@ const Bytes = z.union([
     }),
 ]);
 
-const SqlFile = z
+/** The name of a SQL file in a stack's folder. */
+export const SqlFile = z
   .string()
   .regex(/^[\w-]+\.sql$/, "must be the name of a .sql file in the stack's folder")
   .describe("File in this folder with one SELECT. It sees `input` (the rows of this run) and the tables above it.");
@@ -73,7 +75,8 @@ const CsvSink = z.strictObject({
 });
 export type Sink = z.output<typeof CsvSink>;
 
-const shape = z.strictObject({
+/** A stack key by key, without the rules that span keys. */
+export const StackShape = z.strictObject({
   name: StackName.describe("The pipeline stack's name: the name of its folder."),
   owner: z.string().min(1).describe("Who answers for it; becomes a tag on every resource."),
   costCentre: z.string().min(1).optional().describe("Who pays for it. Default: the owner."),
@@ -94,53 +97,13 @@ const shape = z.strictObject({
 });
 
 /** One pipeline stack: what a data team asks for in `stacks/<name>/stack.yaml`. */
-export const Stack = shape.superRefine((stack, context) => {
-  const report = (path: (string | number)[], message: string) => context.addIssue({ code: "custom", path, message });
-  const once = (names: string[], path: (index: number) => (string | number)[]) =>
-    names.forEach((name, index) => {
-      const first = names.findIndex((other) => other.toLowerCase() === name.toLowerCase());
-      if (first < index) report(path(index), `"${name}" is there already, as number ${first + 1}`);
-    });
-  once(
-    stack.contract.columns.map(({ name }) => name),
-    (i) => ["contract", "columns", i, "name"],
-  );
-  once(
-    stack.contract.columns.map(({ from, name }) => from ?? name),
-    (i) => ["contract", "columns", i, "from"],
-  );
-  once(
-    stack.tables.map(({ name }) => name),
-    (i) => ["tables", i, "name"],
-  );
-  once(
-    stack.sinks.map(({ csv }) => csv.to),
-    (i) => ["sinks", i, "csv", "to"],
-  );
-  once(stack.environments, (i) => ["environments", i]);
-
-  stack.contract.columns.forEach(({ type, min, max, pattern, values }, i) => {
-    const at = (key: string) => ["contract", "columns", i, key];
-    const numeric = type === "integer" || type === "double";
-    if (!numeric && min !== undefined) report(at("min"), `goes with integer and double, not ${type}`);
-    if (!numeric && max !== undefined) report(at("max"), `goes with integer and double, not ${type}`);
-    if (type !== "string" && pattern !== undefined) report(at("pattern"), `goes with string, not ${type}`);
-    if (type !== "string" && values !== undefined) report(at("values"), `goes with string, not ${type}`);
-    if (min !== undefined && max !== undefined && min > max) report(at("min"), `${min} is above max, ${max}`);
-  });
-  stack.tables.forEach(({ name }, i) => {
-    if (name.toLowerCase() === "input") report(["tables", i, "name"], "`input` is what SQL calls the rows of a run");
-  });
-  const tables = stack.tables.map(({ name }) => name);
-  stack.sinks.forEach(({ csv }, i) => {
-    if (!tables.includes(csv.table))
-      report(["sinks", i, "csv", "table"], `no table "${csv.table}"; there is ${tables.join(", ")}`);
-  });
+export const Stack = StackShape.superRefine((stack, context) => {
+  for (const { path, message } of crossCheck(stack)) context.addIssue({ code: "custom", path, message });
 });
 export type Stack = z.output<typeof Stack>;
 
 /** The JSON schema of a stack.yaml for editors: its shape. `cais validate` knows the rest. */
 export const stackJsonSchema = () => ({
   title: "A Cais pipeline stack",
-  ...z.toJSONSchema(shape, { io: "input", target: "draft-7" }),
+  ...z.toJSONSchema(StackShape, { io: "input", target: "draft-7" }),
 });

@@ -1,0 +1,163 @@
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { afterAll, expect, it } from "vitest";
+import { readStack, readStacks, StackError } from "./read-stack.ts";
+
+const root = join(".cais", "tests", `read-stack-${process.pid}`);
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const good = `name: rain
+owner: weather
+environments: [dev, prod]
+source: { upload: { maxBytes: 5MB } }
+contract:
+  columns:
+    - { name: day, type: date, required: true }
+    - { name: rain, from: "Rain (mm)", type: double, min: 0 }
+tables:
+  - { name: rain, layer: silver, sql: clean.sql, disposition: append }
+sinks:
+  - csv: { table: rain, to: out/rain.csv }
+`;
+
+function folder(
+  name: string,
+  yaml: string | undefined,
+  files: Record<string, string> = { "clean.sql": "SELECT * FROM input" },
+): string {
+  const path = join(root, name);
+  mkdirSync(path, { recursive: true });
+  if (yaml !== undefined) writeFileSync(join(path, "stack.yaml"), yaml);
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(path, file), text);
+  return path;
+}
+
+function problems(path: string): string[] {
+  try {
+    readStack(path);
+  } catch (error) {
+    if (error instanceof StackError)
+      return error.message.split("\n").map((line) => line.replace(`${relative(".", path)}/`, ""));
+    throw error;
+  }
+  return [];
+}
+
+/** `good` with one text replaced, in a folder of its own. */
+const changed = (name: string, from: string, to: string) => {
+  expect(good).toContain(from);
+  return problems(folder(join(name, "rain"), good.replace(from, to)));
+};
+
+it("reads a stack with its SQL and fills in the defaults", () => {
+  const { stack, sql } = readStack(folder("good/rain", good));
+  expect(sql).toEqual({ "clean.sql": "SELECT * FROM input" });
+  expect(stack.source.upload).toEqual({ formats: ["csv"], maxBytes: 5_000_000 });
+  expect(stack.contract.onViolation).toBe("quarantine");
+  expect(stack.contract.columns[1]).toEqual({
+    name: "rain",
+    from: "Rain (mm)",
+    type: "double",
+    required: false,
+    min: 0,
+  });
+});
+
+it("tells all mistakes of a stack at once, in the order of the file", () => {
+  const bad = `name: rain
+ownr: weather
+environments: [dev, prd]
+source: { upload: { maxBytes: 5XB } }
+contract:
+  columns:
+    - { name: day, type: dat, required: "yes" }
+    - { name: rain, type: string, min: 0 }
+    - { name: Rain, type: double }
+tables:
+  - { name: input, layer: silver, sql: claen.sql, disposition: append }
+sinks:
+  - csv: { table: rian, to: ../rain.csv }
+`;
+  expect(problems(folder("all/rain", bad))).toEqual([
+    "stack.yaml:1:1: owner: missing; expected string",
+    'stack.yaml:2:1: ownr: unknown key; expected name, owner, costCentre, description, environments, source, contract, tables or sinks; did you mean "owner"?',
+    'stack.yaml:3:21: environments[1]: expected dev, staging or prod, found "prd"; did you mean "prod"?',
+    'stack.yaml:4:31: source.upload.maxBytes: must be a number and one of B, kB, MB, GB, KiB, MiB, GiB, found "5XB"',
+    'stack.yaml:7:26: contract.columns[0].type: expected string, integer, double, boolean, date or timestamp, found "dat"; did you mean "date"?',
+    'stack.yaml:7:41: contract.columns[0].required: expected boolean, found "yes"',
+    "stack.yaml:8:40: contract.columns[1].min: goes with integer and double, not string",
+    'stack.yaml:9:15: contract.columns[2].name: "Rain" is there already, as number 2',
+    "stack.yaml:11:13: tables[0].name: `input` is what SQL calls the rows of a run; choose another name",
+    'stack.yaml:11:40: tables[0].sql: there is no file claen.sql in the stack\'s folder; create it; did you mean "clean.sql"?',
+    'stack.yaml:13:19: sinks[0].csv.table: no table "rian"; there is input',
+    'stack.yaml:13:29: sinks[0].csv.to: must be relative, with no empty, . or .. part, found "../rain.csv"',
+  ]);
+});
+
+it.each([
+  [
+    "a folder of another name",
+    "name: rain\n",
+    "name: snow\n",
+    ['stack.yaml:1:7: name: must be the folder\'s name, "rain", found "snow"'],
+  ],
+  [
+    "a minimum above the maximum",
+    "min: 0",
+    "min: 2, max: 1",
+    ["stack.yaml:8:59: contract.columns[1].min: 2 is above max, 1"],
+  ],
+  [
+    "two headers alike",
+    'from: "Rain (mm)"',
+    "from: day",
+    ["stack.yaml:8:27: contract.columns[1].from: column 1 has this header already, by its name"],
+  ],
+  [
+    "a key twice",
+    "owner: weather",
+    "owner: weather\nowner: me",
+    ["stack.yaml:3:1: not valid YAML: Map keys must be unique"],
+  ],
+  [
+    "text that is no YAML",
+    "owner: weather",
+    "owner: [weather",
+    [
+      "stack.yaml:3:1: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]",
+    ],
+  ],
+])("places %s", (name, from, to, expected) => {
+  const found = changed(name, from, to);
+  expect(found.slice(0, expected.length)).toEqual(expected);
+});
+
+it("refuses a file that is missing, a link, too large or an alias bomb", () => {
+  expect(problems(folder("none/rain", undefined))).toEqual([
+    "stack.yaml:1:1: there is no file stack.yaml in the stack's folder; create it",
+  ]);
+  const linked = folder("link/rain", good, {});
+  symlinkSync("/etc/hostname", join(linked, "clean.sql"));
+  expect(problems(linked)).toEqual([
+    "stack.yaml:10:39: tables[0].sql: clean.sql must be a plain file, not a link or folder",
+  ]);
+  expect(problems(folder("large/rain", `#${"x".repeat(1 << 20)}`))).toEqual([
+    "stack.yaml:1:1: stack.yaml has 1048577 bytes; the limit is 1048576",
+  ]);
+  const bomb = `a: &a [x,x,x,x,x,x,x,x,x]\n${[..."bcdefgh"].map((c, i) => `${c}: &${c} [${Array(9).fill(`*${"abcdefg"[i]}`).join()}]`).join("\n")}\n`;
+  expect(problems(folder("bomb/rain", bomb))).toEqual([
+    "stack.yaml:1:1: not valid YAML: Excessive alias count indicates a resource exhaustion attack",
+  ]);
+});
+
+it("reads every folder of stacks and joins their problems", () => {
+  const stacks = join(root, "many");
+  folder("many/rain", good);
+  folder("many/snow", good);
+  writeFileSync(join(stacks, "stack.schema.json"), "{}");
+  expect(() => readStacks(stacks)).toThrow(
+    'snow/stack.yaml:1:7: name: must be the folder\'s name, "snow", found "rain"',
+  );
+  rmSync(join(stacks, "snow"), { recursive: true });
+  expect(readStacks(stacks).map(({ stack }) => stack.name)).toEqual(["rain"]);
+});
