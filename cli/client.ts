@@ -1,0 +1,83 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Problem } from "@cais/spec/api.ts";
+import type { z } from "zod";
+import { Failure } from "./failure.ts";
+import { defaultDataFolder } from "./root.ts";
+
+/** Where a running `cais start` says its address, inside its data folder. */
+export const addressFile = "address";
+
+/** Which processor a command talks to. */
+export interface Connection {
+  url: string;
+  token?: string;
+}
+
+/** The processor given by `--url`, by CAIS_URL, or the one that `cais start` runs on this machine. */
+export async function connect(url: string | undefined): Promise<Connection> {
+  const token = process.env["CAIS_TOKEN"];
+  const address = url ?? process.env["CAIS_URL"] ?? (await readAddress()) ?? "http://127.0.0.1:8080";
+  if (!/^https?:\/\/[^/]+\/?$/.test(address))
+    throw new Failure(`the processor's address must look like http://host:port, not ${address}`, { exitCode: 2 });
+  return { url: address.replace(/\/$/, ""), ...(token && { token }) };
+}
+
+async function readAddress(): Promise<string | undefined> {
+  try {
+    return (await readFile(join(defaultDataFolder, addressFile), "utf8")).trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+/** Sends a request and returns the answer; a problem or a processor out of reach becomes a `Failure`. */
+export async function request({ url, token }: Connection, path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers);
+  if (token) headers.set("authorization", `Bearer ${token}`);
+  let response: Response;
+  try {
+    response = await fetch(`${url}${path}`, { ...init, headers });
+  } catch (cause) {
+    if (init.signal?.aborted) throw cause;
+    throw new Failure(`no processor answers at ${url}; start one with npm start, or name another with --url`, {
+      cause,
+    });
+  }
+  if (response.ok) return response;
+  if (response.status === 401)
+    throw new Failure(`the processor at ${url} asks for a token; put it in the environment variable CAIS_TOKEN`);
+  throw new Failure(
+    explain(await response.text()) ?? `${url}${path} answered ${response.status} ${response.statusText}`,
+  );
+}
+
+/** The sentence of a problem (RFC 9457); undefined when a proxy in between answered something else. */
+function explain(body: string): string | undefined {
+  if (!body.startsWith("{")) return undefined;
+  const problem = Problem.safeParse(JSON.parse(body));
+  return problem.success ? `${problem.data.title}: ${problem.data.detail}` : undefined;
+}
+
+/** Sends a request and parses its JSON answer. */
+export async function requestJson<Schema extends z.ZodType>(
+  connection: Connection,
+  path: string,
+  schema: Schema,
+  init?: RequestInit,
+): Promise<z.output<Schema>> {
+  return parseAnswer(await request(connection, path, init), schema);
+}
+
+/** The JSON of an answer, held to the schema. */
+export async function parseAnswer<Schema extends z.ZodType>(
+  response: Response,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  const parsed = schema.safeParse(await response.json());
+  if (parsed.success) return parsed.data;
+  throw new Failure(`${response.url} answered something else than expected; is it a Cais processor of this version?`, {
+    cause: parsed.error,
+  });
+}

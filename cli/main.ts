@@ -1,0 +1,62 @@
+import { Command } from "commander";
+import packageJson from "../package.json" with { type: "json" };
+import { StackError } from "@cais/spec/read-stack.ts";
+import { checkCommand } from "./check.ts";
+import { Failure } from "./failure.ts";
+import { ingestCommand } from "./ingest.ts";
+import { matrixCommand } from "./matrix.ts";
+import { planCommand } from "./plan.ts";
+import { runsCommand } from "./runs.ts";
+import { schemaCommand } from "./schema.ts";
+import { startCommand } from "./start.ts";
+import { validateCommand } from "./validate.ts";
+
+const program = new Command("cais")
+  .description("Data-ingestion pipelines as code: plan, review, run and feed them.")
+  .version(packageJson.version)
+  .showHelpAfterError("(cais --help tells more)")
+  .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "cais: ")) });
+
+for (const command of [
+  startCommand(),
+  ingestCommand(),
+  runsCommand(),
+  validateCommand(),
+  planCommand(),
+  checkCommand(),
+  schemaCommand(),
+  matrixCommand(),
+])
+  program.addCommand(command.copyInheritedSettings(program));
+
+program.exitOverride();
+for (const command of program.commands) command.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = tell(error);
+}
+
+function tell(error: unknown): number {
+  if (isCommanderExit(error)) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof Failure) {
+    process.stderr.write(`cais: ${error.message}\n`);
+    return error.exitCode;
+  }
+  if (error instanceof StackError) {
+    process.stderr.write(`${error.message}\n`);
+    return 1;
+  }
+  // Nothing expected: a mistake of ours, so show where.
+  process.stderr.write(
+    `cais: unexpected failure, please report it: ${error instanceof Error ? error.stack : String(error)}\n`,
+  );
+  return 1;
+}
+
+function isCommanderExit(error: unknown): error is { exitCode: number } {
+  return (
+    error instanceof Error && "code" in error && String(error.code).startsWith("commander.") && "exitCode" in error
+  );
+}

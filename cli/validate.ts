@@ -1,0 +1,63 @@
+import { existsSync, readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { formatProblem, readStack, StackError, type StackProblem } from "@cais/spec/read-stack.ts";
+import { suggest } from "@cais/spec/suggest.ts";
+import { Command } from "commander";
+import { Failure } from "./failure.ts";
+import { stacksFolder } from "./root.ts";
+
+/** `cais validate`: every mistake of every stack at once, each at its place. */
+export const validateCommand = (): Command =>
+  new Command("validate")
+    .description("check stack.yaml files: all mistakes at once, each with its place and remedy")
+    .argument("[stack...]", "names in stacks/, or folders; all of stacks/ when none is given")
+    .option("--json", "print one JSON object: { stacks, problems }")
+    .addHelpText("after", "\nExit codes: 0 all are valid, 1 there are mistakes, 2 no such stack.")
+    .action((names: string[], { json }: { json?: true }) => {
+      const folders = names.length > 0 ? names.map(findFolder) : allFolders();
+      const problems = folders.flatMap(problemsOf);
+      if (json)
+        process.stdout.write(
+          `${JSON.stringify({ stacks: folders.map((folder) => basename(folder)), problems }, undefined, 2)}\n`,
+        );
+      else report(folders, problems);
+      if (problems.length > 0) process.exitCode = 1;
+    });
+
+function problemsOf(folder: string): StackProblem[] {
+  try {
+    readStack(folder);
+    return [];
+  } catch (error) {
+    if (error instanceof StackError) return error.problems;
+    throw error;
+  }
+}
+
+function allFolders(): string[] {
+  const entries = readdirSync(stacksFolder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return entries.map(({ name }) => join(stacksFolder, name)).toSorted();
+}
+
+function findFolder(name: string): string {
+  if (existsSync(join(stacksFolder, name))) return join(stacksFolder, name);
+  if (existsSync(name)) return name;
+  const known = allFolders().map((folder) => basename(folder));
+  const nearest = suggest(name, known);
+  throw new Failure(
+    `there is no stack "${name}"; ${nearest ? `did you mean "${nearest}"?` : `there is ${known.join(", ") || "none yet in stacks/"}`}`,
+    { exitCode: 2 },
+  );
+}
+
+function report(folders: string[], problems: StackProblem[]) {
+  for (const problem of problems) process.stderr.write(`${formatProblem(problem)}\n`);
+  if (folders.length === 0)
+    process.stdout.write("There is no stack in stacks/ yet; CONTRIBUTING.md tells how to add one.\n");
+  else
+    process.stdout.write(
+      `${count(folders.length, "stack")}, ${problems.length > 0 ? count(problems.length, "mistake") : "all valid"}\n`,
+    );
+}
+
+const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;
