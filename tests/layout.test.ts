@@ -10,7 +10,7 @@ interface Source {
   text: string;
 }
 
-/** What git tracks or would: what is ignored is nobody's layout. */
+/** What git tracks or would, but for this file: its examples break every rule. */
 const sources: Source[] = execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
   cwd: root,
   encoding: "utf8",
@@ -19,7 +19,7 @@ const sources: Source[] = execFileSync("git", ["ls-files", "--cached", "--others
   .filter(
     (path) =>
       /(\.(ts|tsx|mjs|js|py|sh|sql|yaml|yml|json|md|service|timer)|Dockerfile)$/.test(path) &&
-      path !== "package-lock.json",
+      !["package-lock.json", "tests/layout.test.ts"].includes(path),
   )
   .flatMap((path) => {
     const text = readIfThere(join(root, path));
