@@ -1,0 +1,236 @@
+import { createRequire } from "node:module";
+import path from "node:path";
+import * as grpc from "@grpc/grpc-js";
+import analyzerrpc from "@pulumi/pulumi/proto/analyzer_grpc_pb.js";
+import analyzerpb from "@pulumi/pulumi/proto/analyzer_pb.js";
+import emptypb from "google-protobuf/google/protobuf/empty_pb.js";
+import { type Child, startChild } from "./child.ts";
+import { PlanError } from "./error.ts";
+import { outputsOf } from "./monitor.ts";
+import type { Violation } from "./plan.ts";
+import type { Project } from "./project.ts";
+import type { Registration } from "./registration.ts";
+import { channelOptions } from "./server.ts";
+import { referenceUrn } from "./urn.ts";
+import { decode, encode, type Properties, withoutReferences } from "./value.ts";
+
+const severities = [null, "low", "medium", "high", "critical"] as const;
+
+/** A policy pack at work: Pulumi's own entry point for packs, spoken to over the Analyzer protocol. */
+export class PolicyPack {
+  readonly #child: Child;
+  readonly #client: analyzerrpc.AnalyzerClient;
+  readonly #folder: string;
+  /** Rules that are not disabled. */
+  policies: string[] = [];
+
+  private constructor(child: Child, address: string, folder: string) {
+    this.#child = child;
+    this.#client = new analyzerrpc.AnalyzerClient(address, grpc.credentials.createInsecure(), channelOptions);
+    this.#folder = folder;
+  }
+
+  /** Starts the pack in `folder` and configures it; what it prints goes to `onLine`. */
+  static async start(
+    folder: string,
+    project: Project,
+    engineAddress: string,
+    own: (child: Child) => void,
+    onLine: (line: string) => void,
+  ): Promise<PolicyPack> {
+    const lines: string[] = [];
+    const { promise: port, resolve: setPort } = Promise.withResolvers<string>();
+    let serving = false;
+    const child = startChild({
+      script: packEntry(folder),
+      arguments: [engineAddress, folder],
+      folder,
+      environment: {
+        PULUMI_CONFIG: JSON.stringify(Object.fromEntries(project.config)),
+        PULUMI_NODEJS_ORGANIZATION: project.organization,
+        PULUMI_NODEJS_PROJECT: project.name,
+        PULUMI_NODEJS_STACK: project.stack,
+        PULUMI_NODEJS_DRY_RUN: "true",
+      },
+      onLine: (line, stream) => {
+        if (!serving && stream === "stdout" && /^\d+$/.test(line)) {
+          serving = true;
+          setPort(line);
+        } else if (serving) onLine(line);
+        else lines.push(line);
+      },
+    });
+    own(child);
+    const died = child.exit.then(({ code, signal }) => {
+      throw packFailed(folder, reason(lines) ?? `it ended with ${signal ?? `exit code ${code}`}`);
+    });
+    const pack = await Promise.race([port, died]).then((bound) => new PolicyPack(child, `127.0.0.1:${bound}`, folder));
+    for (const line of lines) onLine(line);
+    // From here on its end shows in the calls.
+    died.catch(() => undefined);
+    await pack.#configure(project, engineAddress);
+    return pack;
+  }
+
+  close(): void {
+    this.#client.close();
+    this.#child.kill();
+  }
+
+  async #configure(project: Project, engineAddress: string): Promise<void> {
+    const handshake = new analyzerpb.AnalyzerHandshakeRequest()
+      .setEngineAddress(engineAddress)
+      .setRootDirectory(this.#folder)
+      .setProgramDirectory(this.#folder);
+    // 1.21 of the policy SDK serves no handshake; later ones may.
+    await this.#call<unknown>((done) => this.#client.handshake(handshake, done)).catch((error: unknown) => {
+      if (!isUnimplemented(error)) throw error;
+    });
+    const stack = new analyzerpb.AnalyzerStackConfigureRequest()
+      .setStack(project.stack)
+      .setProject(project.name)
+      .setOrganization(project.organization)
+      .setDryRun(true)
+      .setConfigSecretKeysList(project.secretKeys);
+    for (const [key, value] of project.config) stack.getConfigMap().set(key, value);
+    await this.#call<unknown>((done) => this.#client.configureStack(stack, done));
+
+    const info = await this.#call<analyzerpb.AnalyzerInfo>((done) =>
+      this.#client.getAnalyzerInfo(new emptypb.Empty(), done),
+    );
+    const request = new analyzerpb.ConfigureAnalyzerRequest();
+    for (const policy of info.getPoliciesList()) {
+      const initial = info.getInitialconfigMap().get(policy.getName());
+      const level = initial?.getEnforcementlevel() ?? policy.getEnforcementlevel();
+      if (level !== analyzerpb.EnforcementLevel.DISABLED) this.policies.push(policy.getName());
+      // The engine, not the pack, fills in what the schema of a policy's config has as defaults.
+      const defaults: Properties = {};
+      for (const [key, schema] of Object.entries(decode(policy.getConfigschema()?.getProperties())))
+        if (schema !== null && typeof schema === "object" && !Array.isArray(schema) && schema["default"] !== undefined)
+          defaults[key] = schema["default"];
+      const config = new analyzerpb.PolicyConfig()
+        .setEnforcementlevel(level)
+        .setProperties(encode({ ...defaults, ...decode(initial?.getProperties()) }));
+      request.getPolicyconfigMap().set(policy.getName(), config);
+    }
+    if (info.getSupportsconfig()) await this.#call<unknown>((done) => this.#client.configure(request, done));
+  }
+
+  /** Holds every resource, then the stack, to the rules. Resource rules see inputs, stack rules outputs. */
+  async review(resources: ReadonlyMap<string, Registration>, rootUrn: string): Promise<Violation[]> {
+    const all = [...resources.values()];
+    const perResource = await Promise.all(
+      all.map(async (resource) => {
+        const request = new analyzerpb.AnalyzeRequest()
+          .setType(resource.type)
+          .setUrn(resource.urn)
+          .setName(resource.name)
+          .setProperties(propertiesOf(resource.inputs))
+          .setOptions(optionsOf(resource))
+          .setProvider(providerOf(resource, resources));
+        const response = await this.#call<analyzerpb.AnalyzeResponse>((done) => this.#client.analyze(request, done));
+        return violationsOf(response, () => resource.urn);
+      }),
+    );
+    const request = new analyzerpb.AnalyzeStackRequest().setResourcesList(
+      all.map((resource) => stackResource(resource, resources)),
+    );
+    const response = await this.#call<analyzerpb.AnalyzeResponse>((done) => this.#client.analyzeStack(request, done));
+    // A stack rule may name the resource that it is about; otherwise it is about the stack.
+    const ofStack = violationsOf(response, (urn) => (resources.has(urn) ? urn : rootUrn));
+    return [...perResource.flat(), ...ofStack];
+  }
+
+  #call<Response>(
+    start: (done: (error: grpc.ServiceError | null, response: Response) => void) => void,
+  ): Promise<Response> {
+    return new Promise((resolve, reject) => {
+      start((error, response) => {
+        if (!error) resolve(response);
+        else if (isUnimplemented(error)) reject(error);
+        else reject(packFailed(this.#folder, error.details, error));
+      });
+    });
+  }
+}
+
+const isUnimplemented = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === grpc.status.UNIMPLEMENTED;
+
+const packFailed = (folder: string, why: string, cause?: unknown): PlanError =>
+  new PlanError("pack-failed", `the policy pack in ${path.basename(folder)}/ does not work: ${why}`, { cause });
+
+function packEntry(folder: string): string {
+  try {
+    return createRequire(path.join(folder, "package.json")).resolve("@pulumi/pulumi/cmd/run-policy-pack");
+  } catch (cause) {
+    throw packFailed(folder, "@pulumi/pulumi is not installed there", cause);
+  }
+}
+
+/** The line that says why a child ended: the first that looks like an error, else the first of all. */
+function reason(lines: string[]): string | undefined {
+  const error = lines.find((line) => /\b\w*Error\b.*:|^error/.test(line)) ?? lines.find((line) => line.trim() !== "");
+  return error?.trim();
+}
+
+function violationsOf(response: analyzerpb.AnalyzeResponse, about: (urn: string) => string): Violation[] {
+  return response.getDiagnosticsList().map((diagnostic) => ({
+    policy: diagnostic.getPolicyname(),
+    pack: diagnostic.getPolicypackname(),
+    // A pack reports what it could not remediate as mandatory, as the real engine does.
+    level: diagnostic.getEnforcementlevel() === analyzerpb.EnforcementLevel.ADVISORY ? "advisory" : "mandatory",
+    severity: severities[diagnostic.getSeverity()] ?? null,
+    message: diagnostic.getMessage() || diagnostic.getDescription(),
+    urn: about(diagnostic.getUrn()),
+  }));
+}
+
+/** Properties as rules see them; those that begin with `__` are the engine's own. */
+function propertiesOf(properties: Properties) {
+  const visible = Object.entries(properties).filter(([key]) => !key.startsWith("__"));
+  return encode(Object.fromEntries(visible.map(([key, value]) => [key, withoutReferences(value)])));
+}
+
+function optionsOf(resource: Registration): analyzerpb.AnalyzerResourceOptions {
+  return new analyzerpb.AnalyzerResourceOptions()
+    .setParent(resource.parent)
+    .setProtect(resource.protect ?? false)
+    .setIgnorechangesList(resource.ignoreChanges)
+    .setAdditionalsecretoutputsList(resource.additionalSecretOutputs)
+    .setAliasesList(resource.aliasUrns)
+    .setDeletebeforereplace(resource.deleteBeforeReplace ?? false)
+    .setDeletebeforereplacedefined(resource.deleteBeforeReplace !== undefined)
+    .setCustomtimeouts(new analyzerpb.AnalyzerResourceOptions.CustomTimeouts());
+}
+
+function providerOf(
+  { provider }: Registration,
+  resources: ReadonlyMap<string, Registration>,
+): analyzerpb.AnalyzerProviderResource | undefined {
+  const found = resources.get(referenceUrn(provider));
+  if (!found) return undefined;
+  return new analyzerpb.AnalyzerProviderResource()
+    .setType(found.type)
+    .setUrn(found.urn)
+    .setName(found.name)
+    .setProperties(propertiesOf(found.inputs));
+}
+
+function stackResource(
+  resource: Registration,
+  resources: ReadonlyMap<string, Registration>,
+): analyzerpb.AnalyzerResource {
+  const message = new analyzerpb.AnalyzerResource()
+    .setType(resource.type)
+    .setUrn(resource.urn)
+    .setName(resource.name)
+    .setProperties(propertiesOf(outputsOf(resource)))
+    .setOptions(optionsOf(resource))
+    .setProvider(providerOf(resource, resources))
+    .setParent(resource.parent)
+    .setDependenciesList(resource.dependencies);
+  for (const [key, urns] of Object.entries(resource.propertyDependencies))
+    message.getPropertydependenciesMap().set(key, new analyzerpb.AnalyzerPropertyDependencies().setUrnsList(urns));
+  return message;
+}

@@ -1,0 +1,42 @@
+/** What a plan can fail of. */
+export type PlanErrorCode =
+  | "aborted"
+  | "config-missing"
+  | "duplicate-urn"
+  | "invoke-unanswered"
+  | "missing-parent"
+  | "pack-failed"
+  | "program-died"
+  | "program-failed"
+  | "project-invalid"
+  | "sdk-version"
+  | "stack-reference"
+  | "stack-unknown";
+
+/** A place in the program; `file` is relative to the project's root where it is in it. */
+export interface Location {
+  file: string;
+  line: number;
+}
+
+/** Why there is no plan: one message for a person, the rest for a program. */
+export class PlanError extends Error {
+  override name = "PlanError";
+  readonly code: PlanErrorCode;
+  readonly location: Location | undefined;
+  readonly urn: string | undefined;
+
+  constructor(
+    code: PlanErrorCode,
+    message: string,
+    details: { location?: Location | undefined; urn?: string | undefined; cause?: unknown } = {},
+  ) {
+    super(
+      details.location ? `${details.location.file}:${details.location.line}: ${message}` : message,
+      details.cause === undefined ? {} : { cause: details.cause },
+    );
+    this.code = code;
+    this.location = details.location;
+    this.urn = details.urn;
+  }
+}

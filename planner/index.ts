@@ -1,0 +1,178 @@
+import * as grpc from "@grpc/grpc-js";
+import enginerpc from "@pulumi/pulumi/proto/engine_grpc_pb.js";
+import enginepb from "@pulumi/pulumi/proto/engine_pb.js";
+import resrpc from "@pulumi/pulumi/proto/resource_grpc_pb.js";
+import emptypb from "google-protobuf/google/protobuf/empty_pb.js";
+import path from "node:path";
+import { PolicyPack } from "./analyzer.ts";
+import { type Answer, answers as declaredAnswers } from "./answers.ts";
+import type { Child } from "./child.ts";
+import { PlanError } from "./error.ts";
+import { Monitor } from "./monitor.ts";
+import { type Message, type Plan, toPlan } from "./plan.ts";
+import { programError, requireSdk, startProgram } from "./program.ts";
+import { loadProject, type Project } from "./project.ts";
+import { channelOptions, listen, unary } from "./server.ts";
+
+export { PlanError, type PlanErrorCode } from "./error.ts";
+export type { Message, Plan, PlannedResource, Violation } from "./plan.ts";
+
+export interface PlanOptions {
+  /** The folder with Pulumi.yaml. */
+  root: string;
+  stack: string;
+  /** The folder of a policy pack to hold the plan to. */
+  policyPack?: string;
+  /** Ends everything that was started; the plan is refused with code `aborted`. */
+  signal?: AbortSignal;
+  /** Answers to data sources. Default: those of `answers.ts`. */
+  answers?: Readonly<Record<string, Answer>>;
+}
+
+/**
+ * Plans a stack offline: runs its program, unchanged, against an engine of ours on the loopback interface, then the
+ * policy pack. Needs no credential, provider plugin or Pulumi CLI, and decrypts nothing.
+ * @throws PlanError when there is no plan; a violation is part of the plan, not an error.
+ */
+export async function plan({ root, stack, policyPack, signal, answers }: PlanOptions): Promise<Plan> {
+  const project = await loadProject(path.resolve(root), stack);
+  requireSdk(project);
+  const deployment = new Planning(project, answers ?? declaredAnswers);
+  const abort = () => deployment.fail(new PlanError("aborted", `the plan of ${stack} was stopped`));
+  if (signal?.aborted) abort();
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    return await Promise.race([
+      deployment.run(policyPack === undefined ? undefined : path.resolve(policyPack)),
+      deployment.failed,
+    ]);
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    await deployment.close();
+  }
+}
+
+/** One plan in the making, with all that has to be ended after it. */
+class Planning {
+  /** Rejected by the first failure. */
+  readonly failed: Promise<never>;
+  readonly #project: Project;
+  readonly #monitor: Monitor;
+  readonly #server = new grpc.Server(channelOptions);
+  readonly #children = new Set<Child>();
+  readonly #messages: Message[] = [];
+  readonly #reject: (error: PlanError) => void;
+  #failure: PlanError | undefined;
+  #pack: PolicyPack | undefined;
+
+  constructor(project: Project, answers: Readonly<Record<string, Answer>>) {
+    this.#project = project;
+    this.#monitor = new Monitor(project, answers, (error) => this.#refuse(error));
+    const { promise, reject } = Promise.withResolvers<never>();
+    this.failed = promise;
+    this.#reject = reject;
+    // Whoever waits for the plan hears of it; a failure while closing has no one to tell.
+    promise.catch(() => undefined);
+  }
+
+  /** Fails the plan at once. */
+  fail(error: PlanError): void {
+    this.#failure ??= error;
+    this.#reject(this.#failure);
+  }
+
+  async run(packFolder: string | undefined): Promise<Plan> {
+    this.#server.addService(resrpc.ResourceMonitorService, this.#monitor.service());
+    this.#server.addService(enginerpc.EngineService, this.#engine());
+    const address = await listen(this.#server);
+    const starting =
+      packFolder === undefined
+        ? undefined
+        : PolicyPack.start(
+            packFolder,
+            this.#project,
+            address,
+            (child) => this.#children.add(child),
+            (line) => this.#say("policy-pack", "info", line),
+          );
+    const [pack] = await Promise.all([starting, this.#runProgram(address)]);
+    this.#pack = pack;
+    const violations = pack ? await pack.review(this.#monitor.resources, this.#monitor.rootUrn) : [];
+    const policies = pack?.policies ?? [];
+    return toPlan(this.#project, this.#monitor, { policies, violations, messages: this.#messages });
+  }
+
+  async close(): Promise<void> {
+    this.#pack?.close();
+    this.#monitor.close();
+    for (const child of this.#children) child.kill();
+    this.#server.forceShutdown();
+    await Promise.allSettled([...this.#children].map((child) => child.exit));
+  }
+
+  async #runProgram(address: string): Promise<void> {
+    const last: string[] = [];
+    const program = startProgram(this.#project, address, (line) => {
+      last.push(line);
+      this.#say("program", "info", line);
+    });
+    this.#children.add(program);
+    const { code, signal } = await program.exit;
+    if (this.#failure) throw this.#failure;
+    if (code === 0 && this.#monitor.finished) return;
+    const how = signal ? `by ${signal}` : `with exit code ${code}`;
+    const said = last.findLast((line) => line.trim() !== "");
+    throw new PlanError(
+      "program-died",
+      `the program ended ${how} before it was done${said ? `; the last that it said: ${said.trim()}` : ""}`,
+    );
+  }
+
+  /** Takes note of a failed step. Its place may come with the SDK's own report, which follows. */
+  #refuse(error: PlanError): void {
+    this.#failure ??= error;
+    if (this.#failure.location) this.fail(this.#failure);
+  }
+
+  #engine(): enginerpc.IEngineServer {
+    return {
+      log: unary((request: enginepb.LogRequest) => {
+        this.#log(request);
+        return empty();
+      }),
+      getRootResource: unary(() => new enginepb.GetRootResourceResponse().setUrn(this.#monitor.rootUrn)),
+      setRootResource: unary((request: enginepb.SetRootResourceRequest) => {
+        this.#monitor.rootUrn = request.getUrn();
+        return new enginepb.SetRootResourceResponse();
+      }),
+      startDebugging: unary(empty),
+      requirePulumiVersion: unary(() => new enginepb.RequirePulumiVersionResponse()),
+    };
+  }
+
+  #log(request: enginepb.LogRequest): void {
+    const { DEBUG, INFO, WARNING } = enginepb.LogSeverity;
+    const severity = request.getSeverity();
+    if (severity === DEBUG || request.getEphemeral()) return;
+    if (severity === INFO || severity === WARNING) {
+      this.#say("program", severity === INFO ? "info" : "warning", request.getMessage(), request.getUrn());
+      return;
+    }
+    const reported = programError(request.getMessage(), this.#project);
+    if (!this.#failure) this.fail(reported);
+    else
+      this.#reject(
+        new PlanError(this.#failure.code, this.#failure.message, {
+          location: reported.location,
+          urn: this.#failure.urn,
+          cause: this.#failure.cause,
+        }),
+      );
+  }
+
+  #say(from: Message["from"], level: Message["level"], text: string, urn = ""): void {
+    this.#messages.push({ level, text, urn: urn || null, from });
+  }
+}
+
+const empty = () => new emptypb.Empty();

@@ -1,0 +1,161 @@
+import type { Location } from "./error.ts";
+import type { Monitor } from "./monitor.ts";
+import type { Project } from "./project.ts";
+import type { Registration } from "./registration.ts";
+import { referenceUrn } from "./urn.ts";
+import { type Json, marks, mask, secretMark, secretTexts } from "./value.ts";
+
+/**
+ * An offline plan: what the program asks for, not what a provider would answer. All of it is plain JSON and may be
+ * shown: secrets are `[secret]`, and what only a deployment can know is `[unknown]`.
+ */
+export interface Plan {
+  project: string;
+  stack: string;
+  /** From the stack down, children after their parent, siblings by type and name. */
+  resources: PlannedResource[];
+  /** The stack's outputs. */
+  outputs: Record<string, Json>;
+  /** The rules of the policy pack that were checked; empty without a pack. */
+  policies: string[];
+  violations: Violation[];
+  /** What program and policy pack said, in their order. */
+  messages: Message[];
+}
+
+export interface PlannedResource {
+  urn: string;
+  type: string;
+  name: string;
+  /** A URN; null for the stack itself. */
+  parent: string | null;
+  /** A provider makes it; else it is a component. */
+  custom: boolean;
+  /** A remote component: its children are known only to its provider's binary. */
+  opaque: boolean;
+  /** It exists already and is only read. */
+  read: boolean;
+  /** The id of what is read or imported, else null. */
+  id: string | null;
+  inputs: Record<string, Json>;
+  /** What a component gives to the rest of the program; null for what a provider makes. */
+  outputs: Record<string, Json> | null;
+  /** Names of inputs that hold a secret, or a value that is not known yet, at any depth. */
+  secretInputs: string[];
+  unknownInputs: string[];
+  dependencies: string[];
+  propertyDependencies: Record<string, string[]>;
+  /** The URN of its provider, null for components. */
+  provider: string | null;
+  protect: boolean;
+  retainOnDelete: boolean;
+  deletedWith: string | null;
+  /** URNs that the resource may have had. */
+  aliases: string[];
+  ignoreChanges: string[];
+  replaceOnChanges: string[];
+  additionalSecretOutputs: string[];
+  /** Where the program asks for it; null for code outside functions, of which the SDK says nothing. */
+  location: Location | null;
+}
+
+/** A rule that a resource, or the stack as a whole, breaks. */
+export interface Violation {
+  policy: string;
+  pack: string;
+  level: "advisory" | "mandatory";
+  severity: "low" | "medium" | "high" | "critical" | null;
+  message: string;
+  urn: string;
+}
+
+export interface Message {
+  level: "info" | "warning" | "error";
+  text: string;
+  /** The resource that it is about. */
+  urn: string | null;
+  from: "program" | "policy-pack";
+}
+
+/** Makes the plan of what the monitor saw. */
+export function toPlan(
+  { name: project, stack }: Project,
+  { resources, rootUrn }: Monitor,
+  review: { policies: string[]; violations: Violation[]; messages: Message[] },
+): Plan {
+  const redact = redactor(resources.values());
+  const maskAll = (properties: Record<string, Json>) =>
+    Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, mask(value, redact)]));
+  return {
+    project,
+    stack,
+    resources: fromTheRoot([...resources.values()]).map((resource) => toPlanned(resource, maskAll)),
+    outputs: maskAll(resources.get(rootUrn)?.outputs ?? {}),
+    policies: review.policies,
+    violations: review.violations.map((violation) => ({ ...violation, message: redact(violation.message) })),
+    messages: review.messages.map((message) => ({ ...message, text: redact(message.text) })),
+  };
+}
+
+function toPlanned(
+  resource: Registration,
+  maskAll: (properties: Record<string, Json>) => Record<string, Json>,
+): PlannedResource {
+  const marked = Object.entries(resource.inputs).map(([key, value]) => ({ key, ...marks(value) }));
+  return {
+    urn: resource.urn,
+    type: resource.type,
+    name: resource.name,
+    parent: resource.parent || null,
+    custom: resource.custom,
+    opaque: resource.remote,
+    read: resource.read,
+    id: resource.id || null,
+    inputs: maskAll(resource.inputs),
+    outputs: resource.outputs ? maskAll(resource.outputs) : null,
+    secretInputs: marked.filter(({ secret }) => secret).map(({ key }) => key),
+    unknownInputs: marked.filter(({ unknown }) => unknown).map(({ key }) => key),
+    dependencies: resource.dependencies.toSorted(),
+    propertyDependencies: Object.fromEntries(
+      Object.entries(resource.propertyDependencies)
+        .filter(([, urns]) => urns.length > 0)
+        .map(([key, urns]) => [key, urns.toSorted()]),
+    ),
+    provider: resource.provider ? referenceUrn(resource.provider) : null,
+    protect: resource.protect ?? false,
+    retainOnDelete: resource.retainOnDelete ?? false,
+    deletedWith: resource.deletedWith || null,
+    aliases: resource.aliasUrns,
+    ignoreChanges: resource.ignoreChanges,
+    replaceOnChanges: resource.replaceOnChanges,
+    additionalSecretOutputs: resource.additionalSecretOutputs,
+    location: resource.location ?? null,
+  };
+}
+
+/** Registrations come in an order that timing decides; a plan must not. */
+function fromTheRoot(resources: Registration[]): Registration[] {
+  const children = Map.groupBy(resources, ({ parent }) => parent);
+  const below = (parent: string): Registration[] =>
+    (children.get(parent) ?? []).toSorted(byTypeAndName).flatMap((resource) => [resource, ...below(resource.urn)]);
+  return below("");
+}
+
+const byTypeAndName = (a: Registration, b: Registration): number =>
+  `${a.type} ${a.name}` < `${b.type} ${b.name}` ? -1 : 1;
+
+// Shorter secrets would black out half of a plan: "dev" or "true" may be one.
+const shortestRedacted = 8;
+
+/** Blacks out texts that are a secret somewhere else in the plan: a password that a program also puts into a URL, say. */
+function redactor(resources: Iterable<Registration>): (text: string) => string {
+  const texts = new Set<string>();
+  for (const { inputs, outputs } of resources) {
+    for (const value of Object.values(inputs)) secretTexts(value, texts);
+    for (const value of Object.values(outputs ?? {})) secretTexts(value, texts);
+  }
+  const secrets = [...texts]
+    .filter((text) => text.length >= shortestRedacted && text !== secretMark)
+    .toSorted((a, b) => b.length - a.length);
+  return (text) => secrets.reduce((shown, hidden) => shown.replaceAll(hidden, secretMark), text);
+}
