@@ -1,0 +1,105 @@
+import type { RejectedRow, Run, Runs, RunState, Stacks, TableRows, Tables } from "@cais/spec/api.ts";
+import { infiniteQueryOptions, keepPreviousData, QueryClient, queryOptions } from "@tanstack/react-query";
+import type { z } from "zod";
+import { readNdjson } from "./ndjson.ts";
+import { Refused, request } from "./request.ts";
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    // A refusal is final; a lost connection may come back.
+    queries: { retry: (failures, error) => !(error instanceof Refused) && failures < 2, staleTime: 1000 },
+  },
+});
+
+const json = async <T>(path: string, signal: AbortSignal): Promise<T> => (await request(path, signal)).json();
+
+const moving = (run: Run) => run.state === "queued" || run.state === "running";
+
+export const stacksQuery = queryOptions({
+  queryKey: ["stacks"],
+  queryFn: ({ signal }) => json<z.output<typeof Stacks>>("v1/stacks", signal),
+  staleTime: 60_000,
+});
+
+/** A run, asked for again twice a second until it ends. */
+export const runQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["run", id],
+    queryFn: ({ signal }) => json<Run>(`v1/runs/${encodeURIComponent(id)}`, signal),
+    refetchInterval: ({ state }) => (state.data !== undefined && moving(state.data) ? 500 : false),
+  });
+
+export interface RunFilter {
+  stack?: string | undefined;
+  state?: RunState | undefined;
+}
+
+const runsPath = ({ stack, state }: RunFilter, limit: number, before: string | null) => {
+  const search = new URLSearchParams({ limit: String(limit) });
+  if (stack !== undefined) search.set("stack", stack);
+  if (state !== undefined) search.set("state", state);
+  if (before !== null) search.set("before", before);
+  return `v1/runs?${search}`;
+};
+
+/** Runs, newest first, `limit` at a time. Asked for again every 2 seconds while one moves, else every 15. */
+export const runsQuery = (filter: RunFilter, limit: number) =>
+  infiniteQueryOptions({
+    queryKey: ["runs", filter.stack ?? null, filter.state ?? null, limit],
+    queryFn: ({ signal, pageParam }) => json<Runs>(runsPath(filter, limit, pageParam), signal),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next,
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) => (state.data?.pages.some(({ runs }) => runs.some(moving)) === true ? 2000 : 15_000),
+  });
+
+/** More rejected rows than this are not listed; the download has them all. */
+export const rejectedLimit = 10_000;
+
+export const rejectedQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["rejected", id],
+    queryFn: async ({ signal }) => {
+      const { body } = await request(`v1/runs/${encodeURIComponent(id)}/rejected`, signal);
+      return body === null ? { rows: [], more: false } : readNdjson<RejectedRow>(body, rejectedLimit);
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+
+export const tablesQuery = queryOptions({
+  queryKey: ["tables"],
+  queryFn: ({ signal }) => json<z.output<typeof Tables>>("v1/tables", signal),
+});
+
+/** Where a table is in the API. Add `.csv` for the whole of it. */
+export const tablePath = (stack: string, table: string) =>
+  `v1/tables/${encodeURIComponent(stack)}/${encodeURIComponent(table)}`;
+
+export const rowsQuery = (stack: string, table: string, limit: number, offset: number) =>
+  queryOptions({
+    queryKey: ["rows", stack, table, limit, offset],
+    queryFn: ({ signal }) => json<TableRows>(`${tablePath(stack, table)}?limit=${limit}&offset=${offset}`, signal),
+    placeholderData: keepPreviousData,
+  });
+
+/** More rows than this are not drawn. */
+export const chartLimit = 5000;
+const chartPage = 1000;
+
+/** The rows that a chart is drawn from: the whole table up to `chartLimit`. `version` is when the table changed last. */
+export const chartQuery = (stack: string, table: string, version: string | null) =>
+  queryOptions({
+    queryKey: ["chart", stack, table, version],
+    queryFn: async ({ signal }) => {
+      const page = (offset: number) =>
+        json<TableRows>(`${tablePath(stack, table)}?limit=${chartPage}&offset=${offset}`, signal);
+      const whole = await page(0);
+      while (whole.data.length < Math.min(whole.rows, chartLimit)) {
+        const { data } = await page(whole.data.length);
+        if (data.length === 0) break;
+        whole.data.push(...data);
+      }
+      return whole;
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+  });

@@ -1,0 +1,73 @@
+import { Anchor, Paper, Table, Text } from "@mantine/core";
+import type { Run } from "@cais/spec/api.ts";
+import { useTranslation } from "react-i18next";
+import { useFormat } from "../language/format.ts";
+import { href } from "../route/route.ts";
+import classes from "./RunTable.module.css";
+import { StateBadge } from "./StateBadge.tsx";
+
+interface RunTableProps {
+  runs: Run[];
+  /** What a screen reader calls the table. */
+  label: string;
+  /** Leave the stack out where all have the same. */
+  withStack: boolean;
+}
+
+/** Runs as rows; on a phone as cards. */
+export function RunTable({ runs, label, withStack }: RunTableProps) {
+  const { t } = useTranslation();
+  const { ago, exact, number, duration } = useFormat();
+  return (
+    <Paper withBorder className={classes.frame ?? ""}>
+      <Table className={classes.table ?? ""} verticalSpacing="sm" horizontalSpacing="md" aria-label={label}>
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th>{t("runs.file")}</Table.Th>
+            {withStack && <Table.Th>{t("runs.pipeline")}</Table.Th>}
+            <Table.Th>{t("runs.state")}</Table.Th>
+            <Table.Th className={classes.number ?? ""}>{t("run.read")}</Table.Th>
+            <Table.Th className={classes.number ?? ""}>{t("run.clean")}</Table.Th>
+            <Table.Th className={classes.number ?? ""}>{t("run.rejected")}</Table.Th>
+            <Table.Th>{t("runs.when")}</Table.Th>
+            <Table.Th className={classes.number ?? ""}>{t("runs.took")}</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {runs.map((run) => (
+            <Table.Tr key={run.id}>
+              <Table.Td className={classes.file ?? ""}>
+                <Anchor href={href({ view: "run", id: run.id })} fw={600} size="sm">
+                  {run.file.name}
+                </Anchor>
+              </Table.Td>
+              {withStack && <Table.Td data-label={t("runs.pipeline")}>{run.stack}</Table.Td>}
+              <Table.Td>
+                <StateBadge state={run.state} />
+              </Table.Td>
+              <Table.Td className={classes.number ?? ""} data-label={t("run.read")}>
+                {number(run.rows.read)}
+              </Table.Td>
+              <Table.Td className={classes.number ?? ""} data-label={t("run.clean")}>
+                {number(run.rows.clean)}
+              </Table.Td>
+              <Table.Td className={classes.number ?? ""} data-label={t("run.rejected")}>
+                {number(run.rows.rejected)}
+              </Table.Td>
+              <Table.Td data-label={t("runs.when")}>
+                <Text component="time" size="sm" dateTime={run.queuedAt} title={exact(run.queuedAt)}>
+                  {ago(run.queuedAt)}
+                </Text>
+              </Table.Td>
+              <Table.Td className={classes.number ?? ""} data-label={t("runs.took")}>
+                {run.startedAt !== null && run.finishedAt !== null
+                  ? duration(Date.parse(run.finishedAt) - Date.parse(run.startedAt))
+                  : "–"}
+              </Table.Td>
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+    </Paper>
+  );
+}
