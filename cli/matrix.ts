@@ -1,0 +1,88 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { targets, type Target } from "@cais/spec/names.ts";
+import { Command } from "commander";
+import { builtTargets, provides, type BuiltTarget, type Omitted, type TargetTable } from "../components/target.ts";
+import { Failure } from "./failure.ts";
+import { projectRoot } from "./root.ts";
+
+const path = join(projectRoot, "docs", "matrix.md");
+
+/** What stands behind a cell: a test made it for real, or it is typed, planned and held to the policies only. */
+const proof: Record<BuiltTarget, string> = { local: "deployed here", openstack: "planned" };
+
+type Tables = Record<string, TargetTable<{ unsupported: Record<string, string> } | Omitted>>;
+
+/** `cais matrix`: what each component is on each target, from the components' own tables. */
+export const matrixCommand = (): Command =>
+  new Command("matrix")
+    .description("write docs/matrix.md: which component exists on which target")
+    .option("--check", "write nothing; exit 1 when the file is not current")
+    .action(async ({ check }: { check?: true }) => {
+      const matrix = matrixOf(await tables());
+      if (!check) return writeFileSync(path, matrix);
+      if (readFileSync(path, "utf8") !== matrix)
+        throw new Failure(`${relative(process.cwd(), path)} is not current; run npx cais matrix and commit it`);
+    });
+
+/** Components load providers' SDKs, which the other commands need not wait for. */
+async function tables(): Promise<Tables> {
+  const [
+    { objectStoreTargets },
+    { eventsTargets },
+    { secretTargets },
+    { networkTargets },
+    { clusterTargets },
+    { processorTargets },
+  ] = await Promise.all([
+    import("../components/object-store/index.ts"),
+    import("../components/events/index.ts"),
+    import("../components/secret/index.ts"),
+    import("../components/network/index.ts"),
+    import("../components/cluster/index.ts"),
+    import("../components/processor/index.ts"),
+  ]);
+  return {
+    "object-store": objectStoreTargets,
+    events: eventsTargets,
+    secret: secretTargets,
+    network: networkTargets,
+    cluster: clusterTargets,
+    processor: processorTargets,
+  };
+}
+
+/** The page as text. */
+export function matrixOf(tables: Tables): string {
+  const row = (cells: string[]) => `| ${cells.join(" | ")} |`;
+  const isBuilt = (target: Target): target is BuiltTarget => builtTargets.some((built) => built === target);
+  const cell = (table: Tables[string], target: Target) => {
+    if (!isBuilt(target)) return "not built yet";
+    return provides(table[target]) ? proof[target] : "unsupported";
+  };
+  const gaps = Object.entries(tables).flatMap(([noun, table]) =>
+    builtTargets.flatMap((target) => {
+      const entry = table[target];
+      if (!provides(entry)) return [row([noun, target, "the whole component", entry.omitted])];
+      return Object.entries(entry.unsupported).map(([argument, instead]) =>
+        row([noun, target, `\`${argument}\``, instead]),
+      );
+    }),
+  );
+  return `<!-- Written by \`npx cais matrix\` from the tables in components/: change those. -->
+
+# Components and targets
+
+*Deployed here*: a test makes it for real. *Planned*: typed, planned offline and held to the policies; we never deployed
+it. *Unsupported*: there is nothing to build, and the second table says what takes its place. *Not built yet*: choosing the
+target is an error.
+
+${[row(["component", ...targets]), row(["---", ...targets.map(() => "---")]), ...Object.entries(tables).map(([noun, table]) => row([noun, ...targets.map((target) => cell(table, target))]))].join("\n")}
+
+## What a target cannot honour
+
+Asking for it is a warning in the plan, or an error where going on would leave open what was to be closed.
+
+${[row(["component", "target", "argument", "instead"]), row(["---", "---", "---", "---"]), ...gaps].join("\n")}
+`;
+}

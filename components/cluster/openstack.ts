@@ -1,0 +1,103 @@
+import * as pulumi from "@pulumi/pulumi";
+import { Volume } from "@pulumi/openstack/blockstorage/volume.js";
+import { Instance } from "@pulumi/openstack/compute/instance.js";
+import { ApplicationCredential } from "@pulumi/openstack/identity/applicationCredential.js";
+import { FloatingIp } from "@pulumi/openstack/networking/floatingIp.js";
+import { Port } from "@pulumi/openstack/networking/port.js";
+import { Container } from "@pulumi/openstack/objectstorage/container.js";
+import { keystone } from "../keystone.ts";
+import { tagList, tagMap } from "../tags.ts";
+import { cloudInit } from "./cloud-init.ts";
+import type { ClusterTarget } from "./index.ts";
+
+export const openstack: ClusterTarget = {
+  unsupported: {},
+  provision(name, { tags, network, machine, image, stateGB, stateDiskType, publicAddress, deletable }, opts) {
+    const metadata = tagMap(tags);
+    const { place } = network;
+    if (publicAddress && place.external === undefined)
+      throw new pulumi.RunError(
+        `${name}: a public address needs the network's \`external\`; name it or drop publicAddress.`,
+      );
+
+    const workloads = new Container(`${name}-workloads`, { metadata, forceDestroy: true }, opts);
+    const identity = new ApplicationCredential(
+      `${name}-identity`,
+      {
+        description: "What the machine may read: its workloads and the secrets they name",
+        unrestricted: false,
+        // A secret has a random id, so the second right cannot be narrower: docs/openstack.md says what follows from it.
+        accessRules: [
+          { service: "object-store", method: "GET", path: pulumi.interpolate`/v1/AUTH_*/${workloads.name}` },
+          { service: "object-store", method: "GET", path: pulumi.interpolate`/v1/AUTH_*/${workloads.name}/*` },
+          { service: "key-manager", method: "GET", path: "/v1/secrets/*/payload" },
+        ],
+      },
+      opts,
+    );
+    const state = new Volume(
+      `${name}-state`,
+      {
+        description: "State of the workloads; outlives the machine",
+        size: stateGB,
+        enableOnlineResize: true,
+        ...(stateDiskType ? { volumeType: stateDiskType } : {}),
+        metadata,
+      },
+      { ...opts, protect: !deletable },
+    );
+    const port = new Port(
+      `${name}-port`,
+      {
+        networkId: place.networkId,
+        fixedIps: [{ subnetId: place.subnetId }],
+        securityGroupIds: [place.securityGroupId],
+        portSecurityEnabled: true,
+        tags: tagList(tags),
+      },
+      opts,
+    );
+    const instance = new Instance(
+      name,
+      {
+        flavorName: machine,
+        imageId: image,
+        networks: [{ port: port.id }],
+        // The volume is part of the server and not attached afterwards, so that a stopping server unmounts it before it goes.
+        blockDevices: [
+          { sourceType: "image", uuid: image, destinationType: "local", bootIndex: 0, deleteOnTermination: true },
+          {
+            sourceType: "volume",
+            uuid: state.id,
+            destinationType: "volume",
+            bootIndex: -1,
+            deleteOnTermination: false,
+          },
+        ],
+        stopBeforeDestroy: true,
+        userData: cloudInit({
+          ...keystone(),
+          container: workloads.name,
+          id: identity.id,
+          secret: identity.secret,
+          stateVolume: state.id,
+        }),
+        metadata,
+      },
+      // Port and volume belong to one server at a time. Without a way out the first boot could not install anything.
+      { ...opts, deleteBeforeReplace: true, dependsOn: place.ready },
+    );
+    const nodes: Record<string, pulumi.Resource> = { workloads, identity, state, port, instance };
+    let address: pulumi.Output<string> = instance.accessIpV4;
+    if (publicAddress && place.external !== undefined) {
+      const publicIp = new FloatingIp(
+        `${name}-address`,
+        { pool: place.external, portId: port.id, tags: tagList(tags) },
+        { ...opts, dependsOn: place.ready },
+      );
+      nodes["publicIp"] = publicIp;
+      address = publicIp.address;
+    }
+    return { host: { kind: "vm", workloads: workloads.name, address }, nodes };
+  },
+};

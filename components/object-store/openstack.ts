@@ -1,0 +1,25 @@
+import { Container } from "@pulumi/openstack/objectstorage/container.js";
+import { keystone } from "../keystone.ts";
+import { mountedSecrets, storeCredential } from "../secret/mount.ts";
+import { tagMap } from "../tags.ts";
+import type { ObjectStoreTarget } from "./index.ts";
+
+export const openstack: ObjectStoreTarget = {
+  unsupported: {},
+  provision(name, { tags, role, versioned, deletable }, opts) {
+    const container = new Container(
+      name,
+      { versioning: versioned, forceDestroy: deletable, metadata: { ...tagMap(tags), role } },
+      { ...opts, protect: !deletable },
+    );
+    return {
+      binding: {
+        driver: "swift",
+        ...keystone(),
+        container: container.name,
+        credential: { driver: "file", path: `${mountedSecrets}/${storeCredential}` },
+      },
+      nodes: { container },
+    };
+  },
+};

@@ -1,0 +1,103 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { ProcessorConfig } from "@cais/spec/bindings.ts";
+import type { Stack } from "@cais/spec/stack.ts";
+import type { Bound } from "../bound.ts";
+import type { Cluster } from "../cluster/index.ts";
+import type { Events } from "../events/index.ts";
+import type { ObjectStore } from "../object-store/index.ts";
+import type { Secret } from "../secret/index.ts";
+import type { Tags } from "../tags.ts";
+import { stackTarget, type BuiltTarget, type TargetTable } from "../target.ts";
+import { honour, type Unsupported } from "../unsupported.ts";
+import { local } from "./local.ts";
+import { openstack } from "./openstack.ts";
+
+/** A pipeline stack and the components it was given. */
+export interface Pipeline {
+  stack: Stack;
+  /** The text of each SQL file that the stack names. */
+  sql: Record<string, string>;
+  stores: { input: ObjectStore; lake: ObjectStore; output: ObjectStore };
+  events: Events;
+}
+
+export interface ProcessorArgs {
+  tags: Tags;
+  pipelines: Pipeline[];
+  /** Where it runs, on a target that has clusters. */
+  cluster?: Cluster | undefined;
+  /** Its image with the digest: `registry/name@sha256:…`. */
+  image?: string | undefined;
+  /** What the whole processor may use; its SQL engine gets half of the memory. Default: 2 GB, 2 cpus, 20 GB of temporary files. */
+  limits?: { memoryBytes: number; cpus: number; tempBytes: number };
+  /** Port of the API. Default: 8080. */
+  port?: number;
+  /** Who else than this machine may call the API (CIDRs); the network must let them in. Needs a token. Default: nobody. */
+  allowFrom?: string[];
+  /** Bearer token that the API asks for. */
+  token?: Secret | undefined;
+  /** Default: what `cais:target` names. */
+  target?: BuiltTarget;
+}
+
+export interface ProcessorTarget {
+  readonly unsupported: Unsupported<ProcessorArgs>;
+  provision(
+    name: string,
+    args: ProcessorArgs & {
+      config: Bound<ProcessorConfig>;
+      limits: NonNullable<ProcessorArgs["limits"]>;
+      port: number;
+    },
+    opts: pulumi.CustomResourceOptions,
+  ): { nodes: Record<string, pulumi.Resource> };
+}
+
+export const processorTargets = { local, openstack } satisfies TargetTable<ProcessorTarget>;
+
+/** The one container that serves every pipeline stack of an environment. */
+export class Processor extends pulumi.ComponentResource {
+  /** The very object that the processor reads. */
+  readonly config: Bound<ProcessorConfig>;
+  readonly nodes: Record<string, pulumi.Resource>;
+
+  constructor(name: string, args: ProcessorArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("cais:compute:Processor", name, {}, opts);
+    const target = args.target ?? stackTarget();
+    const { unsupported, provision } = processorTargets[target];
+    honour(this, name, target, args, unsupported, ["allowFrom"]);
+    const { tags, pipelines, port = 8080, allowFrom = [], token } = args;
+    const limits = args.limits ?? { memoryBytes: 2e9, cpus: 2, tempBytes: 20e9 };
+    if (allowFrom.length > 0 && token === undefined)
+      throw new pulumi.RunError(`${name}: allowFrom opens the API to others, so it needs a token.`);
+
+    this.config = {
+      environment: tags.environment,
+      target,
+      api: {
+        host: allowFrom.length > 0 ? "0.0.0.0" : "127.0.0.1",
+        port,
+        ...(token ? { token: token.binding } : {}),
+      },
+      engine: {
+        memoryBytes: Math.floor(limits.memoryBytes / 2),
+        tempBytes: limits.tempBytes,
+        threads: Math.max(1, Math.floor(limits.cpus)),
+      },
+      stacks: Object.fromEntries(
+        pipelines.map(({ stack, sql, stores: { input, lake, output }, events }) => [
+          stack.name,
+          {
+            stack,
+            sql,
+            stores: { input: input.binding, lake: lake.binding, output: output.binding },
+            events: events.binding,
+          },
+        ]),
+      ),
+    };
+    const { nodes } = provision(name, { ...args, config: this.config, limits, port }, { parent: this });
+    this.nodes = nodes;
+    this.registerOutputs({ config: this.config });
+  }
+}

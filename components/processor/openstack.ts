@@ -1,0 +1,96 @@
+import * as pulumi from "@pulumi/pulumi";
+import { ApplicationCredential } from "@pulumi/openstack/identity/applicationCredential.js";
+import { SecretV1 } from "@pulumi/openstack/keymanager/secretV1.js";
+import { ContainerObject } from "@pulumi/openstack/objectstorage/containerObject.js";
+import { ProcessorConfig } from "@cais/spec/bindings.ts";
+import { storeCredential } from "../secret/mount.ts";
+import { tagMap } from "../tags.ts";
+import type { ProcessorTarget } from "./index.ts";
+import { unit } from "./unit.ts";
+
+/** The user in the container. No user of the machine has this id. */
+const uid = 10_001;
+
+/** What the processor does with the objects of each store. It lists every store; only the lake's files are ever deleted. */
+const methods = {
+  input: ["GET", "HEAD", "PUT"],
+  lake: ["GET", "HEAD", "PUT", "DELETE"],
+  output: ["GET", "HEAD", "PUT"],
+};
+
+export const openstack: ProcessorTarget = {
+  unsupported: {},
+  provision(name, { tags, pipelines, cluster, image, limits, port, allowFrom = [], token, config }, opts) {
+    if (cluster === undefined)
+      throw new pulumi.RunError(`${name}: on openstack a processor needs a cluster to run on.`);
+    if (image === undefined || !/^[\w.:/-]+@sha256:[0-9a-f]{64}$/.test(image))
+      throw new pulumi.RunError(
+        `${name}: the image is ${image ?? "missing"}; name one with its digest: pulumi config set cais:image <registry>/<name>@sha256:<64 hex digits>`,
+      );
+
+    const credential = new ApplicationCredential(
+      `${name}-stores`,
+      {
+        description: "What the processor may do: the objects of its stacks' stores",
+        unrestricted: false,
+        accessRules: pipelines.flatMap(({ stores }) =>
+          (["input", "lake", "output"] as const).flatMap((role) => {
+            const { binding } = stores[role];
+            if (binding.driver !== "swift")
+              throw new pulumi.RunError(`${name}: the ${role} store is ${binding.driver}, and openstack has swift.`);
+            const path = pulumi.interpolate`/v1/AUTH_*/${binding.container}`;
+            return [
+              { service: "object-store", method: "GET", path },
+              ...methods[role].map((method) => ({
+                service: "object-store",
+                method,
+                path: pulumi.interpolate`${path}/**`,
+              })),
+            ];
+          }),
+        ),
+      },
+      opts,
+    );
+    const secret = new SecretV1(
+      `${name}-stores`,
+      {
+        secretType: "opaque",
+        payload: pulumi.secret(pulumi.jsonStringify({ id: credential.id, secret: credential.secret })),
+        payloadContentType: "text/plain",
+        metadata: tagMap(tags),
+      },
+      opts,
+    );
+    const secrets = [{ file: storeCredential, reference: secret.secretRef }];
+    if (token?.reference) secrets.push({ file: fileName(token.binding.path), reference: token.reference });
+
+    const workload = new ContainerObject(
+      name,
+      {
+        containerName: cluster.host.workloads,
+        name: `${name}.json`,
+        contentType: "application/json",
+        metadata: tagMap(tags),
+        content: pulumi.jsonStringify({
+          version: 1,
+          uid,
+          unit: unit({
+            name,
+            image,
+            uid,
+            memoryBytes: limits.memoryBytes,
+            cpus: limits.cpus,
+            ...(allowFrom.length > 0 ? { publish: port } : {}),
+          }),
+          config: pulumi.output(config).apply((known) => ProcessorConfig.parse(known)),
+          secrets,
+        }),
+      },
+      opts,
+    );
+    return { nodes: { credential, secret, workload } };
+  },
+};
+
+const fileName = (path: string) => path.slice(path.lastIndexOf("/") + 1);

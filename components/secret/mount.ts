@@ -1,0 +1,5 @@
+/** Where a container finds its secrets: one file each, readable by its user only, in memory. */
+export const mountedSecrets = "/run/cais/secrets";
+
+/** The file with which the processor opens its stores: an application credential as JSON, `id` and `secret`. */
+export const storeCredential = "store-credential.json";

@@ -1,0 +1,30 @@
+import { fileURLToPath } from "node:url";
+import { readStacks } from "@cais/spec/read-stack.ts";
+import { SecretName, StackName } from "@cais/spec/names.ts";
+import * as pulumi from "@pulumi/pulumi";
+import { z } from "zod";
+import { pipeline } from "./pipeline.ts";
+import { platform, type SecretReader } from "./platform.ts";
+import { readSettings } from "./settings.ts";
+
+const settings = readSettings(pulumi.runtime.allConfig());
+
+const Secrets = z.record(z.union([z.literal("platform"), StackName]), z.record(SecretName, z.string()));
+const secrets = new pulumi.Config("cais").getSecretObject<unknown>("secrets") ?? pulumi.output({});
+const secret: SecretReader = (stack, name) =>
+  secrets.apply((given) => {
+    const value = Secrets.parse(given)[stack]?.[name];
+    if (value === undefined)
+      throw new pulumi.RunError(
+        `The secret ${stack}.${name} is missing; set it with: pulumi config set --secret --path 'cais:secrets.${stack}.${name}'`,
+      );
+    return value;
+  });
+
+const stacks = readStacks(fileURLToPath(new URL("../stacks", import.meta.url))).filter(({ stack }) =>
+  stack.environments.includes(settings.environment),
+);
+const pipelines = stacks.map((stack) => pipeline(stack, settings));
+
+/** The config that the processor reads. */
+export const processor = platform(settings, pipelines, secret).config;

@@ -1,0 +1,123 @@
+import { environments, StackName } from "@cais/spec/names.ts";
+import { suggest } from "@cais/spec/suggest.ts";
+import { z } from "zod";
+
+const Cidr = z.union([z.cidrv4(), z.cidrv6()], "must be a range such as 10.0.0.0/8");
+
+const Network = z.strictObject({
+  cidr: z.cidrv4().optional(),
+  dnsServers: z.array(z.ipv4()).optional(),
+  external: z.strictObject({ id: z.string().min(1), name: z.string().min(1) }).optional(),
+});
+
+const Cluster = z.strictObject({
+  kind: z.enum(["vm"]),
+  machine: z.string().min(1),
+  image: z.string().min(1),
+  stateGB: z.number().int().positive().optional(),
+  stateDiskType: z.string().min(1).optional(),
+  publicAddress: z.boolean().optional(),
+});
+
+const Api = z.strictObject({
+  port: z.number().int().min(1024).max(65_535).optional(),
+  allowFrom: z.array(Cidr).optional(),
+});
+
+const Limits = z.strictObject({
+  memoryBytes: z.number().int().min(512e6),
+  cpus: z.number().positive(),
+  tempBytes: z.number().int().positive(),
+});
+
+/** What an environment is given under `cais:`. docs/openstack.md and docs/components.md say what each key does. */
+const Settings = z.strictObject({
+  target: z.string().optional().describe("Read by components/target.ts."),
+  allowDataDeletion: z.boolean().optional().describe("Read by components/target.ts."),
+  environment: z.enum(environments),
+  owner: z.string().min(1),
+  costCentre: z.string().min(1).optional(),
+  image: z.string().min(1).optional(),
+  deletable: z.array(z.union([z.literal("platform"), StackName])).default([]),
+  secrets: z.unknown().optional(),
+  platform: z
+    .strictObject({
+      network: Network.optional(),
+      cluster: Cluster.optional(),
+      api: Api.optional(),
+      limits: Limits.optional(),
+    })
+    .prefault({}),
+});
+export type Settings = z.output<typeof Settings>;
+
+/** Keys whose value is a text: what looks like a number or JSON stays as it is written. */
+const texts = new Set(["target", "environment", "owner", "costCentre", "image"]);
+
+/**
+ * Reads a stack's config (full keys, texts) and leaves the other namespaces alone. Throws one error that names every
+ * wrong key, what is there, what is expected and the command that sets it.
+ */
+export function readSettings(config: Record<string, string>): Settings {
+  const given: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(config)) {
+    const [namespace, name] = [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)];
+    // Secrets are checked where one is used: what is here may be a placeholder.
+    if (namespace === "cais") given[name] = texts.has(name) ? value : name === "secrets" ? {} : parsed(value);
+  }
+  const result = Settings.safeParse(given);
+  if (result.success) return result.data;
+  const problems = result.error.issues.flatMap((issue) => problemsOf(issue, given));
+  throw new Error(`The stack's config is not right:\n${problems.map((problem) => `  ${problem}`).join("\n")}`, {
+    cause: result.error,
+  });
+}
+
+function parsed(value: string): unknown {
+  try {
+    return JSON.parse(value);
+  } catch (error) {
+    // Only structured values are JSON: what is not is a text, and the schema says whether a text will do.
+    if (error instanceof SyntaxError) return value;
+    throw error;
+  }
+}
+
+function problemsOf(issue: z.core.$ZodIssue, given: unknown): string[] {
+  if (issue.code === "unrecognized_keys")
+    return issue.keys.map((key) => {
+      const path = [...issue.path, key];
+      const known = keysAt(Settings, issue.path);
+      const meant = suggest(key, known);
+      return `${nameOf(path)} is not known${meant ? `; did you mean ${meant}?` : `: there is ${known.join(", ")}.`} Remove it with: ${command("rm", path)}`;
+    });
+  const found = valueAt(given, issue.path);
+  const expected = issue.message.replace(/^Invalid input: /, "").replace(/, received \w+$/, "");
+  return [
+    `${nameOf(issue.path)} is ${found === undefined ? "missing" : JSON.stringify(found)}; ${expected}. Set it with: ${command("set", issue.path)} <value>`,
+  ];
+}
+
+/** As Pulumi's `--path` spells it. */
+const nameOf = (path: readonly PropertyKey[]) =>
+  path.reduce<string>(
+    (name, part, i) => name + (typeof part === "number" ? `[${part}]` : `${i === 0 ? "" : "."}${String(part)}`),
+    "cais:",
+  );
+
+const command = (verb: string, path: readonly PropertyKey[]) =>
+  path.length > 1 ? `pulumi config ${verb} --path '${nameOf(path)}'` : `pulumi config ${verb} ${nameOf(path)}`;
+
+const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>(
+    (inner, part) => (typeof inner === "object" && inner !== null ? Reflect.get(inner, part) : undefined),
+    value,
+  );
+
+function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault) return keysAt(schema.unwrap(), path);
+  if (!(schema instanceof z.ZodObject)) return [];
+  const [first, ...rest] = path;
+  const inner = first === undefined ? undefined : schema.shape[String(first)];
+  return inner === undefined ? Object.keys(schema.shape) : keysAt(inner, rest);
+}
