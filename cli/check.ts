@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { Command } from "commander";
 import type { Plan, Violation } from "../planner/index.ts";
-import { count, orJsonError, paint, planStacks, write, writeJson, writeMessages } from "./planning.ts";
+import { count, paint, planStacks, showPlans, write, writeMessages } from "./planning.ts";
 import { projectRoot } from "./root.ts";
 
-/** `cais check`: the offline plan held to the policy pack. */
-export const checkCommand = (): Command =>
+/** `cais check`: the offline plan of the project `root` held to its policy pack, in `policies/` unless told otherwise. */
+export const checkCommand = (root = projectRoot, policyPack = join(root, "policies")): Command =>
   new Command("check")
     .description("hold the offline plan of Pulumi stacks to the policies in policies/")
     .argument("<stack...>", "names of Pulumi.<stack>.yaml files")
@@ -14,14 +14,11 @@ export const checkCommand = (): Command =>
       "after",
       "\nExit codes: 0 no mandatory rule is broken, 1 one is or the program failed, 2 no such stack.",
     )
-    .action((stacks: string[], { json = false }: { json?: boolean }) =>
-      orJsonError(json, async () => {
-        const plans = await planStacks(stacks, { policyPack: join(projectRoot, "policies") });
-        if (!json) plans.forEach(writeReview);
-        else writeJson(stacks.length === 1 ? plans[0] : { plans });
-        if (plans.some(({ violations }) => violations.some(isMandatory))) process.exitCode = 1;
-      }),
-    );
+    .action(async (stacks: string[], { json = false }: { json?: boolean }) => {
+      const plans = planStacks(root, stacks, { policyPack });
+      const made = await showPlans(plans, { json, single: stacks.length === 1, show: writeReview });
+      if (made.some(({ violations }) => violations.some(isMandatory))) process.exitCode = 1;
+    });
 
 const isMandatory = ({ level }: Violation): boolean => level === "mandatory";
 

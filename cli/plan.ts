@@ -1,28 +1,24 @@
 import { Command } from "commander";
 import type { Plan } from "../planner/index.ts";
 import { countsOf, treeOf } from "../planner/tree.ts";
-import { count, orJsonError, paint, planStacks, write, writeJson, writeMessages } from "./planning.ts";
+import { count, paint, planStacks, showPlans, write, writeMessages } from "./planning.ts";
 import { projectRoot } from "./root.ts";
 
-/** `cais plan`: what the program asks for, with no credential, provider or network. */
-export const planCommand = (): Command =>
+/** `cais plan`: what the program in the project `root` asks for, with no credential, provider or network. */
+export const planCommand = (root = projectRoot): Command =>
   new Command("plan")
     .description("plan Pulumi stacks offline: what the program asks for, without credentials or network")
     .argument("[stack...]", "names of Pulumi.<stack>.yaml files; all of them when none is given")
     .option("--json", "print one JSON object: the plan, or { plans } unless exactly one stack is given")
     .addHelpText("after", "\nExit codes: 0 planned, 1 the program failed, 2 no such stack. docs/plan.md tells more.")
-    .action((stacks: string[], { json = false }: { json?: boolean }) =>
-      orJsonError(json, async () => {
-        const plans = await planStacks(stacks.length > 0 ? stacks : await allStacks());
-        if (!json) plans.forEach(writePlan);
-        else if (stacks.length === 1) writeJson(plans[0]);
-        else writeJson({ plans });
-      }),
-    );
+    .action(async (stacks: string[], { json = false }: { json?: boolean }) => {
+      const plans = planStacks(root, stacks.length > 0 ? stacks : await allStacks(root));
+      await showPlans(plans, { json, single: stacks.length === 1, show: writePlan });
+    });
 
-async function allStacks(): Promise<string[]> {
+async function allStacks(root: string): Promise<string[]> {
   const { stacksOf } = await import("../planner/project.ts");
-  return stacksOf(projectRoot);
+  return stacksOf(root);
 }
 
 function writePlan(plan: Plan): void {

@@ -3,7 +3,6 @@ import type { Plan, PlanOptions } from "../planner/index.ts";
 import type { Message } from "../planner/plan.ts";
 import { type Paint, sentenceOf } from "../planner/tree.ts";
 import { Failure } from "./failure.ts";
-import { projectRoot } from "./root.ts";
 
 /** Colours on a terminal, unless NO_COLOR says otherwise. */
 export const paint: Paint = (tone, text) => styleText(tone, text, { stream: process.stdout });
@@ -14,18 +13,19 @@ export const writeJson = (value: unknown) => write(JSON.stringify(value, undefin
 
 export const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
-/** Plans of the given stacks, one after the other. Ctrl-C ends the one in the making and all that it started. */
-export async function planStacks(stacks: string[], options: Pick<PlanOptions, "policyPack"> = {}): Promise<Plan[]> {
+/** Plans the given stacks of a project, one after the other. Ctrl-C ends the one in the making and all that it started. */
+export async function* planStacks(
+  root: string,
+  stacks: string[],
+  options: Pick<PlanOptions, "policyPack"> = {},
+): AsyncGenerator<Plan> {
   // The planner loads gRPC, which the other commands need not wait for.
   const { plan, PlanError } = await import("../planner/index.ts");
   const controller = new AbortController();
   const stop = () => controller.abort();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
   try {
-    const plans: Plan[] = [];
-    for (const stack of stacks)
-      plans.push(await plan({ root: projectRoot, stack, signal: controller.signal, ...options }));
-    return plans;
+    for (const stack of stacks) yield await plan({ root, stack, signal: controller.signal, ...options });
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
     throw new Failure(error.message, { exitCode: error.code === "stack-unknown" ? 2 : 1, cause: error });
@@ -34,19 +34,32 @@ export async function planStacks(stacks: string[], options: Pick<PlanOptions, "p
   }
 }
 
-/** With --json a failure is an object, too; its sentence still goes to the standard error. */
-export async function orJsonError<Result>(json: boolean, work: () => Promise<Result>): Promise<Result> {
+/**
+ * Plans stacks and shows each as soon as it is there, or with `json` all as one object: the plan itself if `single`,
+ * else `{ plans }`. A failure is an object, too, `{ error }`; its sentence still goes to the standard error.
+ */
+export async function showPlans(
+  plans: AsyncIterable<Plan>,
+  { json, single, show }: { json: boolean; single: boolean; show: (plan: Plan) => void },
+): Promise<Plan[]> {
+  const made: Plan[] = [];
   try {
-    return await work();
-  } catch (error) {
-    if (json && error instanceof Failure) {
-      const { PlanError } = await import("../planner/error.ts");
-      const { cause } = error;
-      const details = cause instanceof PlanError ? { code: cause.code, location: cause.location ?? null } : {};
-      writeJson({ error: { message: error.message, ...details } });
+    for await (const plan of plans) {
+      made.push(plan);
+      if (!json) show(plan);
     }
+  } catch (error) {
+    if (json && error instanceof Failure) writeJson({ error: describe(error) });
     throw error;
   }
+  if (json) writeJson(single ? made[0] : { plans: made });
+  return made;
+}
+
+function describe({ message, cause }: Failure) {
+  const code = cause instanceof Error && "code" in cause ? cause.code : null;
+  const location = cause instanceof Error && "location" in cause ? (cause.location ?? null) : null;
+  return { code, message, location };
 }
 
 /** What program and pack said, a line each, warnings first. */

@@ -5,11 +5,12 @@ import analyzerrpc from "@pulumi/pulumi/proto/analyzer_grpc_pb.js";
 import analyzerpb from "@pulumi/pulumi/proto/analyzer_pb.js";
 import emptypb from "google-protobuf/google/protobuf/empty_pb.js";
 import { type Child, startChild } from "./child.ts";
-import { PlanError } from "./error.ts";
+import { type Location, PlanError } from "./error.ts";
 import { outputsOf } from "./monitor.ts";
 import type { Violation } from "./plan.ts";
 import type { Project } from "./project.ts";
 import type { Registration } from "./registration.ts";
+import { readReport } from "./report.ts";
 import { channelOptions } from "./server.ts";
 import { referenceUrn } from "./urn.ts";
 import { decode, encode, type Properties, withoutReferences } from "./value.ts";
@@ -62,7 +63,8 @@ export class PolicyPack {
     });
     own(child);
     const died = child.exit.then(({ code, signal }) => {
-      throw packFailed(folder, reason(lines) ?? `it ended with ${signal ?? `exit code ${code}`}`);
+      const { message, location } = readReport(lines.join("\n"), path.dirname(folder));
+      throw packFailed(folder, message || `it ended with ${signal ?? `exit code ${code}`}`, { location });
     });
     const pack = await Promise.race([port, died]).then((bound) => new PolicyPack(child, `127.0.0.1:${bound}`, folder));
     for (const line of lines) onLine(line);
@@ -148,7 +150,7 @@ export class PolicyPack {
       start((error, response) => {
         if (!error) resolve(response);
         else if (isUnimplemented(error)) reject(error);
-        else reject(packFailed(this.#folder, error.details, error));
+        else reject(packFailed(this.#folder, error.details, { cause: error }));
       });
     });
   }
@@ -157,21 +159,15 @@ export class PolicyPack {
 const isUnimplemented = (error: unknown): boolean =>
   error instanceof Error && "code" in error && error.code === grpc.status.UNIMPLEMENTED;
 
-const packFailed = (folder: string, why: string, cause?: unknown): PlanError =>
-  new PlanError("pack-failed", `the policy pack in ${path.basename(folder)}/ does not work: ${why}`, { cause });
+const packFailed = (folder: string, why: string, details: { location?: Location | undefined; cause?: unknown }) =>
+  new PlanError("pack-failed", `the policy pack in ${path.basename(folder)}/ does not work: ${why}`, details);
 
 function packEntry(folder: string): string {
   try {
     return createRequire(path.join(folder, "package.json")).resolve("@pulumi/pulumi/cmd/run-policy-pack");
   } catch (cause) {
-    throw packFailed(folder, "@pulumi/pulumi is not installed there", cause);
+    throw packFailed(folder, "@pulumi/pulumi is not installed there", { cause });
   }
-}
-
-/** The line that says why a child ended: the first that looks like an error, else the first of all. */
-function reason(lines: string[]): string | undefined {
-  const error = lines.find((line) => /\b\w*Error\b.*:|^error/.test(line)) ?? lines.find((line) => line.trim() !== "");
-  return error?.trim();
 }
 
 function violationsOf(response: analyzerpb.AnalyzeResponse, about: (urn: string) => string): Violation[] {

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import path from "node:path";
 import { createInterface } from "node:readline";
 
 /** How a child ended. */
@@ -15,7 +16,10 @@ export interface Child {
 
 // A plan must be the same on every machine and see no credential, so the environment stays outside. These say where
 // programs and temporary files are and how texts are written, nothing about a cloud.
-const passedOn = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "TEMP", "TMP", "SystemRoot", "NODE_COMPILE_CACHE"];
+const passedOn = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "TEMP", "TMP", "SystemRoot"];
+
+// Compiling the SDKs anew is a third of what a small plan costs.
+const compileCache = path.join(import.meta.dirname, "..", ".cais", "compile-cache");
 
 /** Starts a script of node_modules in `folder`; each line it writes goes to `onLine`. */
 export function startChild(options: {
@@ -37,7 +41,7 @@ export function startChild(options: {
     [...(options.nodeArguments ?? []), options.script, ...options.arguments],
     {
       cwd: options.folder,
-      env: { ...Object.fromEntries(inherited), ...options.environment },
+      env: { ...Object.fromEntries(inherited), NODE_COMPILE_CACHE: compileCache, ...options.environment },
       stdio: ["ignore", "pipe", "pipe"],
       detached: grouped,
     },

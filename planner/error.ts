@@ -2,6 +2,7 @@
 export type PlanErrorCode =
   | "aborted"
   | "config-missing"
+  | "config-secret"
   | "duplicate-urn"
   | "invoke-unanswered"
   | "missing-parent"

@@ -9,9 +9,10 @@ import { type Answer, answers as declaredAnswers } from "./answers.ts";
 import type { Child } from "./child.ts";
 import { PlanError } from "./error.ts";
 import { Monitor } from "./monitor.ts";
-import { type Message, type Plan, toPlan } from "./plan.ts";
-import { programError, requireSdk, startProgram } from "./program.ts";
+import { type Message, type Plan, redactor, toPlan } from "./plan.ts";
+import { requireSdk, startProgram } from "./program.ts";
 import { loadProject, type Project } from "./project.ts";
+import { programError } from "./report.ts";
 import { channelOptions, listen, unary } from "./server.ts";
 
 export { PlanError, type PlanErrorCode } from "./error.ts";
@@ -111,20 +112,24 @@ class Planning {
   }
 
   async #runProgram(address: string): Promise<void> {
-    const last: string[] = [];
+    const lines: string[] = [];
     const program = startProgram(this.#project, address, (line) => {
-      last.push(line);
+      lines.push(line);
       this.#say("program", "info", line);
     });
     this.#children.add(program);
     const { code, signal } = await program.exit;
     if (this.#failure) throw this.#failure;
     if (code === 0 && this.#monitor.finished) return;
-    const how = signal ? `by ${signal}` : `with exit code ${code}`;
-    const said = last.findLast((line) => line.trim() !== "");
+    const last = lines.findLast((line) => line.trim() !== "");
+    // Before an early process.exit the SDK writes a page about promises, which tells less than this.
+    const leaked = lines.some((line) => line.includes("promises were still active"));
+    const hint = last && !leaked ? `; the last that it wrote: ${last.trim()}` : "";
     throw new PlanError(
       "program-died",
-      `the program ended ${how} before it was done${said ? `; the last that it said: ${said.trim()}` : ""}`,
+      signal
+        ? `the program was ended by ${signal} before it was done${hint}`
+        : `the program ended with exit code ${code} before it was done; does it call process.exit?${hint}`,
     );
   }
 
@@ -158,7 +163,7 @@ class Planning {
       this.#say("program", severity === INFO ? "info" : "warning", request.getMessage(), request.getUrn());
       return;
     }
-    const reported = programError(request.getMessage(), this.#project);
+    const reported = programError(redactor(this.#monitor.resources.values())(request.getMessage()), this.#project);
     if (!this.#failure) this.fail(reported);
     else
       this.#reject(

@@ -14,6 +14,7 @@ import {
   fromReadRequest,
   fromRegisterRequest,
   inherit,
+  inheritProvider,
   type Registration,
 } from "./registration.ts";
 import { unary } from "./server.ts";
@@ -149,8 +150,7 @@ export class Monitor {
 
     const response = new respb.RegisterResourceResponse().setUrn(registration.urn).setId(registration.id);
     // A local component gives its outputs at its end; an echo of its inputs would come before (pulumi/pulumi#5978).
-    if (registration.custom || registration.remote) response.setObject(encode(outputsOf(registration)));
-    return response;
+    return registration.custom ? response.setObject(encode(outputsOf(registration))) : response;
   }
 
   async #read(request: respb.ReadResourceRequest): Promise<respb.ReadResourceResponse> {
@@ -161,7 +161,7 @@ export class Monitor {
         `the program refers to the stack ${registration.id}; a StackReference cannot be planned offline yet`,
         { location: registration.location },
       );
-    inherit(registration, this.#parentsOf(registration));
+    inheritProvider(registration, this.#parentsOf(registration));
     registration.provider ||= this.#defaultProviderFor(registration);
     collapseInputs(registration);
     this.#add(registration);
@@ -263,9 +263,12 @@ export const parallel = 16;
 /** A resource that a deployment would only now create has no id yet. */
 const isPending = (resource: Registration | undefined): boolean => resource?.custom === true && resource.id === "";
 
-/** What a program gets back: its inputs. Whatever else a resource has, the SDK takes as unknown in a dry run. */
-export function outputsOf({ inputs, outputs, custom, remote, additionalSecretOutputs }: Registration): Properties {
-  if (!custom && !remote) return outputs ?? {};
+/**
+ * What a program gets back: its inputs. Whatever else a resource has, the SDK takes as unknown in a dry run; so it does
+ * with all of a remote component, whose outputs need not be its inputs.
+ */
+export function outputsOf({ inputs, outputs, custom, additionalSecretOutputs }: Registration): Properties {
+  if (!custom) return outputs ?? {};
   const own = { ...inputs };
   for (const key of additionalSecretOutputs) own[key] = secret(own[key] ?? unknown);
   return own;

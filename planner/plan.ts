@@ -38,7 +38,7 @@ export interface PlannedResource {
   /** The id of what is read or imported, else null. */
   id: string | null;
   inputs: Record<string, Json>;
-  /** What a component gives to the rest of the program; null for what a provider makes. */
+  /** What a component gives to the rest of the program; null for the stack, and for what a provider makes. */
   outputs: Record<string, Json> | null;
   /** Names of inputs that hold a secret, or a value that is not known yet, at any depth. */
   secretInputs: string[];
@@ -112,7 +112,7 @@ function toPlanned(
     read: resource.read,
     id: resource.id || null,
     inputs: maskAll(resource.inputs),
-    outputs: resource.outputs ? maskAll(resource.outputs) : null,
+    outputs: resource.parent && resource.outputs ? maskAll(resource.outputs) : null,
     secretInputs: marked.filter(({ secret }) => secret).map(({ key }) => key),
     unknownInputs: marked.filter(({ unknown }) => unknown).map(({ key }) => key),
     dependencies: resource.dependencies.toSorted(),
@@ -121,7 +121,7 @@ function toPlanned(
         .filter(([, urns]) => urns.length > 0)
         .map(([key, urns]) => [key, urns.toSorted()]),
     ),
-    provider: resource.provider ? referenceUrn(resource.provider) : null,
+    provider: (resource.custom || resource.remote) && resource.provider ? referenceUrn(resource.provider) : null,
     protect: resource.protect ?? false,
     retainOnDelete: resource.retainOnDelete ?? false,
     deletedWith: resource.deletedWith || null,
@@ -147,8 +147,8 @@ const byTypeAndName = (a: Registration, b: Registration): number =>
 // Shorter secrets would black out half of a plan: "dev" or "true" may be one.
 const shortestRedacted = 8;
 
-/** Blacks out texts that are a secret somewhere else in the plan: a password that a program also puts into a URL, say. */
-function redactor(resources: Iterable<Registration>): (text: string) => string {
+/** Blacks out texts that are a secret of some resource: a password that a program also puts into a URL, say. */
+export function redactor(resources: Iterable<Registration>): (text: string) => string {
   const texts = new Set<string>();
   for (const { inputs, outputs } of resources) {
     for (const value of Object.values(inputs)) secretTexts(value, texts);

@@ -1,12 +1,10 @@
 import { createRequire } from "node:module";
 import path from "node:path";
-import { stripVTControlCharacters } from "node:util";
 import packageJson from "../package.json" with { type: "json" };
 import { type Child, startChild } from "./child.ts";
 import { PlanError } from "./error.ts";
-import { locateInText } from "./location.ts";
 import { parallel } from "./monitor.ts";
-import { missingConfig, type Project } from "./project.ts";
+import type { Project } from "./project.ts";
 
 /** Starts the program as Pulumi's language host does, with our address for both monitor and engine. */
 export function startProgram(project: Project, address: string, onLine: (line: string) => void): Child {
@@ -52,28 +50,4 @@ export function requireSdk({ folder }: Project): void {
       "sdk-version",
       `the program uses @pulumi/pulumi ${version}, but plans are made with ${pinned} only: install that version`,
     );
-}
-
-/** What the SDK reported as an error, as one message with its place in the program and without the stack trace. */
-export function programError(report: string, { root, stack }: Project): PlanError {
-  const text = stripVTControlCharacters(report);
-  const missing = /^Missing required configuration variable '([^']+)'[^]*config set (--secret )?/.exec(text);
-  if (missing) return missingConfig(missing[1] ?? "", stack, missing[2] !== undefined);
-  const body = text.replace(/^Running program '[^']*' failed with an unhandled exception:\s*/, "");
-  return new PlanError("program-failed", `the program failed: ${messageOf(body)}`, {
-    location: locateInText(body, root),
-  });
-}
-
-/** The message of a printed error: what comes before its stack trace. A syntax error begins with its place and code. */
-function messageOf(body: string): string {
-  const lines = body.split("\n");
-  const start = /^(file:|\/).*:\d+$/.test(lines[0] ?? "") ? lines.findIndex((line) => /^\w*Error\b/.test(line)) : 0;
-  const rest = lines.slice(Math.max(start, 0));
-  const end = rest.findIndex((line) => /^\s+at /.test(line));
-  return rest
-    .slice(0, end === -1 ? undefined : end)
-    .join("\n")
-    .trim()
-    .replace(/^(Uncaught )?Error: /, "");
 }

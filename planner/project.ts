@@ -163,9 +163,9 @@ async function readYaml<Schema extends z.ZodType>(file: string, schema: Schema):
 
 function unknownStack(stack: string, stacks: string[]): PlanError {
   const nearest = suggest(stack, stacks);
-  const there = stacks.length === 0 ? "there is none yet" : `there is ${stacks.join(", ")}`;
+  const there = stacks.length === 0 ? "there is no stack yet" : `there is ${stacks.join(", ")}`;
   return new PlanError(
     "stack-unknown",
-    `there is no Pulumi.${stack}.yaml${nearest ? `; did you mean ${nearest}?` : ""} Of stacks ${there}; \`pulumi stack init ${stack}\` makes a new one`,
+    `there is no Pulumi.${stack}.yaml${nearest ? `; did you mean ${nearest}?` : ""} (${there})`,
   );
 }

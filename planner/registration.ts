@@ -156,6 +156,11 @@ export function inherit(registration: Registration, parents: Registration[]): vo
       registration.providers = { ...parent.providers, ...registration.providers };
     }
   }
+  inheritProvider(registration, parents);
+}
+
+/** Finds the provider: the nearest of the parents' that serves the resource's package. */
+export function inheritProvider(registration: Registration, parents: Registration[]): void {
   if (registration.provider || !(registration.custom || registration.remote)) return;
   const pkg = packageOf(registration.type);
   for (const { provider, providers } of [registration, ...parents]) {
