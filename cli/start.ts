@@ -51,11 +51,10 @@ function parsePort(value: string): number {
 
 /** The processor's config as the offline plan of a Pulumi stack gives it. */
 async function planned(stack: string): Promise<unknown> {
-  const { plan } = await import("../planner/index.ts");
-  const { outputs } = await plan({ root: projectRoot, stack });
-  if (outputs["processor"] === undefined)
-    throw new Failure(`the plan of ${stack} has no output \`processor\`; programs/main.ts must export it`);
-  return outputs["processor"];
+  const { planStacks } = await import("./planning.ts");
+  for await (const { outputs } of planStacks(projectRoot, [stack]))
+    if ("processor" in outputs) return outputs["processor"];
+  throw new Failure(`the plan of ${stack} has no output \`processor\`; programs/main.ts must export it`);
 }
 
 async function read(file: string): Promise<unknown> {

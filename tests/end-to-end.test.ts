@@ -1,0 +1,194 @@
+import { existsSync } from "node:fs";
+import { copyFile, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Run, Runs, Tables } from "@cais/spec/api.ts";
+import { cais, scratch, start, sweep, type Started } from "./start.ts";
+
+const root = join(import.meta.dirname, "..");
+const sample = join(root, "stacks", "inmet", "sample.csv");
+const broken = join(root, "stacks", "inmet", "sample.broken.csv");
+const real = join(root, "..", "shared", "data", "inmet-a309-2023-2024.csv");
+
+let data: string;
+let processor: Started;
+beforeAll(async () => {
+  data = await scratch("end-to-end");
+  processor = await start(data);
+}, 60_000);
+afterAll(async () => {
+  await processor?.stop();
+  await sweep(data);
+});
+
+const ask = async (path: string) => (await fetch(`${processor.url}${path}`)).json();
+
+it("says where the page is, what to try next and how to stop", () => {
+  expect(processor.welcome).toContain("Cais: dev on local, 1 stack (inmet)");
+  expect(processor.welcome).toContain("npx cais ingest inmet stacks/inmet/sample.csv --wait");
+  expect(processor.welcome).toContain("Stop with Ctrl-C. What was ingested stays.");
+});
+
+describe("ingest", () => {
+  it("sends a file, sees it through and ends with the counts, the outputs and [DONE]", async () => {
+    const { code, stdout, stderr } = await cais(["ingest", "inmet", sample, "--wait", "--url", processor.url]);
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines[0]).toMatch(/^sample\.csv {2}[\d.]+ kB {2}run \S+$/);
+    expect(lines.filter((line) => / \d+\.\d\d s$/.test(line)).map((line) => line.trim().split(" ")[0])).toEqual([
+      "contract",
+      "tables/inmet",
+      "tables/rain_by_day",
+      "commit",
+      "sinks/csv/inmet",
+    ]);
+    const { runs } = Runs.parse(await ask("/v1/runs?stack=inmet"));
+    const { rows, outputs } = Run.parse(runs[0]);
+    expect(rows.read).toBe((await readFile(sample, "utf8")).trimEnd().split("\n").length - 1);
+    expect(rows.read).toBe(rows.clean + rows.rejected);
+    expect(lines).toContain(`  ${rows.read} rows read: ${rows.clean} clean, ${rows.rejected} rejected`);
+    for (const { location } of outputs) expect(stdout).toContain(location);
+    expect(lines.at(-1)).toBe("[DONE]");
+  });
+
+  it("recognizes the same content and answers with the first run", async () => {
+    const before = Tables.parse(await ask("/v1/tables"));
+    const copy = join(data, "another name.csv");
+    await copyFile(sample, copy);
+    const { code, stdout } = await cais(["ingest", "inmet", copy, "--wait", "--url", processor.url]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("this content was loaded before, by that run; --again loads it once more");
+    expect(Tables.parse(await ask("/v1/tables"))).toEqual(before);
+  });
+
+  it("prints one object a line with --json", async () => {
+    const { stdout } = await cais(["ingest", "inmet", sample, "--wait", "--json", "--url", processor.url]);
+    expect(Run.parse(JSON.parse(stdout)).state).toBe("done");
+  });
+
+  it("keeps refused rows with their reasons", async () => {
+    const { code, stdout } = await cais(["ingest", "inmet", broken, "--wait", "--json", "--url", processor.url]);
+    expect(code).toBe(0);
+    const run = Run.parse(JSON.parse(stdout));
+    expect(run.rows.rejected).toBeGreaterThan(0);
+    const rejected = await cais(["runs", run.id, "--rejected", "--url", processor.url]);
+    const rows = rejected.stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { row: number; reason: string });
+    expect(new Set(rows.map(({ row }) => row)).size).toBe(run.rows.rejected);
+    expect(rows.every(({ reason }) => reason.length > 0)).toBe(true);
+  });
+
+  it.skipIf(!existsSync(real))("loads the real file: 17,545 read, 16,381 clean, 1,164 rejected", async () => {
+    const { code, stdout } = await cais(["ingest", "inmet", real, "--wait", "--url", processor.url]);
+    expect(code).toBe(0);
+    expect(stdout).toContain("  17,545 rows read: 16,381 clean, 1,164 rejected\n");
+    expect(stdout.endsWith("[DONE]\n")).toBe(true);
+  });
+
+  it.each([
+    [["nowhere", sample], 1, /nowhere/],
+    [["inmet", "no-such-file.csv"], 2, /^cais: there is no file no-such-file\.csv\n$/],
+    [["inmet", "stacks"], 2, /^cais: stacks is not a file\n$/],
+    [["inmet"], 2, /missing required argument 'file'/],
+  ])("tells a mistake in a sentence: %s", async (args, expected, message) => {
+    const { code, stderr } = await cais(["ingest", ...args, "--url", processor.url]);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(expected);
+  });
+
+  it("says how to start a processor when none answers", async () => {
+    const { code, stderr } = await cais(["runs", "--url", "http://127.0.0.1:1"]);
+    expect(stderr).toBe(
+      "cais: no processor answers at http://127.0.0.1:1; start one with npm start, or name another with --url\n",
+    );
+    expect(code).toBe(1);
+  });
+});
+
+describe("runs", () => {
+  it("lists them, newest first, and shows one", async () => {
+    const { stdout } = await cais(["runs", "--url", processor.url]);
+    const { runs } = Runs.parse(await ask("/v1/runs"));
+    expect(
+      stdout
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.split(" ")[0]),
+    ).toEqual(runs.map(({ id }) => id));
+    const first = runs.at(-1);
+    const { stdout: shown } = await cais(["runs", first?.id ?? "", "--url", processor.url]);
+    expect(shown).toContain("inmet  sample.csv  done\n");
+    expect(shown).toContain(`${first?.rows.clean} clean`);
+  });
+
+  it("names a run that is not there", async () => {
+    const { code, stderr } = await cais(["runs", "nothing", "--url", processor.url]);
+    expect(stderr).toMatch(/^cais: .*nothing/);
+    expect(code).toBe(1);
+  });
+});
+
+describe("start", () => {
+  it("stops gracefully on Ctrl-C and finds everything again", async () => {
+    const before = [await ask("/v1/runs"), await ask("/v1/tables")];
+    expect(await processor.stop()).toBe(0);
+    processor = await start(data);
+    expect([await ask("/v1/runs"), await ask("/v1/tables")]).toEqual(before);
+  });
+
+  it("refuses an address that is not loopback without a token, and asks for it with one", async () => {
+    const other = await scratch("token");
+    try {
+      await expect(start(other, ["--host", "0.0.0.0"])).rejects.toThrow(/token/);
+      const token = "a-token-of-at-least-thirty-two-characters";
+      const open = await start(other, ["--host", "0.0.0.0"], { CAIS_TOKEN: token });
+      const address = new URL(open.url);
+      const url = `http://127.0.0.1:${address.port}`;
+      expect((await fetch(`${url}/v1/runs`)).status).toBe(401);
+      expect((await fetch(`${url}/v1/runs`, { headers: { authorization: `Bearer ${token}` } })).status).toBe(200);
+      expect((await cais(["runs", "--url", url])).stderr).toContain("CAIS_TOKEN");
+      expect((await cais(["runs", "--url", url], { CAIS_TOKEN: token })).code).toBe(0);
+      await open.stop("SIGTERM");
+    } finally {
+      await sweep(other);
+    }
+  });
+
+  it.each([
+    [["--port", "x"], "must be a whole number from 0 to 65535"],
+    [["--config", "no-such.json"], "the config no-such.json cannot be read"],
+    [["--config", "package.json"], "package.json is no processor config"],
+    [["--stack", "prod-openstack"], "this processor"],
+    [["--stack", "nowhere"], "nowhere"],
+  ])("tells a mistake in a sentence: %s", async (args, message) => {
+    const { code, stderr } = await cais(["start", "--data", data, ...args]);
+    expect(stderr).toContain(message);
+    expect(stderr).not.toContain("    at ");
+    expect(code).not.toBe(0);
+  });
+});
+
+describe("validate", () => {
+  it("accepts every stack there is", async () => {
+    const { code, stdout } = await cais(["validate"]);
+    expect(stdout).toMatch(/^\d+ stacks?, all valid\n$/);
+    expect(code).toBe(0);
+  });
+
+  it("suggests the stack that was meant", async () => {
+    const { code, stderr } = await cais(["validate", "inmte"]);
+    expect(stderr).toBe('cais: there is no stack "inmte"; did you mean "inmet"?\n');
+    expect(code).toBe(2);
+  });
+});
+
+it("prints help for every command", async () => {
+  const { stdout } = await cais(["--help"]);
+  for (const command of ["start", "ingest", "runs", "validate", "plan", "check"]) {
+    expect(stdout).toContain(`  ${command} `);
+    expect((await cais([command, "--help"])).stdout).toContain(`Usage: cais ${command}`);
+  }
+});
