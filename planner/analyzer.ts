@@ -63,7 +63,7 @@ export class PolicyPack {
     });
     own(child);
     const died = child.exit.then(({ code, signal }) => {
-      const { message, location } = readReport(lines.join("\n"), path.dirname(folder));
+      const { message, location } = readReport(lines.join("\n"), { root: path.dirname(folder), folder });
       throw packFailed(folder, message || `it ended with ${signal ?? `exit code ${code}`}`, { location });
     });
     const pack = await Promise.race([port, died]).then((bound) => new PolicyPack(child, `127.0.0.1:${bound}`, folder));

@@ -32,8 +32,9 @@ export class PlanError extends Error {
     message: string,
     details: { location?: Location | undefined; urn?: string | undefined; cause?: unknown } = {},
   ) {
+    const place = details.location && `${details.location.file}:${details.location.line}:`;
     super(
-      details.location ? `${details.location.file}:${details.location.line}: ${message}` : message,
+      place === undefined || message.includes(place) ? message : `${place} ${message}`,
       details.cause === undefined ? {} : { cause: details.cause },
     );
     this.code = code;

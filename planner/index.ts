@@ -12,7 +12,7 @@ import { Monitor } from "./monitor.ts";
 import { type Message, type Plan, redactor, toPlan } from "./plan.ts";
 import { requireSdk, startProgram } from "./program.ts";
 import { loadProject, type Project } from "./project.ts";
-import { programError } from "./report.ts";
+import { earlyEnd, programError } from "./report.ts";
 import { channelOptions, listen, unary } from "./server.ts";
 
 export { PlanError, type PlanErrorCode } from "./error.ts";
@@ -118,19 +118,9 @@ class Planning {
       this.#say("program", "info", line);
     });
     this.#children.add(program);
-    const { code, signal } = await program.exit;
+    const exit = await program.exit;
     if (this.#failure) throw this.#failure;
-    if (code === 0 && this.#monitor.finished) return;
-    const last = lines.findLast((line) => line.trim() !== "");
-    // Before an early process.exit the SDK writes a page about promises, which tells less than this.
-    const leaked = lines.some((line) => line.includes("promises were still active"));
-    const hint = last && !leaked ? `; the last that it wrote: ${last.trim()}` : "";
-    throw new PlanError(
-      "program-died",
-      signal
-        ? `the program was ended by ${signal} before it was done${hint}`
-        : `the program ended with exit code ${code} before it was done; does it call process.exit?${hint}`,
-    );
+    if (exit.code !== 0 || !this.#monitor.finished) throw earlyEnd(exit, lines);
   }
 
   /** Takes note of a failed step. Its place may come with the SDK's own report, which follows. */

@@ -1,23 +1,37 @@
+import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
+import type { Exit } from "./child.ts";
 import { type Location, PlanError } from "./error.ts";
 import { locateInText } from "./location.ts";
 import { missingConfig, type Project } from "./project.ts";
 import { secretMark } from "./value.ts";
 
 /**
- * What a child of Pulumi's printed of an error, as the message alone and its place in the folder `root`: no stack
- * trace, no colours, no frame of the SDK.
+ * What a child of Pulumi's, at work in `folder`, printed of an error: the message alone and its place in the project
+ * `root`, with no stack trace, no colours, no frame of the SDK.
  */
-export function readReport(report: string, root: string): { message: string; location: Location | undefined } {
+export function readReport(
+  report: string,
+  { root, folder }: { root: string; folder: string },
+): { message: string; location: Location | undefined } {
   const text = stripVTControlCharacters(report)
     .replace(/^(error: )?(\[runtime\] )?/, "")
     .replace(/^Running program '[^']*' failed with an unhandled exception:\s*/, "");
-  return { message: messageOf(text), location: locateInText(text, root) };
+  // An error may name a file of the user's itself, relative to the folder that the program works in.
+  let named: Location | undefined;
+  const message = messageOf(text).replace(/^([\w./-]+\.\w+):(\d+)(?=:)/gm, (whole, name: string, line: string) => {
+    const file = path.relative(root, path.resolve(folder, name));
+    if (file.startsWith("..")) return whole;
+    named ??= { file, line: Number(line) };
+    return `${file}:${line}`;
+  });
+  return { message, location: named ?? locateInText(text, root) };
 }
 
 /** The error that the SDK reported of the program. */
-export function programError(report: string, { root, stack }: Project): PlanError {
-  const { message, location } = readReport(report, root);
+export function programError(report: string, project: Project): PlanError {
+  const { stack } = project;
+  const { message, location } = readReport(report, project);
   const missing = /^Missing required configuration variable '([^']+)'[^]*config set (--secret )?/.exec(message);
   if (missing) return missingConfig(missing[1] ?? "", stack, missing[2] !== undefined);
   const parsed = /^Configuration '([^']+)' value '([^]*)' is not a valid (.+)$/.exec(message);
@@ -29,6 +43,28 @@ export function programError(report: string, { root, stack }: Project): PlanErro
   return new PlanError("program-failed", `the program failed: ${message}`, { location });
 }
 
+/** The error of a program that ended without saying that it was done, by what it wrote. */
+export function earlyEnd({ code, signal }: Exit, lines: string[]): PlanError {
+  const start = lines.findIndex((line) => line.startsWith("The Pulumi runtime detected"));
+  const pending = start === -1 ? [] : lines.slice(start).filter((line) => /^ {2}\* .* was waiting for /.test(line));
+  if (pending.length > 0)
+    return new PlanError(
+      "program-died",
+      `the program ended before all was registered; is there a cycle, or a promise that never resolves? ${pending.map((line) => line.replace("  * ", "")).join("; ")}`,
+    );
+  const last = lines.slice(0, start === -1 ? undefined : start).findLast((line) => line.trim() !== "");
+  const hint = last === undefined ? "" : `; the last that it wrote: ${last.trim()}`;
+  return new PlanError(
+    "program-died",
+    signal
+      ? `the program was ended by ${signal} before it was done${hint}`
+      : `the program ended with exit code ${code} before it was done; does it call process.exit?${hint}`,
+  );
+}
+
+// The names of JavaScript's own errors tell something; "Error" and the names of a program's classes do not.
+const ownNames = new Set(["TypeError", "RangeError", "ReferenceError", "SyntaxError", "URIError"]);
+
 /** The text before the stack trace. A syntax error begins with its place and a line of code instead. */
 function messageOf(text: string): string {
   const lines = text.trim().split("\n");
@@ -39,5 +75,7 @@ function messageOf(text: string): string {
     .slice(0, end === -1 ? undefined : end)
     .join("\n")
     .trim()
-    .replace(/^(Uncaught )?Error: /, "");
+    .replace(/^(Uncaught )?(\w*Error)( \[\w+\])?: /, (_, _uncaught, name: string) =>
+      ownNames.has(name) ? `${name}: ` : "",
+    );
 }
