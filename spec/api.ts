@@ -64,6 +64,8 @@ export type RejectedRow = z.output<typeof RejectedRow>;
 
 export const TableColumn = z.object({ name: z.string(), type: z.string().describe("DuckDB's name of the type.") });
 
+export type TableColumn = z.output<typeof TableColumn>;
+
 export const Table = z.object({
   stack: z.string(),
   name: z.string(),

@@ -45,7 +45,7 @@ const Rule = z.strictObject({
   reason: z.string().min(1).describe("What is told to the person who sent the row."),
 });
 
-const Contract = z.strictObject({
+export const Contract = z.strictObject({
   columns: z.array(Column).min(1),
   rules: z.array(Rule).default([]).describe("Rules over whole rows."),
   onViolation: z
