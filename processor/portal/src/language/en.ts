@@ -136,6 +136,7 @@ export const en = {
     more: "Only the first {{limit}} are listed. The download has all of them.",
     all: "All reasons",
     filter: "Reason",
+    list: "List of rejected rows",
     pages: "Pages of rejected rows",
   },
   runs: {

@@ -30,7 +30,7 @@ describe("how things are written", () => {
 
   it("durations", () => {
     const durations = [12.4, 1250, 61_000].map((ms) => plain(english.duration(ms)));
-    expect(durations).toEqual(["12ms", "1.3s", "1m 1s"]);
+    expect(durations).toEqual(["12 ms", "1.3 sec", "1 min 1 sec"]);
   });
 
   it("how long ago", () => {

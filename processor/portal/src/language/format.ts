@@ -19,7 +19,7 @@ export function formatIn(language: string) {
   const exact = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
   // A date in a table has no time zone.
   const date = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeZone: "UTC" });
-  const unit = (unit: string, value: number, digits: number, unitDisplay: "short" | "long" | "narrow" = "narrow") =>
+  const unit = (unit: string, value: number, digits: number, unitDisplay: "short" | "long" = "short") =>
     new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay, maximumFractionDigits: digits }).format(value);
 
   return {

@@ -10,7 +10,7 @@ declare module "i18next" {
 }
 
 /** The languages of the page, each by its own name. */
-export const languages = { en: "English", "pt-BR": "Português (Brasil)" } as const;
+export const languages = { en: "English", "pt-BR": "Português" } as const;
 export type Language = keyof typeof languages;
 
 const key = "cais.language";

@@ -140,6 +140,7 @@ export const ptBR: Words = {
     more: "Só as primeiras {{limit}} são listadas. O arquivo para baixar tem todas.",
     all: "Todos os motivos",
     filter: "Motivo",
+    list: "Lista de linhas rejeitadas",
     pages: "Páginas de linhas rejeitadas",
   },
   runs: {

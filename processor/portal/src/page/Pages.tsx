@@ -27,6 +27,7 @@ export function Pages({ page, size, total, onPage, label }: PagesProps) {
       {pages > 1 && (
         <Pagination
           size="sm"
+          siblings={0}
           total={pages}
           value={page}
           onChange={onPage}

@@ -7,7 +7,7 @@ const quay: MantineColorsTuple = [
   "#78bed8",
   "#52abcd",
   "#3a9dc4",
-  "#2a86ab",
+  "#1f7599",
   "#14688c",
   "#0e5574",
   "#06415b",
@@ -29,7 +29,7 @@ const dark: MantineColorsTuple = [
 export const theme = createTheme({
   colors: { quay, dark },
   primaryColor: "quay",
-  primaryShade: { light: 7, dark: 4 },
+  primaryShade: { light: 7, dark: 6 },
   autoContrast: true,
   defaultRadius: "md",
   cursorType: "pointer",

@@ -40,8 +40,8 @@ export function Counts({ rows }: { rows: Run["rows"] }) {
           role="img"
           aria-label={t("run.share", { clean: percent(share(rows.clean)), rejected: percent(share(rows.rejected)) })}
         >
-          <span style={{ flexGrow: rows.clean, background: "var(--page-good)" }} />
-          <span style={{ flexGrow: rows.rejected, background: "var(--page-warn)" }} />
+          <span style={{ flexGrow: rows.clean, background: "var(--page-good-fill)" }} />
+          <span style={{ flexGrow: rows.rejected, background: "var(--page-warn-fill)" }} />
         </div>
       )}
     </Stack>

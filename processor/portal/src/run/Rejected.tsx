@@ -81,8 +81,8 @@ function RejectedRows({ rows }: { rows: RejectedRow[] }) {
         ]}
         maw={640}
       />
-      <div className={classes.scroll} role="region" tabIndex={0} aria-labelledby="rejected">
-        <Table verticalSpacing={7} aria-labelledby="rejected">
+      <div className={classes.scroll} role="region" tabIndex={0} aria-label={t("rejected.list")}>
+        <Table verticalSpacing={7} aria-label={t("rejected.list")}>
           <Table.Thead>
             <Table.Tr>
               <Table.Th className={classes.number ?? ""}>{t("rejected.row")}</Table.Th>

@@ -107,7 +107,7 @@ export function Run({ id }: { id: string }) {
       {run !== undefined && (
         <>
           <Failure run={run} />
-          <Counts rows={run.rows} />
+          {(run.rows.read > 0 || run.error === null) && <Counts rows={run.rows} />}
           <SimpleGrid cols={{ base: 1, md: run.outputs.length > 0 ? 2 : 1 }} spacing="lg">
             <Steps run={run} />
             {run.outputs.length > 0 && <Results run={run} />}

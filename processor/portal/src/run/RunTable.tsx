@@ -1,4 +1,4 @@
-import { Anchor, Paper, Table, Text } from "@mantine/core";
+import { Anchor, Paper, Table } from "@mantine/core";
 import type { Run } from "@cais/spec/api.ts";
 import { useTranslation } from "react-i18next";
 import { useFormat } from "../language/format.ts";
@@ -41,8 +41,8 @@ export function RunTable({ runs, label, withStack }: RunTableProps) {
                   {run.file.name}
                 </Anchor>
               </Table.Td>
-              {withStack && <Table.Td data-label={t("runs.pipeline")}>{run.stack}</Table.Td>}
-              <Table.Td>
+              {withStack && <Table.Td className={classes.stack ?? ""}>{run.stack}</Table.Td>}
+              <Table.Td className={classes.state ?? ""}>
                 <StateBadge state={run.state} />
               </Table.Td>
               <Table.Td className={classes.number ?? ""} data-label={t("run.read")}>
@@ -54,12 +54,12 @@ export function RunTable({ runs, label, withStack }: RunTableProps) {
               <Table.Td className={classes.number ?? ""} data-label={t("run.rejected")}>
                 {number(run.rows.rejected)}
               </Table.Td>
-              <Table.Td data-label={t("runs.when")}>
-                <Text component="time" size="sm" dateTime={run.queuedAt} title={exact(run.queuedAt)}>
+              <Table.Td className={classes.when ?? ""}>
+                <time dateTime={run.queuedAt} title={exact(run.queuedAt)}>
                   {ago(run.queuedAt)}
-                </Text>
+                </time>
               </Table.Td>
-              <Table.Td className={classes.number ?? ""} data-label={t("runs.took")}>
+              <Table.Td className={`${classes.number} ${classes.took}`}>
                 {run.startedAt !== null && run.finishedAt !== null
                   ? duration(Date.parse(run.finishedAt) - Date.parse(run.startedAt))
                   : "–"}

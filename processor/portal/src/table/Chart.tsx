@@ -67,7 +67,14 @@ export default function Chart({ series, measure, x, time }: ChartProps) {
     const ink = inks[scheme];
     const months = new Intl.DateTimeFormat(i18n.language, { month: "short", year: "2-digit", timeZone: "UTC" });
     const days = new Intl.DateTimeFormat(i18n.language, { day: "numeric", month: "short", timeZone: "UTC" });
-    const label = { color: ink.text, fontFamily: "inherit", hideOverlap: true };
+    const label = { color: ink.text, fontFamily: "inherit", fontSize: 12, hideOverlap: true };
+    // ECharts stacks by position, so every series needs every place along the bottom.
+    const places = [...new Set(series.flatMap(({ bars }) => bars.map(({ x }) => x)))];
+    if (time) places.sort();
+    const aligned = (bars: Series["bars"]) => {
+      const values = new Map(bars.map(({ x, value }) => [x, value]));
+      return places.map((place) => [place, values.get(place) ?? null]);
+    };
     const startOfMonth = (ms: number) => new Date(ms).getUTCDate() === 1;
     chart.current?.setOption(
       {
@@ -95,7 +102,12 @@ export default function Chart({ series, measure, x, time }: ChartProps) {
         xAxis: {
           type: time ? "time" : "category",
           axisLabel: time
-            ? { ...label, formatter: (ms: number) => (startOfMonth(ms) ? months : days).format(ms) }
+            ? {
+                ...label,
+                alignMinLabel: "left",
+                alignMaxLabel: "right",
+                formatter: (ms: number) => (startOfMonth(ms) ? months : days).format(ms),
+              }
             : label,
           axisLine: { lineStyle: { color: ink.line } },
           axisTick: { show: false },
@@ -113,7 +125,7 @@ export default function Chart({ series, measure, x, time }: ChartProps) {
           barMaxWidth: 48,
           barMinWidth: 1,
           barCategoryGap: "15%",
-          data: bars.map(({ x, value }) => [x, value]),
+          data: aligned(bars),
         })),
       },
       { notMerge: true },

@@ -11,6 +11,8 @@ import { Legend } from "./Legend.tsx";
 // The drawing library is as large as the rest of the page: only who sees a chart loads it.
 const Chart = lazy(() => import("./Chart.tsx"));
 
+const maxBars = 400;
+
 interface ChartPanelProps {
   stack: string;
   table: string;
@@ -24,9 +26,15 @@ export function ChartPanel({ stack, table, version }: ChartPanelProps) {
   const { number } = useFormat();
   const { data, error, refetch } = useQuery(chartQuery(stack, table, version));
   const [measure, setMeasure] = useState<string | null>(null);
-  const [year, setYear] = useState("");
+  const [chosenYear, setYear] = useState<string | null>(null);
 
   const choice = useMemo(() => (data === undefined ? null : chooseChart(data.columns, data.data)), [data]);
+  const years = useMemo(
+    () => (data === undefined || choice === null ? [] : yearsOf(choice, data.data)),
+    [data, choice],
+  );
+  // More bars than pixels cannot be told apart: begin with the last year.
+  const year = chosenYear ?? ((data?.data.length ?? 0) > maxBars ? years[0] : undefined) ?? "";
   const shown = measure ?? choice?.measures[0] ?? "";
   const series = useMemo(() => {
     if (data === undefined || choice === null) return [];
@@ -40,7 +48,6 @@ export function ChartPanel({ stack, table, version }: ChartPanelProps) {
   if (error !== null) return <ProblemAlert error={error} onRetry={() => void refetch()} />;
   if (data === undefined) return <Skeleton height={420} aria-label={t("chart.loading")} />;
   if (choice === null) return null;
-  const years = yearsOf(choice, data.data);
 
   return (
     <Paper component="section" withBorder p="lg" aria-labelledby="chart">

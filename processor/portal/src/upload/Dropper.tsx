@@ -80,13 +80,15 @@ export function Dropper({ stack }: { stack: StackSummary }) {
           <span className={classes.icon}>
             <Icon name="upload" size={30} />
           </span>
-          <Text fw={600} size="xl">
+          <Text fw={600} size="xl" className={classes.drag ?? ""}>
             <Dropzone.Accept>{t("send.dropNow")}</Dropzone.Accept>
             <Dropzone.Idle>{t("send.drop")}</Dropzone.Idle>
             <Dropzone.Reject>{t("send.accepts", { formats, size: bytes(stack.maxBytes) })}</Dropzone.Reject>
           </Text>
           <Group gap="sm">
-            <Text c="dimmed">{t("send.or")}</Text>
+            <Text c="dimmed" className={classes.drag ?? ""}>
+              {t("send.or")}
+            </Text>
             <Button onClick={() => open.current?.()} leftSection={<Icon name="file" />}>
               {t("send.button")}
             </Button>
