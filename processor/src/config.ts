@@ -1,0 +1,75 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { ProcessorConfig } from "@cais/spec/bindings.ts";
+import { z } from "zod";
+
+const Environment = z.object({
+  CAIS_CONFIG: z.string().min(1).optional().describe("File with the config, or - for standard input."),
+  CAIS_DATA: z.string().min(1).default("data").describe("Folder for everything the processor keeps."),
+  CAIS_PAGE: z.string().min(1).optional().describe("Folder of the built page."),
+  CAIS_LOG: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
+});
+
+/** What the processor is started with. */
+export interface Settings {
+  config: ProcessorConfig;
+  dataFolder: string;
+  pageFolder: string | undefined;
+  logLevel: z.output<typeof Environment>["CAIS_LOG"];
+}
+
+/** Reads arguments, environment and config file; a mistake in any is one error that lists all that is wrong with it. */
+export async function readSettings(args: string[], environment: NodeJS.ProcessEnv = process.env): Promise<Settings> {
+  const { values } = parseArgs({
+    args,
+    options: { config: { type: "string" }, data: { type: "string" }, page: { type: "string" } },
+  });
+  const env = Environment.safeParse(environment);
+  if (!env.success) throw new Error(`The environment is not right:\n${z.prettifyError(env.error)}`);
+  const from = values.config ?? env.data.CAIS_CONFIG;
+  if (from === undefined)
+    throw new Error("There is no config: pass --config FILE (or - for standard input), or set CAIS_CONFIG.");
+  const page = values.page ?? env.data.CAIS_PAGE;
+  return {
+    config: parseConfig(await (from === "-" ? text(process.stdin) : readFile(from, "utf8")), from),
+    dataFolder: resolve(values.data ?? env.data.CAIS_DATA),
+    pageFolder: page === undefined ? undefined : resolve(page),
+    logLevel: env.data.CAIS_LOG,
+  };
+}
+
+/** Parses a config's JSON. A CAIS config holds sizes as numbers already, so it parses to itself. */
+export function parseConfig(json: string, from: string): ProcessorConfig {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    throw new Error(`The config ${from} is not JSON: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+  const { success, data, error } = ProcessorConfig.safeParse(value);
+  if (!success) throw new Error(`The config ${from} is not right:\n${z.prettifyError(error)}`, { cause: error });
+  return data;
+}
+
+/** Refuses what the config asks for and this processor has no driver for. */
+export function checkDrivers({ stacks }: ProcessorConfig): void {
+  for (const [name, { stores, events }] of Object.entries(stacks)) {
+    for (const [role, { driver }] of Object.entries(stores))
+      if (driver !== "fs")
+        throw new Error(
+          `Stack "${name}" binds its ${role} store to the driver "${driver}", but this processor has: fs. Plan it for a target whose stores are folders.`,
+        );
+    if (events.driver !== "in-process")
+      throw new Error(
+        `Stack "${name}" binds its events to the driver "${events.driver}", but this processor has: in-process. Plan it for a target with in-process events.`,
+      );
+  }
+}
+
+/** Whether this file is the one that Node was started with. */
+export const isEntryPoint = (url: string) => process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(url);

@@ -1,0 +1,99 @@
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { z } from "zod";
+import { sqlText } from "./quote.ts";
+
+/** SQL of a stack that is not what a stack may say. Its message is for the stack's owner. */
+export class SqlRefused extends Error {
+  override name = "SqlRefused";
+}
+
+/** Table functions that read and change nothing outside the query. Others read files, settings or the engine itself. */
+const tableFunctions = new Set(["unnest", "range", "generate_series"]);
+
+const Parsed = z.union([
+  z.object({ error: z.literal(true), error_type: z.string(), error_message: z.string() }),
+  z.object({ error: z.literal(false), statements: z.array(z.object({ node: z.record(z.string(), z.unknown()) })) }),
+]);
+
+/**
+ * Checks that a text is exactly one SELECT that reads `tables` only, and gives it without the semicolon at its end.
+ * DuckDB's own parser decides, so that what is checked is what runs.
+ */
+export async function checkSelect(connection: DuckDBConnection, sql: string, tables: string[]): Promise<string> {
+  const select = sql.replace(/;\s*$/, "");
+  const statements = await parse(connection, select, "must be one SELECT statement");
+  const [node] = statements;
+  if (node === undefined || statements.length > 1)
+    throw new SqlRefused(`It must be one SELECT statement, but it has ${statements.length}.`);
+  const known = new Set(tables.map((table) => table.toLowerCase()));
+  for (const part of objectsIn(node)) for (const name of commonTables(part)) known.add(name.toLowerCase());
+  for (const part of objectsIn(node)) checkSource(part, known, tables);
+  // A text that is a SELECT alone is one in brackets too, unless it ends in what brackets would not close.
+  await parse(connection, `SELECT * FROM (${select}\n)`, "must be one SELECT statement with nothing after it");
+  return select;
+}
+
+/** Checks that a text is exactly one expression over a row's columns: no query, no aggregate over rows, no `*`. */
+export async function checkExpression(connection: DuckDBConnection, expression: string): Promise<string> {
+  const expected = "must be one SQL expression over the columns";
+  const statements = await parse(connection, `SELECT ${expression}\n`, expected);
+  await parse(connection, `SELECT (${expression}\n)`, expected);
+  const Expression = z.strictObject({
+    type: z.literal("SELECT_NODE"),
+    select_list: z.tuple([z.looseObject({ alias: z.undefined().optional() })]),
+    from_table: z.looseObject({ type: z.literal("EMPTY") }),
+    aggregate_handling: z.literal("STANDARD_HANDLING"),
+  });
+  const [node] = statements;
+  if (statements.length !== 1 || !Expression.safeParse(node).success) throw new SqlRefused(`It ${expected}.`);
+  for (const { class: kind } of objectsIn(node))
+    if (kind === "SUBQUERY" || kind === "STAR" || kind === "WINDOW")
+      throw new SqlRefused(`It ${expected}: a ${kind.toLowerCase()} is more than that.`);
+  return expression;
+}
+
+async function parse(connection: DuckDBConnection, sql: string, expected: string): Promise<object[]> {
+  const [row] = (
+    await connection.runAndReadAll(
+      `SELECT json_serialize_sql(${sqlText(sql)}, skip_null := true, skip_empty := true) AS parsed`,
+    )
+  ).getRowObjects();
+  const parsed = Parsed.parse(JSON.parse(String(row?.["parsed"])));
+  if (!parsed.error) return parsed.statements.map(({ node }) => node);
+  // "not implemented" is DuckDB's word for every statement that is no SELECT.
+  throw new SqlRefused(
+    parsed.error_type === "not implemented" ? `It ${expected}.` : `It ${expected}. ${parsed.error_message}`,
+  );
+}
+
+type Part = Record<string, unknown>;
+
+function* objectsIn(value: unknown): Generator<Part> {
+  if (Array.isArray(value)) for (const item of value) yield* objectsIn(item);
+  else if (typeof value === "object" && value !== null) {
+    const part: Part = { ...value };
+    yield part;
+    for (const item of Object.values(part)) yield* objectsIn(item);
+  }
+}
+
+const CommonTables = z.object({ cte_map: z.object({ map: z.array(z.object({ key: z.string() })) }) });
+
+function commonTables(part: Part): string[] {
+  const { data } = CommonTables.safeParse(part);
+  return data?.cte_map.map.map(({ key }) => key) ?? [];
+}
+
+function checkSource(part: Part, known: Set<string>, tables: string[]): void {
+  if (part["type"] === "SHOW_REF") throw new SqlRefused("It must be one SELECT statement, not SHOW, DESCRIBE or SUMMARIZE.");
+  if (part["type"] === "BASE_TABLE") {
+    const name = String(part["table_name"]);
+    if (part["schema_name"] !== undefined || part["catalog_name"] !== undefined || !known.has(name.toLowerCase()))
+      throw new SqlRefused(`It reads "${name}", but it sees ${tables.join(", ")} only.`);
+  }
+  if (part["type"] === "TABLE_FUNCTION") {
+    const name = z.object({ function: z.object({ function_name: z.string() }) }).parse(part).function.function_name;
+    if (!tableFunctions.has(name.toLowerCase()))
+      throw new SqlRefused(`It calls ${name}() as a table, but may call ${[...tableFunctions].join(", ")} only.`);
+  }
+}

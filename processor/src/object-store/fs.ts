@@ -1,0 +1,181 @@
+import { createHash, randomUUID } from "node:crypto";
+import { constants, type BigIntStats } from "node:fs";
+import { copyFile, link, lstat, mkdir, open as openFile, opendir, realpath, rename, rm } from "node:fs/promises";
+import { dirname, join, relative, resolve, sep } from "node:path";
+import type { ObjectStoreBinding } from "@cais/spec/bindings.ts";
+import { checkedKey, keyToPath, pathToKey } from "./keys.ts";
+import { ObjectExists, type ObjectHead, type ObjectStore } from "./index.ts";
+
+/** No key encodes to a name with a dot at its head, so this folder never meets an object. */
+const UNFINISHED = ".unfinished";
+
+/**
+ * Opens a folder as an object store. One object is one file. Limits: a key cannot lie below another (`a` and `a/b`), and
+ * where the file system ignores case, so do keys.
+ */
+export async function open(
+  binding: Extract<ObjectStoreBinding, { driver: "fs" }>,
+  dataFolder: string,
+): Promise<ObjectStore> {
+  await mkdir(resolve(dataFolder, binding.path, UNFINISHED), { recursive: true, mode: 0o700 });
+  // Keys are compared with this path, so it must itself hold no link.
+  const root = await realpath(resolve(dataFolder, binding.path));
+  const pathOf = (key: string) => join(root, keyToPath(key));
+  const unfinished = () => join(root, UNFINISHED, randomUUID());
+  // What a crash left half-written belongs to no one: a write in progress is always of this very process.
+  for await (const entry of await opendir(join(root, UNFINISHED))) await rm(join(root, UNFINISHED, entry.name));
+
+  /** The folder of a path, which must really be in the store: a link on the way would lead out of it. */
+  async function folderOf(path: string, create = false): Promise<string | undefined> {
+    const folder = dirname(path);
+    if (create) await makeFolders(root, folder);
+    const real = await orUndefined(realpath(folder), ["ENOENT", "ENOTDIR"]);
+    if (real !== undefined && real !== folder)
+      throw new Error(`The folder ${folder} of the object store is a link; replace it by a folder.`);
+    return real;
+  }
+
+  async function stat(key: string): Promise<{ path: string; stats: BigIntStats } | undefined> {
+    const path = pathOf(key);
+    if ((await folderOf(path)) === undefined) return undefined;
+    const stats = await orUndefined(lstat(path, { bigint: true }), ["ENOENT", "ENOTDIR"]);
+    return stats?.isFile() === true ? { path, stats } : undefined;
+  }
+
+  return {
+    id: `fs:${binding.path}`,
+    location: pathOf,
+
+    async put(key, body, { ifAbsent = false } = {}) {
+      const path = pathOf(key);
+      const temporary = unfinished();
+      const hash = createHash("sha256");
+      let bytes = 0;
+      try {
+        const file = await openFile(temporary, "wx", 0o600);
+        try {
+          for await (const chunk of body) {
+            hash.update(chunk);
+            bytes += chunk.byteLength;
+            await file.writeFile(chunk);
+          }
+          await file.sync();
+        } finally {
+          await file.close();
+        }
+        const folder = await folderOf(path, true);
+        if (ifAbsent) await link(temporary, path);
+        else await rename(temporary, path);
+        if (folder !== undefined) await syncFolder(folder);
+        const stats = await lstat(path, { bigint: true });
+        return { bytes, sha256: hash.digest("hex"), version: versionOf(stats) };
+      } catch (error) {
+        if (ifAbsent && isCode(error, ["EEXIST"]))
+          throw new ObjectExists(`There is an object ${JSON.stringify(key)} already.`, { cause: error });
+        if (isCode(error, ["EISDIR", "ENOTDIR", "EEXIST"]))
+          throw new Error(`The object ${JSON.stringify(key)} lies above or below another one; choose another key.`, {
+            cause: error,
+          });
+        throw error;
+      } finally {
+        await rm(temporary, { force: true });
+      }
+    },
+
+    async get(key, range) {
+      const found = await stat(key);
+      if (found === undefined) return undefined;
+      const file = await orUndefined(openFile(found.path, constants.O_RDONLY | constants.O_NOFOLLOW), ["ENOENT"]);
+      return file?.createReadStream(range);
+    },
+
+    async head(key) {
+      const found = await stat(key);
+      return found && headOf(key, found.stats);
+    },
+
+    async *list(prefix) {
+      const from = prefix === "" ? root : pathOf(prefix);
+      for await (const path of walk(from)) {
+        const key = pathToKey(relative(root, path).split(sep).join("/"));
+        const stats = await orUndefined(lstat(path, { bigint: true }), ["ENOENT"]);
+        if (stats?.isFile() === true) yield headOf(key, stats);
+      }
+    },
+
+    async delete(key) {
+      const found = await stat(key);
+      if (found === undefined) return;
+      await rm(found.path, { force: true });
+      await syncFolder(dirname(found.path));
+    },
+
+    async fetch(key, file) {
+      const found = await stat(checkedKey(key));
+      if (found === undefined) return false;
+      // A second name for the same file costs nothing; another file system needs a copy.
+      const linked = await orUndefined(
+        link(found.path, file).then(() => true),
+        ["EXDEV", "EPERM", "ENOENT"],
+      );
+      if (linked === true) return true;
+      const copied = orUndefined(
+        copyFile(found.path, file, constants.COPYFILE_EXCL).then(() => true),
+        ["ENOENT"],
+      );
+      return (await copied) ?? false;
+    },
+  };
+}
+
+/** Every file below a folder but the unfinished ones; links are not followed. */
+async function* walk(folder: string): AsyncIterable<string> {
+  const entries = await orUndefined(opendir(folder), ["ENOENT", "ENOTDIR"]);
+  if (entries === undefined) return;
+  for await (const entry of entries) {
+    if (entry.name === UNFINISHED) continue;
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* walk(path);
+    else if (entry.isFile()) yield path;
+  }
+}
+
+/** Makes the folders from root to the last, each durable in its parent. */
+async function makeFolders(root: string, folder: string): Promise<void> {
+  const first = await mkdir(folder, { recursive: true, mode: 0o700 });
+  if (first === undefined) return;
+  for (let made = folder; made.startsWith(first) && made !== root; made = dirname(made)) await syncFolder(dirname(made));
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  // Windows opens no folder as a file, and has no call to sync one.
+  if (process.platform === "win32") return;
+  const handle = await openFile(folder, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+const headOf = (key: string, stats: BigIntStats): ObjectHead => ({
+  key,
+  bytes: Number(stats.size),
+  version: versionOf(stats),
+  modifiedAt: stats.mtime,
+});
+
+const versionOf = ({ ino, mtimeNs, size }: BigIntStats) =>
+  [ino, mtimeNs, size].map((part) => part.toString(36)).join("-");
+
+const isCode = (error: unknown, codes: string[]) =>
+  error instanceof Error && "code" in error && typeof error.code === "string" && codes.includes(error.code);
+
+async function orUndefined<T>(result: Promise<T>, codes: string[]): Promise<T | undefined> {
+  try {
+    return await result;
+  } catch (error) {
+    if (isCode(error, codes)) return undefined;
+    throw error;
+  }
+}

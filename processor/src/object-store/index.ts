@@ -1,0 +1,60 @@
+import type { Readable } from "node:stream";
+import type { ObjectStoreBinding } from "@cais/spec/bindings.ts";
+
+/** What a store says of one object. */
+export interface ObjectHead {
+  key: string;
+  /** Size in bytes. */
+  bytes: number;
+  /** Changes whenever the object is written again, so (store, key, version) names one content. */
+  version: string;
+  modifiedAt: Date;
+}
+
+export interface StoredObject {
+  bytes: number;
+  /** Of the content, in hex; computed while it streamed. */
+  sha256: string;
+  version: string;
+}
+
+/**
+ * A private store of objects addressed by key (`ObjectKey` of the spec: relative, no `.` or `..` part).
+ * A write is durable and visible whole when its promise resolves, and invisible before. Every method refuses a key that is
+ * no `ObjectKey`. "Not found" is a value; every other failure is an error that names the key.
+ */
+export interface ObjectStore {
+  /** Names this store among all of them in the ledger, and stays the same over restarts. */
+  readonly id: string;
+  /**
+   * Writes an object, replacing one of the same key. With `ifAbsent` an existing object is left alone and the call throws
+   * ObjectExists. If the body fails, nothing is written and the body's error is thrown as it is.
+   */
+  put(key: string, body: AsyncIterable<Uint8Array>, options?: { ifAbsent?: boolean }): Promise<StoredObject>;
+  /** Streams an object, or its bytes `start` to `end` (both included, as in HTTP). */
+  get(key: string, range?: { start: number; end?: number }): Promise<Readable | undefined>;
+  head(key: string): Promise<ObjectHead | undefined>;
+  /**
+   * The objects whose keys are in the folder `prefix` (`a` lists `a/b`, not `ab`), or all for an empty prefix, in no
+   * promised order. An object written or deleted meanwhile may be listed or not.
+   */
+  list(prefix: string): AsyncIterable<ObjectHead>;
+  /** Deletes an object; one that is not there is no error. */
+  delete(key: string): Promise<void>;
+  /** Brings an object into a new local file that must only be read; false if there is no such object. */
+  fetch(key: string, file: string): Promise<boolean>;
+  /** Where a person finds the object: a path for fs, a URL elsewhere. */
+  location(key: string): string;
+}
+
+/** Thrown by `put` with `ifAbsent` when there is an object already. */
+export class ObjectExists extends Error {
+  override name = "ObjectExists";
+}
+
+/** Opens a bound store, loading only that driver's code. Relative paths are below `dataFolder`. */
+export async function openObjectStore(binding: ObjectStoreBinding, dataFolder: string): Promise<ObjectStore> {
+  if (binding.driver !== "fs")
+    throw new Error(`An object store is bound to the driver "${binding.driver}", but this processor has: fs.`);
+  return (await import("./fs.ts")).open(binding, dataFolder);
+}

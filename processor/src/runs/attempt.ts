@@ -1,0 +1,148 @@
+import { createReadStream } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { Run, TableColumn } from "@cais/spec/api.ts";
+import { type Engine, EngineFailed } from "../engine/index.ts";
+import type { Checked } from "../engine/messages.ts";
+import type { Ending, Ledger } from "../ledger/index.ts";
+import type { TableChange } from "../ledger/tables.ts";
+import type { ObjectStore } from "../object-store/index.ts";
+import { rejectedFileKey, tableFileKey } from "../tables/index.ts";
+import type { OpenStack } from "./stack.ts";
+
+/** What one attempt at a run works with. */
+export interface Attempt {
+  run: Run;
+  stack: OpenStack;
+  ledger: Ledger;
+  engine: Engine;
+  /** The run's own folder. */
+  folder: string;
+  /** Does a piece of work as a step that the run shows. */
+  step<T>(name: string, work: () => Promise<T>): Promise<T>;
+}
+
+/** Thrown to end a run as something else than done. */
+class Ended extends Error {
+  readonly ending: Ending;
+  constructor(state: "failed" | "quarantined", error: string) {
+    super(error);
+    this.ending = { state, error };
+  }
+}
+
+/**
+ * Takes a run from where it stands to its end: contract, tables, commit, sinks. Up to the commit nothing of it can be
+ * seen, and an attempt starts anew; after it, only the sinks are delivered (again), which changes nothing if they were.
+ * Failures of the processor itself, such as a full disk, are thrown.
+ */
+export async function attempt(work: Attempt): Promise<Ending> {
+  try {
+    if (work.ledger.isCommitted(work.run.id)) await attachTables(work);
+    else {
+      await checkFile(work);
+      const changes = await makeTables(work);
+      await work.step("commit", () => commit(work, changes));
+    }
+    for (const { csv } of work.stack.config.stack.sinks)
+      await work.step(`sinks/csv/${csv.table}`, () => deliverCsv(work, csv));
+    return { state: "done" };
+  } catch (error) {
+    if (error instanceof Ended) return error.ending;
+    if (error instanceof EngineFailed) return endingOf(error, work.ledger.isCommitted(work.run.id));
+    throw error;
+  }
+}
+
+function endingOf({ fault, message }: EngineFailed, committed: boolean): Ending {
+  if (fault === "unreadable") return { state: "quarantined", error: message };
+  return { state: "failed", error: committed ? `The tables are committed, but a sink failed: ${message}` : message };
+}
+
+async function checkFile({ run, stack, ledger, engine, folder, step }: Attempt): Promise<void> {
+  const { contract } = stack.config.stack;
+  const file = join(folder, "file.csv");
+  const checked = await step("contract", async () => {
+    if (!(await stack.input.fetch(run.file.key, file)))
+      throw new Ended("failed", `The file ${stack.input.location(run.file.key)} is gone; send it again.`);
+    return engine.checkContract(file, contract);
+  });
+  ledger.countRows(run.id, checked, await keepRejected({ run, stack, ledger }, checked));
+  const { read, clean, rejected } = checked;
+  const some = `${rejected} of ${read} rows`;
+  if (contract.onViolation === "fail" && rejected > 0)
+    throw new Ended("failed", `${some} break the contract, and the stack asks for none; see the rejected rows.`);
+  if (clean === 0 && contract.onViolation === "quarantine")
+    throw new Ended("quarantined", `All ${read} rows break the contract; see the rejected rows.`);
+}
+
+/** Keeps the refused rows in the lake, unless the stack wants them only counted. */
+async function keepRejected({ run, stack, ledger }: Pick<Attempt, "run" | "stack" | "ledger">, { file }: Checked) {
+  if (file === null || stack.config.stack.contract.onViolation === "discard") return null;
+  const key = rejectedFileKey(run.id, run.attempts);
+  ledger.loose.note({ stack: run.stack, role: "lake", key });
+  await stack.lake.put(key, createReadStream(file));
+  return key;
+}
+
+async function makeTables({ run, stack, ledger, engine, folder, step }: Attempt): Promise<TableChange[]> {
+  const { tables } = stack.config.stack;
+  const changes: TableChange[] = [];
+  for (const { name, sql, disposition } of tables) {
+    const now = ledger.tables.read(run.stack, name);
+    const before =
+      disposition === "append" ? await fetchAll(stack.lake, join(folder, "before", name), now?.files ?? []) : [];
+    const change = await step(`tables/${name}`, async () => {
+      const { columns, rows, file } = await engine.makeTable(name, stack.config.sql[sql] ?? "", before);
+      if (disposition === "append" && now !== undefined && now.files.length > 0) checkColumns(name, now.columns, columns);
+      const key = tableFileKey(name, run.id, run.attempts);
+      ledger.loose.note({ stack: run.stack, role: "lake", key });
+      const { bytes } = await stack.lake.put(key, createReadStream(file));
+      return { name, disposition, columns, file: { key, rows, bytes }, location: stack.lake.location(name) };
+    });
+    changes.push(change);
+  }
+  return changes;
+}
+
+function checkColumns(table: string, before: TableColumn[], now: TableColumn[]): void {
+  const list = (columns: TableColumn[]) => columns.map(({ name, type }) => `${name} ${type}`).join(", ");
+  if (list(before) !== list(now))
+    throw new Ended(
+      "failed",
+      `Table "${table}" has the columns ${list(before)}, but its SQL now gives ${list(now)}; give the new table a new name.`,
+    );
+}
+
+async function commit({ run, stack, ledger }: Attempt, changes: TableChange[]): Promise<void> {
+  for (const key of ledger.tables.commit(run, changes)) {
+    await stack.lake.delete(key);
+    ledger.loose.forget({ stack: run.stack, role: "lake", key });
+  }
+}
+
+async function attachTables({ run, stack, ledger, engine, folder }: Attempt): Promise<void> {
+  for (const table of new Set(stack.config.stack.sinks.map(({ csv }) => csv.table))) {
+    const { files } = ledger.tables.read(run.stack, table) ?? { files: [] };
+    await engine.attachTable(table, await fetchAll(stack.lake, join(folder, "before", table), files));
+  }
+}
+
+async function deliverCsv({ run, stack, ledger, engine }: Attempt, csv: { table: string; to: string }): Promise<void> {
+  const { rows, file } = await engine.writeCsv(csv.table);
+  const { bytes } = await stack.output.put(csv.to, createReadStream(file));
+  const location = stack.output.location(csv.to);
+  ledger.addOutput(run.id, { kind: "csv", name: csv.table, location, rows, bytes });
+}
+
+async function fetchAll(lake: ObjectStore, folder: string, files: { key: string }[]): Promise<string[]> {
+  await mkdir(folder, { recursive: true });
+  const paths: string[] = [];
+  for (const [index, { key }] of files.entries()) {
+    const path = join(folder, `${index}.parquet`);
+    if (!(await lake.fetch(key, path)))
+      throw new Error(`The lake lacks ${lake.location(key)}, which the ledger lists; restore it.`);
+    paths.push(path);
+  }
+  return paths;
+}

@@ -1,0 +1,131 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { DuckDBConnection, DuckDBInstance, DuckDBValue } from "@duckdb/node-api";
+import type { TableColumn } from "@cais/spec/api.ts";
+import { openDuckDB } from "../engine/duckdb.ts";
+import { sqlName, sqlTexts } from "../engine/quote.ts";
+import type { ObjectStore } from "../object-store/index.ts";
+import { csvHeader, csvLines } from "../sinks/csv/index.ts";
+
+export type Cell = string | number | boolean | null;
+
+/** A Parquet file's key in the folder of its table: what is not named so is not read, such as `_delta_log/`. */
+export const tableFileKey = (table: string, run: string, attempt: number) =>
+  `${table}/part-${String(attempt).padStart(5, "0")}-${run}.parquet`;
+
+/** Refused rows of a run. The hyphens keep the folder apart from any table's. */
+export const rejectedFileKey = (run: string, attempt: number) => `rejected-rows/${run}-${attempt}.parquet`;
+
+/** Reads Parquet files of a lake for people and programs. */
+export interface TableReader {
+  /** A page of rows as JSON values: numbers as numbers unless they need more than 53 bits, dates and times as ISO 8601. */
+  rows(files: LakeFiles, columns: TableColumn[], page: { limit: number; offset: number }): Promise<Record<string, Cell>[]>;
+  /** All rows as JSON values, in pieces. */
+  allRows(files: LakeFiles, columns: TableColumn[]): AsyncIterable<Record<string, Cell>[]>;
+  /** All rows as treated CSV, in pieces. */
+  csv(files: LakeFiles, columns: TableColumn[]): AsyncIterable<string>;
+  stop(): Promise<void>;
+}
+
+/** Keys in a lake, asked for anew if a commit deletes one of them before it is read. */
+export interface LakeFiles {
+  lake: ObjectStore;
+  keys: () => string[];
+}
+
+/** Every read has a folder of its own in `folder`, in which DuckDB finds the files. */
+export function openTableReader(folder: string): TableReader {
+  let opened: Promise<{ instance: DuckDBInstance; connection: DuckDBConnection }> | undefined;
+  let reads = 0;
+
+  async function connect(): Promise<DuckDBConnection> {
+    // One small engine for all reads, loaded with the first. It runs no SQL of a stack.
+    opened ??= openDuckDB(folder, { memoryBytes: 256e6, tempBytes: 1e9, threads: 1 });
+    return (await opened).instance.connect();
+  }
+
+  async function* stream(
+    { lake, keys }: LakeFiles,
+    sql: (from: string) => string,
+    none: string,
+  ): AsyncGenerator<DuckDBValue[][]> {
+    const readFolder = join(folder, `read-${++reads}`);
+    await mkdir(readFolder, { recursive: true });
+    const connection = await connect();
+    try {
+      const files = await bring(lake, keys, readFolder);
+      const result = await connection.stream(sql(files.length === 0 ? none : `read_parquet(${sqlTexts(files)})`));
+      for (;;) {
+        const chunk = await result.fetchChunk();
+        if (chunk === null || chunk.rowCount === 0) return;
+        yield chunk.getRows();
+      }
+    } finally {
+      connection.closeSync();
+      await rm(readFolder, { recursive: true, force: true });
+    }
+  }
+
+  /** The rows of no file. */
+  const empty = (columns: TableColumn[]) =>
+    `(SELECT ${columns.map(({ name }) => `NULL AS ${sqlName(name)}`).join(", ")} WHERE false)`;
+
+  async function* records(files: LakeFiles, columns: TableColumn[], tail: string) {
+    const values = columns.map(({ name, type }) => `${jsonValue(sqlName(name), type)} AS ${sqlName(name)}`);
+    const sql = (from: string) => `SELECT ${values.join(", ")} FROM ${from} ${tail}`;
+    for await (const rows of stream(files, sql, empty(columns)))
+      yield rows.map((row) => Object.fromEntries(columns.map(({ name }, index) => [name, cellOf(row[index] ?? null)])));
+  }
+
+  return {
+    async rows(files, columns, { limit, offset }) {
+      return (await Array.fromAsync(records(files, columns, `LIMIT ${limit} OFFSET ${offset}`))).flat();
+    },
+    allRows: (files, columns) => records(files, columns, ""),
+    async *csv(files, columns) {
+      yield csvHeader(columns);
+      for await (const rows of stream(files, (from) => csvLines(columns, from), empty(columns)))
+        yield rows.map(([line]) => String(line)).join("");
+    },
+    async stop() {
+      if (opened === undefined) return;
+      const { instance, connection } = await opened;
+      connection.closeSync();
+      instance.closeSync();
+    },
+  };
+}
+
+/** Fetches the files of a table. A commit may delete one between listing and fetching; then the list is read again. */
+async function bring(lake: ObjectStore, keys: () => string[], folder: string): Promise<string[]> {
+  for (let attempt = 1; attempt <= 3; attempt++) {
+    const files: string[] = [];
+    let missing: string | undefined;
+    for (const [index, key] of keys().entries()) {
+      const file = join(folder, `${attempt}-${index}.parquet`);
+      if (await lake.fetch(key, file)) files.push(file);
+      else missing ??= key;
+    }
+    if (missing === undefined) return files;
+    if (attempt === 3) throw new Error(`The lake lacks ${lake.location(missing)}, which the ledger lists; restore it.`);
+  }
+  return [];
+}
+
+/** SQL that gives a value in a form that JSON has. */
+function jsonValue(cell: string, type: string): string {
+  if (/^(BOOLEAN|DOUBLE|FLOAT|U?(TINY|SMALL|BIG)INT|U?INTEGER|VARCHAR)$/.test(type)) return cell;
+  if (type.startsWith("DECIMAL")) return `${cell}::DOUBLE`;
+  if (type === "TIMESTAMP" || type === "TIMESTAMP WITH TIME ZONE") {
+    // The session's zone is UTC.
+    return `strftime(${cell}::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%gZ')`;
+  }
+  return `${cell}::VARCHAR`;
+}
+
+function cellOf(value: DuckDBValue): Cell {
+  if (value === null || typeof value === "boolean" || typeof value === "string") return value;
+  if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
+  return String(value);
+}
