@@ -1,0 +1,156 @@
+import { spawn } from "node:child_process";
+import { text } from "node:stream/consumers";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { projectRoot } from "./root.ts";
+
+const fixtures = join(projectRoot, "planner", "fixtures");
+
+interface Result {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a Node process with these arguments, without colours; sends it Ctrl-C once `interrupt` is settled. */
+async function run(args: string[], interrupt?: Promise<unknown>): Promise<Result> {
+  const child = spawn(process.execPath, args, {
+    env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const interrupted = interrupt?.then(() => child.kill("SIGINT"));
+  const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), ended, interrupted]);
+  return { code, stdout, stderr };
+}
+
+/** Runs `cais plan` or `cais check` on a project that is not this one. */
+const runOn = (root: string, command: "plan" | "check", args: string[], interrupt?: Promise<unknown>) => {
+  const module = pathToFileURL(join(import.meta.dirname, `${command}.ts`)).href;
+  const pack = command === "check" ? `, ${JSON.stringify(join(fixtures, "pack"))}` : "";
+  const script = `import { ${command}Command } from ${JSON.stringify(module)};
+    const command = ${command}Command(${JSON.stringify(root)}${pack});
+    await command.parseAsync(${JSON.stringify(args)}, { from: "user" }).catch((error) => {
+      process.stderr.write(error.message);
+      process.exitCode = error.exitCode;
+    });`;
+  return run(["--input-type=module", "--eval", script], interrupt);
+};
+
+describe("cais plan", () => {
+  it("prints the tree, the notes, the outputs and the counts", async () => {
+    const { code, stdout, stderr } = await runOn(join(fixtures, "platform"), "plan", ["test"]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout.split("\n")).toEqual(
+      expect.arrayContaining([
+        "Offline plan of test: what the program asks for, not what a provider would answer.",
+        "platform-test  pulumi:pulumi:Stack",
+        "├─ store  fixture:storage:Store  protected",
+        "│  └─ store-container  openstack:objectstorage/container:Container  protected",
+        "├─ keypair  openstack:compute/keypair:Keypair  1 unknown  2 secret",
+        "├─ public  openstack:networking/network:Network  read, not made",
+        "└─ remote  remote:index:Cluster  opaque: only its provider knows what is in it  1 unknown",
+        "  warning store: encryptionKey is unsupported here",
+        "  note the password is [secret]",
+        '  secrets: "[secret]"',
+        "9 resources",
+        "  2  openstack:networking/network:Network",
+      ]),
+    );
+    expect(stdout).not.toContain("default_3_15_2");
+  });
+
+  it("prints one object with --json: the plan of the one stack, or plans", async () => {
+    const one = await runOn(join(fixtures, "empty"), "plan", ["test", "--json"]);
+    const stackPlan = {
+      project: "empty",
+      stack: "test",
+      outputs: { answer: 42 },
+      policies: [],
+      violations: [],
+      messages: [],
+    };
+    expect(JSON.parse(one.stdout)).toMatchObject(stackPlan);
+    const all = await runOn(join(fixtures, "empty"), "plan", ["--json"]);
+    expect(JSON.parse(all.stdout)).toMatchObject({ plans: [stackPlan] });
+  });
+
+  it("prints a failure as an object with --json, its sentence apart", async () => {
+    const { code, stdout, stderr } = await runOn(join(fixtures, "failures"), "plan", ["throws", "--json"]);
+    const message = "main.ts:18: the program failed: TypeError: the flavour is not a number";
+    expect({ code, stderr }).toEqual({ code: 1, stderr: message });
+    expect(JSON.parse(stdout)).toEqual({
+      error: { code: "program-failed", message, location: { file: "main.ts", line: 18 } },
+    });
+  });
+
+  it("is a wrong command for a stack that is not there", async () => {
+    const { code, stdout, stderr } = await run([join(import.meta.dirname, "main.ts"), "plan", "prod-openstak"]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(/^cais: there is no Pulumi\.prod-openstak\.yaml; did you mean prod-openstack\? \(there is /);
+  });
+
+  describe("stopped by Ctrl-C", () => {
+    let folder: string;
+    beforeAll(async () => {
+      const tests = join(projectRoot, ".cais", "tests");
+      await mkdir(tests, { recursive: true });
+      folder = await mkdtemp(join(tests, "plan-"));
+      await writeFile(
+        join(folder, "Pulumi.yaml"),
+        "name: slow\nmain: main.ts\nruntime: { name: nodejs, options: { typescript: false } }\n",
+      );
+      await writeFile(join(folder, "Pulumi.test.yaml"), "");
+      await writeFile(
+        join(folder, "main.ts"),
+        `import { writeFileSync } from "node:fs";
+        writeFileSync("pid", String(process.pid));
+        await new Promise(() => setInterval(() => {}, 1000));`,
+      );
+    });
+    afterAll(() => rm(folder, { recursive: true, force: true }));
+
+    it("ends the program, too", async () => {
+      const patience = { timeout: 20_000, interval: 20 };
+      const started = vi.waitFor(async () => {
+        const written = Number(await readFile(join(folder, "pid"), "utf8"));
+        expect(written).toBeGreaterThan(0);
+        return written;
+      }, patience);
+      const result = await runOn(folder, "plan", ["test"], started);
+      expect(result).toEqual({ code: 1, stdout: "", stderr: "the plan of test was stopped" });
+      const pid = await started;
+      await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow(/ESRCH/), patience);
+    });
+  });
+});
+
+describe("cais check", () => {
+  it("prints violations by resource, then the counts, and fails of a mandatory one", async () => {
+    const { code, stdout, stderr } = await runOn(join(fixtures, "platform"), "check", ["test"]);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
+    expect(stdout).toContain(
+      [
+        "",
+        "volume  openstack:blockstorage/volume:Volume",
+        "  mandatory  no-unprotected-volume",
+        "    Volumes must be protected.",
+        "    the volume volume must be protected",
+        "  mandatory  told-of-the-stack",
+        "    Tells what a stack rule is told.",
+        "    volume of platform-test depends on network, store-container, subnet",
+        "",
+      ].join("\n"),
+    );
+    expect(stdout).toMatch(/\n12 resources checked, 4 policies, 5 violations \(3 mandatory\)\n$/);
+  });
+
+  it("passes with advisory violations only", async () => {
+    const { code, stdout } = await runOn(join(fixtures, "empty"), "check", ["test", "--json"]);
+    const { violations } = JSON.parse(stdout);
+    expect(violations.map(({ level }: { level: string }) => level)).toEqual(["advisory"]);
+    expect(code).toBe(0);
+  });
+});
