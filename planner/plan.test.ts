@@ -37,6 +37,7 @@ const usual = {
   aliases: [],
   ignoreChanges: [],
   replaceOnChanges: [],
+  deleteBeforeReplace: false,
   additionalSecretOutputs: [],
   location: null,
 };

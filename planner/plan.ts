@@ -54,6 +54,7 @@ export interface PlannedResource {
   aliases: string[];
   ignoreChanges: string[];
   replaceOnChanges: string[];
+  deleteBeforeReplace: boolean;
   additionalSecretOutputs: string[];
   /** Where the program asks for it; null for code outside functions, of which the SDK says nothing. */
   location: Location | null;
@@ -128,6 +129,7 @@ function toPlanned(
     aliases: resource.aliasUrns,
     ignoreChanges: resource.ignoreChanges,
     replaceOnChanges: resource.replaceOnChanges,
+    deleteBeforeReplace: resource.deleteBeforeReplace ?? false,
     additionalSecretOutputs: resource.additionalSecretOutputs,
     location: resource.location ?? null,
   };

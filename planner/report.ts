@@ -54,11 +54,12 @@ export function earlyEnd({ code, signal }: Exit, lines: string[]): PlanError {
     );
   const last = lines.slice(0, start === -1 ? undefined : start).findLast((line) => line.trim() !== "");
   const hint = last === undefined ? "" : `; the last that it wrote: ${last.trim()}`;
+  if (signal) return new PlanError("program-died", `the program was ended by ${signal} before it was done${hint}`);
+  // The SDK makes 0 a 1, or leaves it, by how far it had come.
+  const status = code !== null && code > 1 ? ` with exit code ${code}` : "";
   return new PlanError(
     "program-died",
-    signal
-      ? `the program was ended by ${signal} before it was done${hint}`
-      : `the program ended with exit code ${code} before it was done; does it call process.exit?${hint}`,
+    `the program ended${status} before it was done; does it call process.exit?${hint}`,
   );
 }
 

@@ -132,7 +132,8 @@ export function mask(value: Json, redact: (text: string) => string): Json {
     case "list":
       return seen.value.map((item) => mask(item, redact));
     case "asset": {
-      const { [signatureKey]: _signature, hash: _hash, ...rest } = seen.value;
+      // Besides its signature, the SDK gives an asset a hash and marks of its own.
+      const { [signatureKey]: _signature, __pulumiAsset, __pulumiArchive, hash: _hash, ...rest } = seen.value;
       return mapValues(rest, (item) => mask(item, redact));
     }
     case "object":

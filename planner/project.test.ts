@@ -1,0 +1,129 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { loadProject, stacksOf } from "./project.ts";
+
+const runtime = "runtime: { name: nodejs, options: { typescript: false } }\n";
+
+describe("a project", () => {
+  let root: string;
+  const write = (file: string, text: string) => writeFile(path.join(root, file), text);
+
+  beforeEach(async () => {
+    const tests = path.join(import.meta.dirname, "..", ".cais", "tests");
+    await mkdir(tests, { recursive: true });
+    root = await mkdtemp(path.join(tests, "project-"));
+    await write("main.ts", "");
+    await write("Pulumi.yaml", `name: made\nmain: main.ts\n${runtime}`);
+  });
+  afterEach(() => rm(root, { recursive: true, force: true }));
+
+  it("has the stacks that have a file, sorted", async () => {
+    await write("Pulumi.prod-aws.inmet.yaml", "");
+    await write("Pulumi.dev.yaml", "");
+    expect(await stacksOf(root)).toEqual(["dev", "prod-aws.inmet"]);
+  });
+
+  it("has config by full key; values with structure are JSON, the stack's beat the project's", async () => {
+    await write(
+      "Pulumi.yaml",
+      `name: made
+main: main.ts
+${runtime}
+config:
+  plain: from the project
+  beaten: 1
+  typed: { type: integer, default: 7 }
+  valued: { value: { a: [1] } }
+  hidden: { default: initial, secret: true }
+  aws:region: eu-west-1
+`,
+    );
+    await write(
+      "Pulumi.dev.yaml",
+      `config:
+  made:beaten: 2
+  unnamespaced: yes
+  made:config:old: spelling
+  made:empty:
+  made:number: 1.50
+  made:text: "007"
+  made:list: [a, { b: null }]
+`,
+    );
+    const { config, secretKeys } = await loadProject(root, "dev");
+    expect(Object.fromEntries(config)).toEqual({
+      "made:plain": "from the project",
+      "made:beaten": "2",
+      "made:typed": "7",
+      "made:valued": '{"a":[1]}',
+      "made:hidden": "initial",
+      "aws:region": "eu-west-1",
+      "made:unnamespaced": "yes",
+      "made:old": "spelling",
+      "made:number": "1.5",
+      "made:text": "007",
+      "made:list": '["a",{"b":null}]',
+    });
+    expect(secretKeys).toEqual(["made:hidden"]);
+  });
+
+  it("keeps secrets closed at any depth and marks their top-level key", async () => {
+    await write(
+      "Pulumi.dev.yaml",
+      `config:
+  made:whole: { secure: v1:a:b }
+  made:deep: { inmet: [{ token: { secure: v1:a:b }, open: x }] }
+  made:twin: { secure: not a secret, because: it has company }
+`,
+    );
+    const { config, secretKeys } = await loadProject(root, "dev");
+    expect(Object.fromEntries(config)).toEqual({
+      "made:whole": "[secret]",
+      "made:deep": '{"inmet":[{"token":"[secret]","open":"x"}]}',
+      "made:twin": '{"secure":"not a secret","because":"it has company"}',
+    });
+    expect(secretKeys).toEqual(["made:whole", "made:deep"]);
+  });
+
+  it("has the program where main says, a folder or a file", async () => {
+    await write("Pulumi.dev.yaml", "");
+    expect(await loadProject(root, "dev")).toMatchObject({ folder: root, entry: "main.ts" });
+    await mkdir(path.join(root, "programs"));
+    await write("Pulumi.yaml", `name: made\nmain: programs\n${runtime}`);
+    expect(await loadProject(root, "dev")).toMatchObject({ folder: path.join(root, "programs"), entry: "." });
+  });
+
+  it.each<[what: string, file: string, message: string]>([
+    [
+      "a key that is declared but not set",
+      `name: made\n${runtime}config: { flavour: { type: string } }\n`,
+      "Pulumi.dev.yaml lacks the config key made:flavour: run `pulumi config set made:flavour <value> --stack dev`",
+    ],
+    ["another language", "name: made\nruntime: python\n", "Pulumi.yaml: runtime is python; only nodejs can be planned"],
+    [
+      "a compiler",
+      "name: made\nruntime: nodejs\n",
+      "Pulumi.yaml: set runtime.options.typescript to false; Node runs TypeScript itself, and a plan runs the program as Node does",
+    ],
+    [
+      "a program that is not there",
+      `name: made\nmain: gone.ts\n${runtime}`,
+      "Pulumi.yaml: main names gone.ts, which does not exist",
+    ],
+    ["no name", runtime, "Pulumi.yaml: name: Invalid input: expected string, received undefined"],
+  ])("is refused with %s", async (_, file, message) => {
+    await write("Pulumi.yaml", file);
+    await write("Pulumi.dev.yaml", "");
+    await expect(loadProject(root, "dev")).rejects.toThrow(message);
+  });
+
+  it("is refused where there is none, or what is there is not YAML", async () => {
+    await rm(path.join(root, "Pulumi.yaml"));
+    await expect(loadProject(root, "dev")).rejects.toThrow(
+      `cannot read ${path.join(root, "Pulumi.yaml")}; is this the root of a Pulumi project?`,
+    );
+    await write("Pulumi.yaml", "a: [");
+    await expect(loadProject(root, "dev")).rejects.toThrow(/^Pulumi\.yaml is not YAML: /);
+  });
+});
