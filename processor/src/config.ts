@@ -72,4 +72,5 @@ export function checkDrivers({ stacks }: ProcessorConfig): void {
 }
 
 /** Whether this file is the one that Node was started with. */
-export const isEntryPoint = (url: string) => process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(url);
+export const isEntryPoint = (url: string) =>
+  process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(url);

@@ -30,7 +30,13 @@ export function placeColumns(columns: Column[], header: string[]): number[] {
  * violations { column, reason, value }, null for a clean row. All violated demands are listed. Rules are asked of rows
  * whose cells are all as demanded: of others they would only tell the same mistake again.
  */
-export function checkSql(file: string, contract: Contract, places: number[], width: number, oneThread: boolean): string {
+export function checkSql(
+  file: string,
+  contract: Contract,
+  places: number[],
+  width: number,
+  oneThread: boolean,
+): string {
   const { columns, rules } = contract;
   const raw = (index: number) => sqlName(`cell ${places[index]}`);
   const fileColumns = [`${sqlText(ROW)}: 'BIGINT'`];
@@ -43,24 +49,32 @@ export function checkSql(file: string, contract: Contract, places: number[], wid
   const demands = columns.flatMap((column, index) =>
     demandsOf(column, raw(index), sqlName(column.name)).map((demand) => ({ ...demand, column, raw: raw(index) })),
   );
-  const struct = (column: string, reason: string, value: string) =>
-    `{'column': ${column}::VARCHAR, 'reason': ${sqlText(reason)}, 'value': ${value}::VARCHAR}`;
-  const list = (items: { broken: string; violation: string }[]) =>
-    `list_filter([${items.map(({ broken, violation }) => `CASE WHEN ${broken} THEN ${violation} END`).join(",\n")}], lambda item: item IS NOT NULL)`;
   const cells = demands.map(({ broken, reason, column, raw }) => ({
     broken,
     violation: struct(sqlText(column.name), reason, raw),
   }));
-  const rows = rules.map(({ check, reason }) => ({ broken: `NOT (${check}\n)`, violation: struct("NULL", reason, "NULL") }));
+  const rows = rules.map(({ check, reason }) => ({
+    broken: `NOT (${check}\n)`,
+    violation: struct("NULL", reason, "NULL"),
+  }));
   const branches = [cells, rows]
     .filter((items) => items.length > 0)
     .map((items) => `WHEN ${items.map(({ broken }) => `(${broken})`).join(" OR ")} THEN ${list(items)}`);
   // The ELSE gives the column its type where nothing can be violated.
-  const none = "CAST(NULL AS STRUCT(\"column\" VARCHAR, reason VARCHAR, value VARCHAR)[])";
+  const none = 'CAST(NULL AS STRUCT("column" VARCHAR, reason VARCHAR, value VARCHAR)[])';
   const violations = branches.length === 0 ? none : `CASE ${branches.join("\n")} ELSE ${none} END`;
   return `SELECT ${sqlName(ROW)}, ${names.join(", ")}, ${violations} AS ${sqlName(VIOLATIONS)}
     FROM (SELECT *, ${typed.join(",\n")} FROM ${source})`;
 }
+
+/** A violation as SQL; `column` and `value` are SQL, `reason` is text. */
+const struct = (column: string, reason: string, value: string) =>
+  `{'column': ${column}::VARCHAR, 'reason': ${sqlText(reason)}, 'value': ${value}::VARCHAR}`;
+
+/** The list of those violations whose demand is broken. */
+const list = (items: { broken: string; violation: string }[]) =>
+  `list_filter([${items.map(({ broken, violation }) => `CASE WHEN ${broken} THEN ${violation} END`).join(",\n")}],
+    lambda item: item IS NOT NULL)`;
 
 /** The cell as its type, or null where it is empty or not of it. DuckDB's own casts take more than people mean by a type. */
 function typedSql({ type }: Column, raw: string): string {
@@ -106,6 +120,7 @@ function demandsOf({ type, required, min, max, pattern, values }: Column, raw: s
   if (min !== undefined) demand(`${name} < ${min}`, `is below ${min}`);
   if (max !== undefined) demand(`${name} > ${max}`, `is above ${max}`);
   if (pattern !== undefined) demand(`NOT regexp_full_match(${name}, ${sqlText(pattern)})`, `does not match ${pattern}`);
-  if (values !== undefined) demand(`${name} NOT IN (${values.map(sqlText).join(", ")})`, `is none of ${values.join(", ")}`);
+  if (values !== undefined)
+    demand(`${name} NOT IN (${values.map(sqlText).join(", ")})`, `is none of ${values.join(", ")}`);
   return demands;
 }

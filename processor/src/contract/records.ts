@@ -57,7 +57,10 @@ export async function splitRecords(file: string, goodFile: string, refusedFile: 
       (scan.cells === cells ? undefined : `has ${scan.cells} cells where the header has ${cells}`);
     if (problem !== undefined) {
       records.refused += 1;
-      const shown = row.toString("utf8", 0, MAX_SHOWN * 4).replaceAll("\0", "\uFFFD").slice(0, MAX_SHOWN);
+      const shown = row
+        .toString("utf8", 0, MAX_SHOWN * 4)
+        .replaceAll("\0", "\uFFFD")
+        .slice(0, MAX_SHOWN);
       refused.write(number, Buffer.from(`"The row ${problem}.","${shown.replaceAll('"', '""')}"`));
       return;
     }
@@ -160,7 +163,8 @@ function readHeader(row: Buffer, scan: RowScan): string[] {
 }
 
 /** A byte order mark is no part of the first header. */
-const withoutMark = (bytes: Buffer) => (bytes.toString("latin1", 0, 3) === "\u00EF\u00BB\u00BF" ? bytes.subarray(3) : bytes);
+const withoutMark = (bytes: Buffer) =>
+  bytes.toString("latin1", 0, 3) === "\u00EF\u00BB\u00BF" ? bytes.subarray(3) : bytes;
 
 const requoted = (row: Buffer) =>
   Buffer.from(
@@ -175,7 +179,7 @@ function output(path: string) {
   let buffer = Buffer.allocUnsafe(OUT_BYTES);
   let used = 0;
   function flush(): void {
-    for (let written = 0; written < used; ) written += writeSync(file, buffer, written, used - written);
+    for (let written = 0; written < used;) written += writeSync(file, buffer, written, used - written);
     used = 0;
   }
   return {

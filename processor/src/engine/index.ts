@@ -58,7 +58,9 @@ export async function startEngine({ folder, limits, seconds, log }: EngineOption
     const { promise, resolve, reject } = Promise.withResolvers<Reply>();
     const onMessage = (message: unknown) => resolve(Reply.parse(message));
     const onExit = (code: number | null, signal: string | null) =>
-      reject(new EngineFailed("engine", reason ?? `The engine's process ended by itself (${signal ?? `code ${code}`}).`));
+      reject(
+        new EngineFailed("engine", reason ?? `The engine's process ended by itself (${signal ?? `code ${code}`}).`),
+      );
     child.once("message", onMessage).once("exit", onExit);
     if (!child.connected) onExit(child.exitCode, child.signalCode);
     else child.send(request, (error) => error && reject(new EngineFailed("engine", reason ?? error.message)));

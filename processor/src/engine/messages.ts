@@ -17,7 +17,12 @@ export const Request = z.discriminatedUnion("do", [
 export type Request = z.output<typeof Request>;
 
 /** The contract's result: counts, and the Parquet file of refused rows if there are any. */
-export const Checked = z.object({ read: z.number(), clean: z.number(), rejected: z.number(), file: z.string().nullable() });
+export const Checked = z.object({
+  read: z.number(),
+  clean: z.number(),
+  rejected: z.number(),
+  file: z.string().nullable(),
+});
 export type Checked = z.output<typeof Checked>;
 
 /** A table's result: the rows of this run. */

@@ -85,7 +85,8 @@ function commonTables(part: Part): string[] {
 }
 
 function checkSource(part: Part, known: Set<string>, tables: string[]): void {
-  if (part["type"] === "SHOW_REF") throw new SqlRefused("It must be one SELECT statement, not SHOW, DESCRIBE or SUMMARIZE.");
+  if (part["type"] === "SHOW_REF")
+    throw new SqlRefused("It must be one SELECT statement, not SHOW, DESCRIBE or SUMMARIZE.");
   if (part["type"] === "BASE_TABLE") {
     const name = String(part["table_name"]);
     if (part["schema_name"] !== undefined || part["catalog_name"] !== undefined || !known.has(name.toLowerCase()))

@@ -36,7 +36,8 @@ export async function checkContract(
     `SELECT count(*)::INTEGER AS "all", count(${sqlName(VIOLATIONS)})::INTEGER AS broken FROM ${from}`,
   );
   const { all, broken } = z.object({ all: z.number(), broken: z.number() }).parse(counts);
-  if (all !== good) throw new Error(`The engine read ${all} rows of ${good}; this is a fault of Cais, please report it.`);
+  if (all !== good)
+    throw new Error(`The engine read ${all} rows of ${good}; this is a fault of Cais, please report it.`);
   const columns = contract.columns.map(({ name }) => sqlName(name)).join(", ");
   await connection.run(`CREATE VIEW input AS SELECT ${columns} FROM ${from} WHERE ${sqlName(VIOLATIONS)} IS NULL`);
   const rejected = broken + misshapen;
@@ -65,9 +66,11 @@ export async function makeTable(
   );
   await mkdir(join(folder, "made"), { recursive: true });
   const file = join(folder, "made", `${name}.parquet`);
-  await connection.run(`COPY (${select}\n) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION zstd)`).catch((error: Error) => {
-    throw new Error(`The SQL of table "${name}" failed: ${error.message}`, { cause: error });
-  });
+  await connection
+    .run(`COPY (${select}\n) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION zstd)`)
+    .catch((error: Error) => {
+      throw new Error(`The SQL of table "${name}" failed: ${error.message}`, { cause: error });
+    });
   const [count] = await query(connection, `SELECT count(*)::INTEGER AS rows FROM read_parquet(${sqlText(file)})`);
   const described = await query(connection, `DESCRIBE SELECT * FROM read_parquet(${sqlText(file)})`);
   await attachTable(connection, name, [...before, file]);
@@ -89,7 +92,9 @@ export async function writeCsv(connection: DuckDBConnection, folder: string, tab
   await mkdir(join(folder, "csv"), { recursive: true });
   const file = join(folder, "csv", `${table}.csv`);
   const described = await query(connection, `DESCRIBE ${sqlName(table)}`);
-  const columns = described.map((column) => TableColumn.parse({ name: column["column_name"], type: column["column_type"] }));
+  const columns = described.map((column) =>
+    TableColumn.parse({ name: column["column_name"], type: column["column_type"] }),
+  );
   await connection.run(csvCopy(columns, sqlName(table), file));
   const [count] = await query(connection, `SELECT count(*)::INTEGER AS rows FROM ${sqlName(table)}`);
   return { rows: z.number().parse(count?.["rows"]), file };

@@ -14,12 +14,16 @@ export function openDatabase(file: string): DatabaseSync {
     transaction(database, () => database.exec("PRAGMA user_version"));
   } catch (error) {
     database.close();
-    throw new Error(`The ledger ${file} cannot be opened; is another processor using this data folder?`, { cause: error });
+    throw new Error(`The ledger ${file} cannot be opened; is another processor using this data folder?`, {
+      cause: error,
+    });
   }
   const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
   if (version > migrations.length) {
     database.close();
-    throw new Error(`The ledger ${file} was written by a later version of Cais; start that version or another data folder.`);
+    throw new Error(
+      `The ledger ${file} was written by a later version of Cais; start that version or another data folder.`,
+    );
   }
   for (const [index, migration] of migrations.entries())
     if (index >= version)

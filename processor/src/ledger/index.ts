@@ -143,7 +143,7 @@ export function openLedger(file: string, now = () => new Date()): Ledger {
         // The steps shown are those of the attempt that counts; what is committed stays.
         database
           .prepare(
-            "DELETE FROM steps WHERE run = ?1 AND (finished_at IS NULL OR (SELECT committed_at FROM runs WHERE id = ?1) IS NULL)",
+            "DELETE FROM steps WHERE run = ?1 AND (name LIKE 'sinks/%' OR (SELECT committed_at FROM runs WHERE id = ?1) IS NULL)",
           )
           .run(id);
         return byId(id);
@@ -152,8 +152,14 @@ export function openLedger(file: string, now = () => new Date()): Ledger {
     requeue(maxAttempts) {
       transaction(database, () => {
         database
-          .prepare("UPDATE runs SET state = 'failed', error = ?, finished_at = ? WHERE state = 'running' AND attempts >= ?")
-          .run(`It was cut off ${maxAttempts} times; see the processor's log, then send the file again.`, time(), maxAttempts);
+          .prepare(
+            "UPDATE runs SET state = 'failed', error = ?, finished_at = ? WHERE state = 'running' AND attempts >= ?",
+          )
+          .run(
+            `It was cut off ${maxAttempts} times; see the processor's log, then send the file again.`,
+            time(),
+            maxAttempts,
+          );
         database.prepare("UPDATE runs SET state = 'queued' WHERE state = 'running'").run();
       });
     },
@@ -219,7 +225,7 @@ export function openLedger(file: string, now = () => new Date()): Ledger {
     depth() {
       const row = database
         .prepare(
-          "SELECT count(*) FILTER (state = 'queued') AS queued, count(*) FILTER (state = 'running') AS running FROM runs WHERE state IN ('queued', 'running')",
+          "SELECT count(*) FILTER (WHERE state = 'queued') AS queued, count(*) FILTER (WHERE state = 'running') AS running FROM runs WHERE state IN ('queued', 'running')",
         )
         .get();
       return z.object({ queued: z.number(), running: z.number() }).parse({ ...row });

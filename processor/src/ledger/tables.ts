@@ -41,14 +41,12 @@ export interface TableLedger {
 
 export function tableLedger(database: DatabaseSync, loose: LooseObjects, time: () => string): TableLedger {
   const files = (stack: string, name: string): TableFile[] =>
-    z
-      .array(z.object({ key: z.string(), rows: z.number(), bytes: z.number() }))
-      .parse(
-        database
-          .prepare("SELECT key, rows, bytes FROM files WHERE stack = ? AND name = ? ORDER BY rowid")
-          .all(stack, name)
-          .map((row) => ({ ...row })),
-      );
+    z.array(z.object({ key: z.string(), rows: z.number(), bytes: z.number() })).parse(
+      database
+        .prepare("SELECT key, rows, bytes FROM files WHERE stack = ? AND name = ? ORDER BY rowid")
+        .all(stack, name)
+        .map((row) => ({ ...row })),
+    );
 
   return {
     read(stack, name) {
@@ -66,6 +64,8 @@ export function tableLedger(database: DatabaseSync, loose: LooseObjects, time: (
           .prepare("UPDATE runs SET committed_at = ? WHERE id = ? AND committed_at IS NULL")
           .run(time(), id);
         if (first === 0) return [];
+        // With the commit, so that a run cut off right after it shows the step as finished.
+        database.prepare("UPDATE steps SET finished_at = ? WHERE run = ? AND finished_at IS NULL").run(time(), id);
         return changes.flatMap(({ name, disposition, columns, file, location }) => {
           database
             .prepare(
@@ -84,7 +84,9 @@ export function tableLedger(database: DatabaseSync, loose: LooseObjects, time: (
             .run(stack, name, file.key, id, file.rows, file.bytes);
           const output: RunOutput = { kind: "table", name, location, rows: file.rows, bytes: file.bytes };
           database
-            .prepare("INSERT OR REPLACE INTO outputs (run, kind, name, location, rows, bytes) VALUES (?, ?, ?, ?, ?, ?)")
+            .prepare(
+              "INSERT OR REPLACE INTO outputs (run, kind, name, location, rows, bytes) VALUES (?, ?, ?, ?, ?, ?)",
+            )
             .run(id, output.kind, output.name, output.location, output.rows, output.bytes);
           return dropped.map(({ key }) => key);
         });

@@ -1,6 +1,17 @@
 import { createHash, randomUUID } from "node:crypto";
 import { constants, type BigIntStats } from "node:fs";
-import { copyFile, link, lstat, mkdir, open as openFile, opendir, realpath, rename, rm } from "node:fs/promises";
+import {
+  access,
+  copyFile,
+  link,
+  lstat,
+  mkdir,
+  open as openFile,
+  opendir,
+  realpath,
+  rename,
+  rm,
+} from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import type { ObjectStoreBinding } from "@cais/spec/bindings.ts";
 import { checkedKey, keyToPath, pathToKey } from "./keys.ts";
@@ -110,6 +121,10 @@ export async function open(
       await syncFolder(dirname(found.path));
     },
 
+    async check() {
+      await access(join(root, UNFINISHED), constants.W_OK);
+    },
+
     async fetch(key, file) {
       const found = await stat(checkedKey(key));
       if (found === undefined) return false;
@@ -144,7 +159,8 @@ async function* walk(folder: string): AsyncIterable<string> {
 async function makeFolders(root: string, folder: string): Promise<void> {
   const first = await mkdir(folder, { recursive: true, mode: 0o700 });
   if (first === undefined) return;
-  for (let made = folder; made.startsWith(first) && made !== root; made = dirname(made)) await syncFolder(dirname(made));
+  for (let made = folder; made.startsWith(first) && made !== root; made = dirname(made))
+    await syncFolder(dirname(made));
 }
 
 async function syncFolder(folder: string): Promise<void> {

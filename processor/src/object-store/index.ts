@@ -43,6 +43,8 @@ export interface ObjectStore {
   delete(key: string): Promise<void>;
   /** Brings an object into a new local file that must only be read; false if there is no such object. */
   fetch(key: string, file: string): Promise<boolean>;
+  /** Throws if objects cannot be written now. */
+  check(): Promise<void>;
   /** Where a person finds the object: a path for fs, a URL elsewhere. */
   location(key: string): string;
 }

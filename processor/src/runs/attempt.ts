@@ -94,7 +94,8 @@ async function makeTables({ run, stack, ledger, engine, folder, step }: Attempt)
       disposition === "append" ? await fetchAll(stack.lake, join(folder, "before", name), now?.files ?? []) : [];
     const change = await step(`tables/${name}`, async () => {
       const { columns, rows, file } = await engine.makeTable(name, stack.config.sql[sql] ?? "", before);
-      if (disposition === "append" && now !== undefined && now.files.length > 0) checkColumns(name, now.columns, columns);
+      if (disposition === "append" && now !== undefined && now.files.length > 0)
+        checkColumns(name, now.columns, columns);
       const key = tableFileKey(name, run.id, run.attempts);
       ledger.loose.note({ stack: run.stack, role: "lake", key });
       const { bytes } = await stack.lake.put(key, createReadStream(file));
@@ -105,8 +106,9 @@ async function makeTables({ run, stack, ledger, engine, folder, step }: Attempt)
   return changes;
 }
 
+const list = (columns: TableColumn[]) => columns.map(({ name, type }) => `${name} ${type}`).join(", ");
+
 function checkColumns(table: string, before: TableColumn[], now: TableColumn[]): void {
-  const list = (columns: TableColumn[]) => columns.map(({ name, type }) => `${name} ${type}`).join(", ");
   if (list(before) !== list(now))
     throw new Ended(
       "failed",

@@ -37,7 +37,8 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
   let stopping = false;
 
   function wake(): void {
-    while (!stopping && running.size < AT_A_TIME) {
+    if (stopping) return;
+    while (running.size < AT_A_TIME) {
       const run = ledger.next([...running.keys()]);
       if (run === undefined) return;
       const entry = { engine: undefined, ended: Promise.resolve() };
@@ -70,10 +71,21 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
     await rm(runFolder, { recursive: true, force: true });
   }
 
-  async function work(run: Run, entry: { engine: Engine | undefined }, runFolder: string, child: Logger): Promise<Ending> {
+  async function work(
+    run: Run,
+    entry: { engine: Engine | undefined },
+    runFolder: string,
+    child: Logger,
+  ): Promise<Ending> {
     const stack = stacks.get(run.stack);
-    if (stack === undefined) return { state: "failed", error: `The stack "${run.stack}" is not deployed here any more.` };
-    const engine = await startEngine({ folder: runFolder, limits, seconds, log: (line) => child.warn({ line }, "engine") });
+    if (stack === undefined)
+      return { state: "failed", error: `The stack "${run.stack}" is not deployed here any more.` };
+    const engine = await startEngine({
+      folder: runFolder,
+      limits,
+      seconds,
+      log: (line) => child.warn({ line }, "engine"),
+    });
     entry.engine = engine;
     try {
       if (stopping) return { state: "failed" };
@@ -86,10 +98,12 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
         async step(name, work) {
           ledger.startStep(run.id, name);
           const start = performance.now();
-          const result = await work();
-          ledger.finishStep(run.id, name);
-          metrics.step(run.stack, name, (performance.now() - start) / 1000);
-          return result;
+          try {
+            return await work();
+          } finally {
+            ledger.finishStep(run.id, name);
+            metrics.step(run.stack, name, (performance.now() - start) / 1000);
+          }
         },
       });
     } finally {

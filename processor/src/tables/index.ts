@@ -19,7 +19,11 @@ export const rejectedFileKey = (run: string, attempt: number) => `rejected-rows/
 /** Reads Parquet files of a lake for people and programs. */
 export interface TableReader {
   /** A page of rows as JSON values: numbers as numbers unless they need more than 53 bits, dates and times as ISO 8601. */
-  rows(files: LakeFiles, columns: TableColumn[], page: { limit: number; offset: number }): Promise<Record<string, Cell>[]>;
+  rows(
+    files: LakeFiles,
+    columns: TableColumn[],
+    page: { limit: number; offset: number },
+  ): Promise<Record<string, Cell>[]>;
   /** All rows as JSON values, in pieces. */
   allRows(files: LakeFiles, columns: TableColumn[]): AsyncIterable<Record<string, Cell>[]>;
   /** All rows as treated CSV, in pieces. */
@@ -66,10 +70,6 @@ export function openTableReader(folder: string): TableReader {
     }
   }
 
-  /** The rows of no file. */
-  const empty = (columns: TableColumn[]) =>
-    `(SELECT ${columns.map(({ name }) => `NULL AS ${sqlName(name)}`).join(", ")} WHERE false)`;
-
   async function* records(files: LakeFiles, columns: TableColumn[], tail: string) {
     const values = columns.map(({ name, type }) => `${jsonValue(sqlName(name), type)} AS ${sqlName(name)}`);
     const sql = (from: string) => `SELECT ${values.join(", ")} FROM ${from} ${tail}`;
@@ -95,6 +95,10 @@ export function openTableReader(folder: string): TableReader {
     },
   };
 }
+
+/** The rows of no file. */
+const empty = (columns: TableColumn[]) =>
+  `(SELECT ${columns.map(({ name }) => `NULL AS ${sqlName(name)}`).join(", ")} WHERE false)`;
 
 /** Fetches the files of a table. A commit may delete one between listing and fetching; then the list is read again. */
 async function bring(lake: ObjectStore, keys: () => string[], folder: string): Promise<string[]> {

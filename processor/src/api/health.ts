@@ -1,0 +1,59 @@
+import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import { z } from "zod";
+import type { Processor } from "./index.ts";
+
+const Ready = z.object({
+  ready: z.boolean(),
+  notReady: z.array(z.string()).describe("What is not ready; the processor's log says why."),
+});
+
+/** `/healthz`, `/readyz`, `/metrics`, `/openapi.json`: for who runs the processor. They hold no data and ask for no token. */
+export const health: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledger, metrics, isStopping }) => {
+  app.get(
+    "/healthz",
+    { schema: { summary: "Whether the process answers", response: { 200: z.object({ healthy: z.literal(true) }) } } },
+    async () => ({ healthy: true as const }),
+  );
+
+  app.get(
+    "/readyz",
+    {
+      schema: {
+        summary: "Whether files can be taken",
+        response: { 200: Ready, 503: Ready.describe("Something is not ready.") },
+      },
+    },
+    async (request, reply) => {
+      const notReady: string[] = [];
+      const check = async (what: string, work: () => unknown) => {
+        try {
+          await work();
+        } catch (error) {
+          request.log.warn({ err: error, what }, "not ready");
+          notReady.push(what);
+        }
+      };
+      if (isStopping()) notReady.push("the processor is stopping");
+      await check("the ledger", () => ledger.depth());
+      for (const [name, stack] of stacks)
+        for (const role of ["input", "lake", "output"] as const)
+          await check(`the ${role} store of stack "${name}"`, () => stack[role].check());
+      return reply.code(notReady.length === 0 ? 200 : 503).send({ ready: notReady.length === 0, notReady });
+    },
+  );
+
+  app.get(
+    "/metrics",
+    {
+      schema: {
+        summary: "Counts and times for Prometheus",
+        response: {
+          200: { description: "Prometheus' text format.", content: { "text/plain": { schema: z.string() } } },
+        },
+      },
+    },
+    async (_request, reply) => reply.type("text/plain; version=0.0.4; charset=utf-8").send(await metrics.text()),
+  );
+
+  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+};

@@ -1,0 +1,118 @@
+import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import helmet from "@fastify/helmet";
+import fastifyStatic from "@fastify/static";
+import swagger from "@fastify/swagger";
+import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
+import type { Logger } from "pino";
+import type { ProcessorConfig } from "@cais/spec/bindings.ts";
+import type { Ledger } from "../ledger/index.ts";
+import type { Metrics } from "../metrics/index.ts";
+import type { Runner } from "../runs/index.ts";
+import type { OpenStack } from "../runs/stack.ts";
+import type { TableReader } from "../tables/index.ts";
+import { askForToken, refuseForeignPages } from "./guard.ts";
+import { health } from "./health.ts";
+import { answerWithProblems, problemOf, sendProblem } from "./problems.ts";
+import { runs } from "./runs.ts";
+import { tables } from "./tables.ts";
+import { uploads } from "./uploads.ts";
+
+/** What the API speaks for. */
+export interface Processor {
+  config: ProcessorConfig;
+  stacks: ReadonlyMap<string, OpenStack>;
+  ledger: Ledger;
+  runner: Runner;
+  tables: TableReader;
+  metrics: Metrics;
+  isStopping: () => boolean;
+}
+
+export interface ApiOptions {
+  processor: Processor;
+  log: Logger;
+  token: string | undefined;
+  /** Folder of the built page. */
+  pageFolder: string | undefined;
+}
+
+/** A connection on which nothing moves is closed; a slow upload is not. */
+const IDLE_MS = 120_000;
+
+export async function makeApi({ processor, log, token, pageFolder }: ApiOptions): Promise<FastifyInstance> {
+  const logger: FastifyBaseLogger = log;
+  const app = fastify({
+    loggerInstance: logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    connectionTimeout: IDLE_MS,
+    forceCloseConnections: "idle",
+    routerOptions: { maxParamLength: 200 },
+    // These two fail before there is a request to answer to.
+    frameworkErrors: (error, _request, reply) => sendProblem(reply, problemOf("bad-request", error.message)),
+    clientErrorHandler(error, socket) {
+      if (!socket.writable) return;
+      const body = JSON.stringify(problemOf("bad-request", "The request is no HTTP that this server understands."));
+      socket.end(
+        `HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+      );
+      log.debug({ err: error }, "bad request");
+    },
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  answerWithProblems(app);
+  // No address takes JSON or text as such: what is sent is a file.
+  app.removeAllContentTypeParsers();
+  if (token === undefined) refuseForeignPages(app);
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'self'"],
+        // The page's components set inline styles.
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", "data:"],
+        objectSrc: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    // Whether the name is served by TLS is known to who serves it, not here.
+    strictTransportSecurity: false,
+  });
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: { title: "Cais processor", version: "1", description: "Takes files, runs pipeline stacks, gives tables." },
+      components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
+    },
+    transform: jsonSchemaTransform,
+  });
+  await app.register(health, processor);
+  await app.register(
+    async (v1) => {
+      if (token !== undefined) askForToken(v1, token);
+      v1.addHook("onRoute", (route) => {
+        if (route.schema !== undefined && token !== undefined) route.schema.security = [{ token: [] }];
+      });
+      // A table or run may change at any time.
+      v1.addHook("onSend", async (_request, reply) => void reply.header("cache-control", "no-store"));
+      await v1.register(runs, processor);
+      await v1.register(tables, processor);
+      await v1.register(uploads, processor);
+    },
+    { prefix: "/v1" },
+  );
+  if (pageFolder !== undefined)
+    await app.register(fastifyStatic, {
+      root: pageFolder,
+      setHeaders(reply, path) {
+        // The build names everything but the page itself by its content.
+        const forever = path.includes("assets");
+        reply.header("cache-control", forever ? "public, max-age=31536000, immutable" : "no-cache");
+      },
+      cacheControl: false,
+    });
+  return app;
+}

@@ -1,0 +1,81 @@
+import { STATUS_CODES } from "node:http";
+import type { FastifyError, FastifyInstance, FastifyReply } from "fastify";
+import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
+import { Problem } from "@cais/spec/api.ts";
+
+/** Every code of a problem's `type`, with its HTTP status. */
+const codes = {
+  "bad-request": 400,
+  "token-needed": 401,
+  "foreign-origin": 403,
+  "foreign-host": 403,
+  "no-such-address": 404,
+  "no-such-stack": 404,
+  "no-such-run": 404,
+  "no-such-table": 404,
+  "method-not-allowed": 405,
+  "too-large": 413,
+  "not-this-format": 415,
+  internal: 500,
+  "storage-full": 507,
+} as const;
+export type ProblemCode = keyof typeof codes;
+
+/** An error that the API tells its caller. */
+export class ApiProblem extends Error {
+  override name = "ApiProblem";
+  readonly code: ProblemCode;
+  constructor(code: ProblemCode, detail: string, options?: ErrorOptions) {
+    super(detail, options);
+    this.code = code;
+  }
+}
+
+export function problemOf(code: ProblemCode, detail: string, status: number = codes[code]): Problem {
+  return { type: `urn:cais:problem:${code}`, title: STATUS_CODES[status] ?? "Error", status, detail };
+}
+
+/** How a problem appears in the API's description. */
+export const problemResponse = (description: string) => ({
+  description,
+  content: { "application/problem+json": { schema: Problem } },
+});
+
+export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  return reply.code(problem.status).type("application/problem+json").send(JSON.stringify(problem));
+}
+
+/** Makes every error of the server, the framework's too, a problem (RFC 9457). What is not the caller's fault is only logged. */
+export function answerWithProblems(app: FastifyInstance): void {
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    const problem = toProblem(error);
+    if (problem.status >= 500) request.log.error({ err: error }, "request failed");
+    return sendProblem(reply, problem);
+  });
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(
+      reply,
+      problemOf(
+        "no-such-address",
+        `There is nothing at ${request.method} ${request.url.split("?")[0]}; see /openapi.json.`,
+      ),
+    ),
+  );
+}
+
+function toProblem(error: FastifyError | ApiProblem): Problem {
+  if (error instanceof ApiProblem) return problemOf(error.code, error.message);
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const mistakes = error.validation.map(
+      ({ instancePath, message }) => `${instancePath.slice(1) || "input"}: ${message}`,
+    );
+    return problemOf("bad-request", `The request is not right: ${mistakes.join("; ")}.`);
+  }
+  if (error.code === "ENOSPC" || error.code === "EDQUOT")
+    return problemOf("storage-full", "The store has no room left for the file; free some or ask who runs it.");
+  const status = error.statusCode ?? 500;
+  // What Fastify itself refuses is the caller's fault and told in its words; anything else could tell too much.
+  if (status >= 400 && status < 500)
+    return problemOf(status === 413 ? "too-large" : "bad-request", error.message, status);
+  return problemOf("internal", "The processor failed; its log says why.");
+}

@@ -1,0 +1,103 @@
+import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import { RejectedRow, Run, Runs, RunState, type TableColumn } from "@cais/spec/api.ts";
+import { z } from "zod";
+import type { Processor } from "./index.ts";
+import { ApiProblem, problemResponse } from "./problems.ts";
+import { sendText } from "./stream.ts";
+
+const rejectedColumns: TableColumn[] = [
+  { name: "row", type: "BIGINT" },
+  { name: "column", type: "VARCHAR" },
+  { name: "reason", type: "VARCHAR" },
+  { name: "value", type: "VARCHAR" },
+];
+
+/** `GET /v1/runs…`: what became of the files. */
+export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledger, tables }) => {
+  const params = z.object({ id: z.string().max(64) });
+  const noSuchRun = problemResponse("There is no such run.");
+
+  function runOf(id: string): Run {
+    const run = ledger.run(id);
+    if (run === undefined) throw new ApiProblem("no-such-run", `There is no run "${id}"; GET /v1/runs lists them.`);
+    return run;
+  }
+
+  app.get(
+    "/runs",
+    {
+      schema: {
+        summary: "List runs, newest first",
+        querystring: z.object({
+          stack: z.string().max(64).optional(),
+          state: RunState.optional(),
+          limit: z.coerce.number().int().min(1).max(500).default(50),
+          before: z.string().max(64).optional().describe("`next` of the page before."),
+        }),
+        response: { 200: Runs, 400: problemResponse("A parameter is not right."), 404: noSuchRun },
+      },
+    },
+    async ({ query: { stack, state, limit, before } }) => {
+      if (before !== undefined) runOf(before);
+      // One more than asked for tells whether there is a next page.
+      const found = ledger.runs({
+        ...(stack !== undefined && { stack }),
+        ...(state !== undefined && { state }),
+        ...(before !== undefined && { before }),
+        limit: limit + 1,
+      });
+      const page = found.slice(0, limit);
+      return { runs: page, next: found.length > limit ? (page.at(-1)?.id ?? null) : null };
+    },
+  );
+
+  app.get(
+    "/runs/:id",
+    { schema: { summary: "One run", params, response: { 200: Run, 404: noSuchRun } } },
+    async ({ params: { id } }) => runOf(id),
+  );
+
+  app.get(
+    "/runs/:id/rejected",
+    {
+      schema: {
+        summary: "The rows that a run refused",
+        description: "One line per mistake: NDJSON, or CSV with `?format=csv` or `Accept: text/csv`.",
+        params,
+        querystring: z.object({ format: z.enum(["ndjson", "csv"]).optional() }),
+        response: {
+          200: {
+            description: "Empty if there is none, and if the stack discards refused rows.",
+            content: { "application/x-ndjson": { schema: RejectedRow }, "text/csv": { schema: z.string() } },
+          },
+          404: noSuchRun,
+        },
+      },
+    },
+    async ({ params: { id }, query: { format }, headers: { accept = "" } }, reply) => {
+      const run = runOf(id);
+      const key = ledger.rejectedKey(id);
+      const lake = stacks.get(run.stack)?.lake;
+      if (key !== null && lake === undefined)
+        throw new ApiProblem(
+          "no-such-stack",
+          `The stack "${run.stack}" is not deployed here any more, so its rows cannot be read.`,
+        );
+      const asCsv = (format ?? (accept.includes("text/csv") ? "csv" : "ndjson")) === "csv";
+      reply.header("vary", "accept");
+      if (asCsv) {
+        reply
+          .type("text/csv; charset=utf-8")
+          .header("content-disposition", `attachment; filename="${id}-rejected.csv"`);
+      } else reply.type("application/x-ndjson; charset=utf-8");
+      const from = lake === undefined ? undefined : { lake, keys: () => (key === null ? [] : [key]) };
+      if (from === undefined) return reply.send("");
+      return sendText(reply, asCsv ? tables.csv(from, rejectedColumns) : ndjson(from));
+    },
+  );
+
+  async function* ndjson(from: Parameters<typeof tables.allRows>[0]): AsyncIterable<string> {
+    for await (const rows of tables.allRows(from, rejectedColumns))
+      yield rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+  }
+};

@@ -1,0 +1,97 @@
+import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import { Stacks, type Table, TableRows, Tables } from "@cais/spec/api.ts";
+import { Identifier, StackName } from "@cais/spec/names.ts";
+import { z } from "zod";
+import type { Processor } from "./index.ts";
+import { ApiProblem, problemResponse } from "./problems.ts";
+import { sendText } from "./stream.ts";
+
+/** `GET /v1/stacks` and `GET /v1/tables…`: what is deployed here and what the tables hold. */
+export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, stacks, ledger, tables: reader }) => {
+  app.get(
+    "/stacks",
+    { schema: { summary: "The stacks that are deployed here", response: { 200: Stacks } } },
+    async () => ({
+      environment: config.environment,
+      stacks: [...stacks.values()].map(({ config: { stack } }) => ({
+        name: stack.name,
+        owner: stack.owner,
+        description: stack.description ?? null,
+        ...stack.source.upload,
+        tables: stack.tables.map(({ name, layer }) => ({ name, layer })),
+      })),
+    }),
+  );
+
+  function tableOf(stack: string, name: string): Table {
+    const layer = stacks.get(stack)?.config.stack.tables.find((table) => table.name === name)?.layer;
+    if (layer === undefined)
+      throw new ApiProblem("no-such-table", `There is no table "${stack}/${name}"; GET /v1/tables lists them.`);
+    const { columns, files, updatedAt } = ledger.tables.read(stack, name) ?? {
+      columns: [],
+      files: [],
+      updatedAt: null,
+    };
+    const sum = (what: "rows" | "bytes") => files.reduce((total, file) => total + file[what], 0);
+    return { stack, name, layer, columns, rows: sum("rows"), bytes: sum("bytes"), updatedAt };
+  }
+
+  function filesOf({ stack, name }: Table) {
+    const lake = stacks.get(stack)?.lake;
+    if (lake === undefined) throw new ApiProblem("no-such-stack", `There is no stack "${stack}".`);
+    return { lake, keys: () => ledger.tables.read(stack, name)?.files.map(({ key }) => key) ?? [] };
+  }
+
+  app.get("/tables", { schema: { summary: "The tables of all stacks", response: { 200: Tables } } }, async () => ({
+    tables: [...stacks.values()].flatMap(({ config: { stack } }) =>
+      stack.tables.map(({ name }) => tableOf(stack.name, name)),
+    ),
+  }));
+
+  const noSuchTable = problemResponse("There is no such table.");
+
+  app.get(
+    "/tables/:stack/:table",
+    {
+      schema: {
+        summary: "A page of a table's rows",
+        description: "Numbers are numbers (or text if they need more than 53 bits), dates and times ISO 8601.",
+        params: z.object({ stack: StackName, table: Identifier }),
+        querystring: z.object({
+          limit: z.coerce.number().int().min(1).max(10_000).default(100),
+          offset: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+        }),
+        response: { 200: TableRows, 400: problemResponse("A parameter is not right."), 404: noSuchTable },
+      },
+    },
+    async ({ params: { stack, table: name }, query: { limit, offset } }) => {
+      const table = tableOf(stack, name);
+      const data =
+        table.columns.length === 0 ? [] : await reader.rows(filesOf(table), table.columns, { limit, offset });
+      return { ...table, data, offset };
+    },
+  );
+
+  app.get(
+    "/tables/:stack/:table.csv",
+    {
+      schema: {
+        summary: "A whole table as treated CSV",
+        description: "RFC 4180 in UTF-8. A text that a spreadsheet would run as a formula has a ' before it.",
+        params: z.object({ stack: StackName, table: Identifier }),
+        response: {
+          200: { description: "The rows.", content: { "text/csv": { schema: z.string() } } },
+          404: noSuchTable,
+        },
+      },
+    },
+    async ({ params: { stack, table: name } }, reply) => {
+      const table = tableOf(stack, name);
+      reply
+        .type("text/csv; charset=utf-8")
+        .header("content-disposition", `attachment; filename="${stack}-${name}.csv"`);
+      if (table.columns.length === 0) return reply.send("");
+      return sendText(reply, reader.csv(filesOf(table), table.columns));
+    },
+  );
+};

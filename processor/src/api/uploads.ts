@@ -1,0 +1,151 @@
+import type { Readable } from "node:stream";
+import type { FastifyRequest } from "fastify";
+import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import multipart from "@fastify/multipart";
+import { Upload } from "@cais/spec/api.ts";
+import { StackName } from "@cais/spec/names.ts";
+import { z } from "zod";
+import { newRunId } from "../ledger/run-id.ts";
+import type { OpenStack } from "../runs/stack.ts";
+import { ApiProblem, problemResponse } from "./problems.ts";
+import type { Processor } from "./index.ts";
+
+const FileName = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[^/\\\p{Cc}]+$/u, "must be a file's name alone: no folder, no control character");
+
+/** Bytes of a multipart body that are not the file: boundaries, part headers, a few small fields. */
+const FRAME_BYTES = 20_000;
+
+/** `POST /v1/stacks/{stack}/files`: takes a file, as a form or as it is. */
+export const uploads: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledger, runner, metrics }) => {
+  await app.register(multipart, {
+    limits: { files: 1, fields: 10, fieldSize: 1000, fileSize: Number.POSITIVE_INFINITY },
+  });
+  // Any other body is the file itself, whatever type it says it has.
+  app.addContentTypeParser("*", (_request, payload, done) => done(null, payload));
+
+  app.post(
+    "/stacks/:stack/files",
+    {
+      schema: {
+        summary: "Send a file to a stack",
+        description:
+          "As multipart/form-data with a part named `file`, or as the body itself with `?name=`. Answered when the file and its run are on the disk. The same content is loaded once: 200 with the first run's id, unless `again`.",
+        params: z.object({ stack: StackName }),
+        querystring: z.object({
+          name: FileName.optional().describe("The file's name, for a body that is no form."),
+          again: z
+            .enum(["true", "false"])
+            .default("false")
+            .describe("Load it although the same content was loaded before."),
+        }),
+        response: {
+          200: Upload.describe("The stack has this content already, queued, running or done; `id` is that run."),
+          202: Upload.describe("Taken; the run is queued."),
+          400: problemResponse("The body is no form with a file, or has no name."),
+          404: problemResponse("There is no such stack."),
+          413: problemResponse("The file is larger than the stack's maxBytes."),
+          415: problemResponse("The stack does not take this format."),
+          507: problemResponse("The store is full."),
+        },
+        consumes: ["multipart/form-data", "text/csv", "application/octet-stream"],
+      },
+    },
+    async (request, reply) => {
+      const stack = stacks.get(request.params.stack);
+      if (stack === undefined)
+        throw new ApiProblem(
+          "no-such-stack",
+          `There is no stack "${request.params.stack}"; there is ${[...stacks.keys()].join(", ")}.`,
+        );
+      try {
+        const { name, body } = await fileOf(request, request.query.name, stack);
+        const { upload, created } = await take(stack, name, body, request.query.again === "true");
+        return await reply.code(created ? 202 : 200).send(upload);
+      } catch (error) {
+        // Whoever still sends must be read to the end to hear the answer; nothing of it is kept.
+        request.raw.unpipe().resume();
+        throw error;
+      }
+    },
+  );
+
+  async function take(open: OpenStack, name: string, body: Readable, again: boolean) {
+    const { input, config } = open;
+    const stack = config.stack.name;
+    const now = new Date();
+    // Keys begin with the date, so that a listing finds new ones; the name as sent is no key's business.
+    const key = `${now.toISOString().slice(0, 10)}/${newRunId(now)}.csv`;
+    const loose = { stack, role: "input", key } as const;
+    ledger.loose.note(loose);
+    let stored;
+    try {
+      stored = await input.put(key, limited(body, config.stack.source.upload.maxBytes), { ifAbsent: true });
+    } catch (error) {
+      ledger.loose.forget(loose);
+      throw error;
+    }
+    const { bytes, sha256, version } = stored;
+    const { run, created } = ledger.claim({ stack, store: input.id, key, version, name, bytes, sha256 }, { again });
+    if (created) {
+      metrics.received(stack, bytes);
+      runner.wake();
+    } else {
+      await input.delete(key);
+      ledger.loose.forget(loose);
+    }
+    return { upload: { id: run.id, stack, name, bytes, sha256 }, created };
+  }
+};
+
+/** The file in a request, checked as far as it can be before it is read. */
+async function fileOf(request: FastifyRequest, queryName: string | undefined, { config }: OpenStack) {
+  const { formats, maxBytes } = config.stack.source.upload;
+  const form = request.isMultipart();
+  const announced = Number(request.headers["content-length"] ?? 0);
+  if (announced > maxBytes + (form ? FRAME_BYTES : 0)) throw tooLarge(maxBytes);
+  const { name, body } = form ? await partOf(request) : { name: queryName, body: request.body as Readable | undefined };
+  const parsed = FileName.safeParse(name);
+  if (!parsed.success)
+    throw new ApiProblem(
+      "bad-request",
+      name === undefined || name === ""
+        ? "The file has no name; send a form with a file, or add ?name= to the address."
+        : `The file's name ${z.treeifyError(parsed.error).errors[0]}.`,
+    );
+  if (!formats.some((format) => parsed.data.toLowerCase().endsWith(`.${format}`)))
+    throw new ApiProblem(
+      "not-this-format",
+      `The stack takes ${formats.join(", ")}, but the file is called ${parsed.data}.`,
+    );
+  if (body === undefined) throw new ApiProblem("bad-request", "The request has no body; send the file in it.");
+  return { name: parsed.data, body };
+}
+
+async function partOf(request: FastifyRequest) {
+  for await (const part of request.parts())
+    if (part.type === "file") {
+      if (part.fieldname === "file") return { name: part.filename, body: part.file as Readable };
+      part.file.resume();
+    }
+  throw new ApiProblem("bad-request", "The form has no file; send it in a part named file.");
+}
+
+/** Passes a body on up to `maxBytes`. */
+async function* limited(body: Readable, maxBytes: number): AsyncIterable<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) throw tooLarge(maxBytes);
+    yield chunk;
+  }
+}
+
+const tooLarge = (maxBytes: number) =>
+  new ApiProblem(
+    "too-large",
+    `The file is larger than the ${maxBytes.toLocaleString("en")} bytes that the stack takes.`,
+  );

@@ -1,0 +1,106 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { type Logger, pino } from "pino";
+import type { ProcessorConfig } from "@cais/spec/bindings.ts";
+import { makeApi } from "./api/index.ts";
+import { checkAccess } from "./api/guard.ts";
+import { checkDrivers, isEntryPoint, readSettings } from "./config.ts";
+import { openLedger } from "./ledger/index.ts";
+import { startMetrics } from "./metrics/index.ts";
+import { startRunner } from "./runs/index.ts";
+import { type OpenStack, openStack } from "./runs/stack.ts";
+import { readSecret } from "./secret/index.ts";
+import { openTableReader } from "./tables/index.ts";
+
+export interface StartOptions {
+  /** Everything the processor keeps is below this folder. One processor at a time may use it. */
+  dataFolder: string;
+  /** Folder of the built page. Default: no page. */
+  pageFolder?: string;
+  /** Asked of every request to /v1; takes the place of the config's. At least 32 characters. */
+  token?: string;
+  /** Default: none. */
+  log?: Logger;
+  /** Time for one attempt at a run. Default: an hour. */
+  runSeconds?: number;
+}
+
+/** Attempts of a run that each took the processor down with it. */
+const MAX_ATTEMPTS = 5;
+
+/** Starts a processor; its promise resolves when it listens and has taken up what an earlier one left. */
+export async function startProcessor(
+  config: ProcessorConfig,
+  { dataFolder, pageFolder, token: givenToken, log = pino({ level: "silent" }), runSeconds = 3600 }: StartOptions,
+): Promise<{ url: string; stop(): Promise<void> }> {
+  checkDrivers(config);
+  const token = givenToken ?? (config.api.token && (await readSecret(config.api.token, dataFolder)));
+  checkAccess(config.api.host, token);
+
+  const ledger = openLedger(join(dataFolder, "ledger.sqlite"));
+  const workFolder = join(dataFolder, "work");
+  // The ledger is this processor's alone, so nothing else works here now.
+  await rm(workFolder, { recursive: true, force: true });
+  const stacks = new Map<string, OpenStack>();
+  for (const [name, stack] of Object.entries(config.stacks)) stacks.set(name, await openStack(stack, dataFolder));
+  for (const object of ledger.loose.all()) {
+    const stack = stacks.get(object.stack);
+    if (stack === undefined) continue;
+    await stack[object.role].delete(object.key);
+    ledger.loose.forget(object);
+  }
+  ledger.requeue(MAX_ATTEMPTS);
+
+  const metrics = startMetrics(() => ledger.depth());
+  const tables = openTableReader(join(workFolder, "reads"));
+  const runner = startRunner({
+    stacks,
+    ledger,
+    metrics,
+    log,
+    folder: join(workFolder, "runs"),
+    limits: config.engine,
+    seconds: runSeconds,
+  });
+  let stopping: Promise<void> | undefined;
+  const processor = { config, stacks, ledger, runner, tables, metrics, isStopping: () => stopping !== undefined };
+  const api = await makeApi({ processor, log, token, pageFolder });
+
+  async function stop(): Promise<void> {
+    await api.close();
+    await runner.stop();
+    await tables.stop();
+    await metrics.stop();
+    ledger.close();
+    await rm(workFolder, { recursive: true, force: true });
+  }
+  const stopOnce = () => (stopping ??= stop());
+
+  const { host, port } = config.api;
+  const url = await api.listen({ host, port }).catch(async (error: unknown) => {
+    await stopOnce();
+    throw new Error(`The processor cannot listen on ${host}, port ${port}; is the port taken? Choose another one.`, {
+      cause: error,
+    });
+  });
+  runner.wake();
+  return { url, stop: stopOnce };
+}
+
+if (isEntryPoint(import.meta.url)) {
+  const { config, dataFolder, pageFolder, logLevel } = await readSettings(process.argv.slice(2));
+  const log = pino({ level: logLevel });
+  const processor = await startProcessor(config, { dataFolder, log, ...(pageFolder !== undefined && { pageFolder }) });
+  log.info({ url: processor.url, stacks: Object.keys(config.stacks) }, "listening");
+  for (const signal of ["SIGTERM", "SIGINT"] as const)
+    process.once(signal, () => {
+      log.info({ signal }, "stopping");
+      processor.stop().then(
+        () => log.info("stopped"),
+        (error: unknown) => {
+          log.fatal({ err: error }, "did not stop well");
+          process.exitCode = 1;
+        },
+      );
+    });
+}
