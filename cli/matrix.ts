@@ -54,8 +54,6 @@ async function tables(): Promise<Tables> {
 
 /** The page as text. */
 export function matrixOf(tables: Tables): string {
-  const row = (cells: string[]) => `| ${cells.join(" | ")} |`;
-  const isBuilt = (target: Target): target is BuiltTarget => builtTargets.some((built) => built === target);
   const cell = (table: Tables[string], target: Target) => {
     if (!isBuilt(target)) return "not built yet";
     return provides(table[target]) ? proof[target] : "unsupported";
@@ -86,3 +84,7 @@ Asking for it is a warning in the plan, or an error where going on would leave o
 ${[row(["component", "target", "argument", "instead"]), row(["---", "---", "---", "---"]), ...gaps].join("\n")}
 `;
 }
+
+const row = (cells: string[]) => `| ${cells.join(" | ")} |`;
+
+const isBuilt = (target: Target): target is BuiltTarget => builtTargets.some((built) => built === target);

@@ -8,13 +8,17 @@ import type { Settings } from "./settings.ts";
 export function pipeline({ stack, sql }: StackFolder, { environment, deletable }: Settings): Pipeline {
   const tags = { owner: stack.owner, stack: stack.name, environment, costCentre: stack.costCentre ?? stack.owner };
   const allowDataDeletion = deletable.includes(stack.name);
-  const store = (role: string, versioned: boolean) =>
-    new ObjectStore(`${stack.name}-${role}`, { tags, role, versioned, allowDataDeletion });
+  const store = (role: string, options: { versioned?: boolean } = {}) =>
+    new ObjectStore(`${stack.name}-${role}`, { tags, role, allowDataDeletion, ...options });
   return {
     stack,
     sql,
     // What is made from the input can be made again; keeping each of its versions would only grow.
-    stores: { input: store("input", true), lake: store("lake", false), output: store("output", false) },
+    stores: {
+      input: store("input"),
+      lake: store("lake", { versioned: false }),
+      output: store("output", { versioned: false }),
+    },
     events: new Events(stack.name),
   };
 }

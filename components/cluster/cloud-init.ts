@@ -35,15 +35,17 @@ export function cloudInit({
   stateVolume,
 }: MachineIdentity): pulumi.Output<string> {
   const template = Template.parse(parse(text("cloud-config.yaml")));
-  return pulumi.all([container, id, secret, stateVolume]).apply(([container, id, secret, stateVolume]) => {
-    const contents: Record<string, string> = {
-      "/etc/cais/identity.json": `${JSON.stringify({ authUrl, region, container, id, secret }, null, 2)}\n`,
-      "/etc/cais/state-volume": `${stateVolume}\n`,
-    };
-    const write_files = template.write_files.map((file) => ({
-      ...file,
-      content: contents[file.path] ?? text(file.path.slice(file.path.lastIndexOf("/") + 1)),
-    }));
-    return `#cloud-config\n${stringify({ ...template, write_files }, { lineWidth: 0 })}`;
-  });
+  return pulumi
+    .all([container, id, pulumi.secret(secret), stateVolume])
+    .apply(([container, id, secret, stateVolume]) => {
+      const contents: Record<string, string> = {
+        "/etc/cais/identity.json": `${JSON.stringify({ authUrl, region, container, id, secret }, null, 2)}\n`,
+        "/etc/cais/state-volume": `${stateVolume}\n`,
+      };
+      const write_files = template.write_files.map((file) => ({
+        ...file,
+        content: contents[file.path] ?? text(file.path.slice(file.path.lastIndexOf("/") + 1)),
+      }));
+      return `#cloud-config\n${stringify({ ...template, write_files }, { lineWidth: 0 })}`;
+    });
 }

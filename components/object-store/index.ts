@@ -47,7 +47,8 @@ export class ObjectStore extends pulumi.ComponentResource {
         tags: args.tags,
         role: args.role,
         versioned: args.versioned ?? true,
-        deletable: deletable(this, name, args.allowDataDeletion ?? false),
+        deletable:
+          unsupported.allowDataDeletion === undefined && deletable(this, name, args.allowDataDeletion ?? false),
       },
       { parent: this },
     );

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { ApplicationCredential } from "@pulumi/openstack/identity/applicationCredential.js";
 import { SecretV1 } from "@pulumi/openstack/keymanager/secretV1.js";
@@ -23,6 +24,11 @@ export const openstack: ProcessorTarget = {
   provision(name, { tags, pipelines, cluster, image, limits, port, allowFrom = [], token, config }, opts) {
     if (cluster === undefined)
       throw new pulumi.RunError(`${name}: on openstack a processor needs a cluster to run on.`);
+    // Keystone takes an empty list of access rules for no restriction at all.
+    if (pipelines.length === 0)
+      throw new pulumi.RunError(
+        `${name}: no stack asks for the environment ${tags.environment}, so there is nothing to serve.`,
+      );
     if (image === undefined || !/^[\w.:/-]+@sha256:[0-9a-f]{64}$/.test(image))
       throw new pulumi.RunError(
         `${name}: the image is ${image ?? "missing"}; name one with its digest: pulumi config set cais:image <registry>/<name>@sha256:<64 hex digits>`,
@@ -65,31 +71,38 @@ export const openstack: ProcessorTarget = {
     const secrets = [{ file: storeCredential, reference: secret.secretRef }];
     if (token?.reference) secrets.push({ file: fileName(token.binding.path), reference: token.reference });
 
+    // Two objects, so that a plan shows the unit whole: what is in the other one is only known after the deployment.
+    const text = unit({
+      name,
+      image,
+      uid,
+      memoryBytes: limits.memoryBytes,
+      cpus: limits.cpus,
+      ...(allowFrom.length > 0 ? { publish: port } : {}),
+    });
+    const object = { containerName: cluster.host.workloads, metadata: tagMap(tags) };
+    const service = new ContainerObject(
+      `${name}-unit`,
+      { ...object, name: `${name}.service`, contentType: "text/plain", content: text },
+      opts,
+    );
     const workload = new ContainerObject(
       name,
       {
-        containerName: cluster.host.workloads,
+        ...object,
         name: `${name}.json`,
         contentType: "application/json",
-        metadata: tagMap(tags),
         content: pulumi.jsonStringify({
           version: 1,
+          unitSha256: createHash("sha256").update(text).digest("hex"),
           uid,
-          unit: unit({
-            name,
-            image,
-            uid,
-            memoryBytes: limits.memoryBytes,
-            cpus: limits.cpus,
-            ...(allowFrom.length > 0 ? { publish: port } : {}),
-          }),
           config: pulumi.output(config).apply((known) => ProcessorConfig.parse(known)),
           secrets,
         }),
       },
-      opts,
+      { ...opts, dependsOn: service },
     );
-    return { nodes: { credential, secret, workload } };
+    return { nodes: { credential, secret, service, workload } };
   },
 };
 

@@ -1,15 +1,15 @@
 #!/usr/bin/python3
 """Makes this machine run what its workloads container holds. Python's standard library only.
 
-One object `<name>.json` is one workload:
+One workload is two objects: `<name>.service`, its systemd unit, installed as cais-<name>.service, and `<name>.json`:
 
     { "version": 1,
-      "unit":    text of its systemd unit, installed as cais-<name>.service,
-      "config":  JSON, written to /etc/cais/workloads/<name>/config.json,
-      "secrets": [{ "file": name, "reference": a Barbican secret }], placed in /run/cais/secrets/<name>/,
-      "uid":     the user who may read config and secrets and owns /var/lib/cais/<name> }
+      "unitSha256": of the unit; while the two do not fit, an update is under way and nothing is done,
+      "config":     JSON, written to /etc/cais/workloads/<name>/config.json,
+      "secrets":    [{ "file": name, "reference": a Barbican secret }], placed in /run/cais/secrets/<name>/,
+      "uid":        the user who may read config and secrets and owns /var/lib/cais/<name> }
 
-A unit is restarted when its object changed and left alone otherwise. A workload whose object is gone is stopped; its
+A unit is restarted when its workload changed and left alone otherwise. A workload whose object is gone is stopped; its
 state stays. What was applied is remembered in /run, so after a boot everything is placed and started again.
 """
 
@@ -74,8 +74,7 @@ class Cloud:
         self.vault = re.sub(r"/v1$", "", endpoint(catalog, "key-manager", identity.get("region")))
 
     def workloads(self):
-        """Names of the workloads and the objects that hold them."""
-        names, marker = {}, ""
+        names, marker = [], ""
         while True:
             query = urllib.parse.urlencode({"format": "json", "marker": marker})
             _, content = call("GET", f"{self.store}/{urllib.parse.quote(self.container)}?{query}", self.headers)
@@ -85,7 +84,7 @@ class Cloud:
             for entry in page:
                 match = WORKLOAD.fullmatch(entry["name"])
                 if match:
-                    names[match[1]] = entry["name"]
+                    names.append(match[1])
             marker = page[-1]["name"]
 
     def read(self, key):
@@ -156,7 +155,7 @@ class Machine:
         if os.geteuid() == 0:
             os.chown(path, uid, uid)
 
-    def apply(self, name, workload, secrets):
+    def apply(self, name, unit, workload, secrets):
         uid = workload["uid"]
         # A container sees the folder as it was mounted, so the folder stays and its files change.
         placed = self.path("run/cais/secrets", name)
@@ -171,7 +170,7 @@ class Machine:
         config = json.dumps(workload["config"], ensure_ascii=False).encode()
         self.write(self.path("etc/cais/workloads", name, "config.json"), config, 0o400, uid)
         self.folder(self.path("var/lib/cais", name), 0o700, uid)
-        self.write(self.unit(name), workload["unit"].encode(), 0o644)
+        self.write(self.unit(name), unit, 0o644)
         self.systemctl("daemon-reload")
         # Not waited for: pulling an image may take longer than this run may.
         self.systemctl("restart", "--no-block", f"cais-{name}.service")
@@ -213,16 +212,19 @@ def sync(cloud, machine):
     """The problems met. One workload's problem does not keep the others from running."""
     problems = []
     wanted = cloud.workloads()
-    for name, key in wanted.items():
+    for name in wanted:
         try:
-            content = cloud.read(key)
+            content = cloud.read(f"{name}.json")
             digest = hashlib.sha256(content).hexdigest()
             if machine.applied(name) == digest:
                 machine.start(name)
                 continue
             workload = checked(content)
+            unit = cloud.read(f"{name}.service")
+            if hashlib.sha256(unit).hexdigest() != workload["unitSha256"]:
+                raise RuntimeError("its unit is not the one it names; an update is under way, or one did not end")
             secrets = {secret["file"]: cloud.secret(secret["reference"]) for secret in workload["secrets"]}
-            machine.apply(name, workload, secrets)
+            machine.apply(name, unit, workload, secrets)
             machine.remember(name, digest)
             print(f"{name}: applied {digest[:12]}")
         except (RuntimeError, OSError, ValueError, KeyError, TypeError, subprocess.CalledProcessError) as error:
