@@ -1,4 +1,6 @@
+import { enableCompileCache } from "node:module";
 import { styleText } from "node:util";
+import { compileCache } from "../planner/compile-cache.ts";
 import type { Plan, PlanOptions } from "../planner/index.ts";
 import type { Message } from "../planner/plan.ts";
 import { type Paint, sentenceOf } from "../planner/tree.ts";
@@ -20,6 +22,7 @@ export async function* planStacks(
   options: Pick<PlanOptions, "policyPack"> = {},
 ): AsyncGenerator<Plan> {
   // The planner loads gRPC, which the other commands need not wait for.
+  enableCompileCache(compileCache);
   const { plan, PlanError } = await import("../planner/index.ts");
   const controller = new AbortController();
   const stop = () => controller.abort();

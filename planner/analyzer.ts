@@ -70,7 +70,12 @@ export class PolicyPack {
     for (const line of lines) onLine(line);
     // From here on its end shows in the calls.
     died.catch(() => undefined);
-    await pack.#configure(project, engineAddress);
+    try {
+      await pack.#configure(project, engineAddress);
+    } catch (error) {
+      pack.close();
+      throw error;
+    }
     return pack;
   }
 
@@ -143,6 +148,13 @@ export class PolicyPack {
     return [...perResource.flat(), ...ofStack];
   }
 
+  #callFailed(error: grpc.ServiceError): PlanError {
+    if (error.code === grpc.status.UNAVAILABLE)
+      return packFailed(this.#folder, "it ended while it was asked", { cause: error });
+    const { message, location } = readReport(error.details, { root: path.dirname(this.#folder), folder: this.#folder });
+    return packFailed(this.#folder, message.replaceAll("\n", " "), { location, cause: error });
+  }
+
   #call<Response>(
     start: (done: (error: grpc.ServiceError | null, response: Response) => void) => void,
   ): Promise<Response> {
@@ -150,7 +162,7 @@ export class PolicyPack {
       start((error, response) => {
         if (!error) resolve(response);
         else if (isUnimplemented(error)) reject(error);
-        else reject(packFailed(this.#folder, error.details, { cause: error }));
+        else reject(this.#callFailed(error));
       });
     });
   }

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import path from "node:path";
 import { createInterface } from "node:readline";
+import { compileCache } from "./compile-cache.ts";
 
 /** How a child ended. */
 export interface Exit {
@@ -17,9 +17,6 @@ export interface Child {
 // A plan must be the same on every machine and see no credential, so the environment stays outside. These say where
 // programs and temporary files are and how texts are written, nothing about a cloud.
 const passedOn = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "TEMP", "TMP", "SystemRoot"];
-
-// Compiling the SDKs anew is a third of what a small plan costs.
-const compileCache = path.join(import.meta.dirname, "..", ".cais", "compile-cache");
 
 /** Starts a script of node_modules in `folder`; each line it writes goes to `onLine`. */
 export function startChild(options: {

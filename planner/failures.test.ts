@@ -87,11 +87,23 @@ describe("a program with a mistake", () => {
   });
 });
 
-it("tells why a policy pack does not load", async () => {
-  const error = await failure(plan({ root: fixture("empty"), stack: "test", policyPack: fixture("pack-broken") }));
+it.concurrent.each<[pack: string, message: string]>([
+  ["pack-broken", "pack-broken/index.ts:1: the policy pack in pack-broken/ does not work: the rules cannot be read"],
+  [
+    "pack-throwing",
+    "pack-throwing/index.ts:8: the policy pack in pack-throwing/ does not work: Error validating resource with policy 'careless' from policy pack 'throwing@v1.2.3': TypeError: Cannot read properties of undefined (reading 'owner')",
+  ],
+  ["pack-ending", "the policy pack in pack-ending/ does not work: it ended while it was asked"],
+])("tells why a policy pack fails: %s", async (pack, message) => {
+  const error = await failure(plan({ root: fixture("empty"), stack: "test", policyPack: fixture(pack) }));
+  expect({ code: error.code, message: error.message }).toEqual({ code: "pack-failed", message });
+});
+
+it("starts nothing when it is stopped before", async () => {
+  const error = await failure(plan({ root: fixture("empty"), stack: "test", signal: AbortSignal.abort() }));
   expect({ code: error.code, message: error.message }).toEqual({
-    code: "pack-failed",
-    message: "pack-broken/index.ts:1: the policy pack in pack-broken/ does not work: the rules cannot be read",
+    code: "aborted",
+    message: "the plan of test was stopped",
   });
 });
 

@@ -2,18 +2,18 @@ import * as grpc from "@grpc/grpc-js";
 import enginerpc from "@pulumi/pulumi/proto/engine_grpc_pb.js";
 import enginepb from "@pulumi/pulumi/proto/engine_pb.js";
 import resrpc from "@pulumi/pulumi/proto/resource_grpc_pb.js";
-import emptypb from "google-protobuf/google/protobuf/empty_pb.js";
 import path from "node:path";
 import { PolicyPack } from "./analyzer.ts";
 import { type Answer, answers as declaredAnswers } from "./answers.ts";
 import type { Child } from "./child.ts";
+import { engineService } from "./engine.ts";
 import { PlanError } from "./error.ts";
 import { Monitor } from "./monitor.ts";
 import { type Message, type Plan, redactor, toPlan } from "./plan.ts";
 import { requireSdk, startProgram } from "./program.ts";
 import { loadProject, type Project } from "./project.ts";
 import { earlyEnd, programError } from "./report.ts";
-import { channelOptions, listen, unary } from "./server.ts";
+import { channelOptions, listen } from "./server.ts";
 
 export { PlanError, type PlanErrorCode } from "./error.ts";
 export type { Message, Plan, PlannedResource, Violation } from "./plan.ts";
@@ -84,8 +84,16 @@ class Planning {
 
   async run(packFolder: string | undefined): Promise<Plan> {
     this.#server.addService(resrpc.ResourceMonitorService, this.#monitor.service());
-    this.#server.addService(enginerpc.EngineService, this.#engine());
+    this.#server.addService(
+      enginerpc.EngineService,
+      engineService(this.#monitor, (request) => this.#log(request)),
+    );
     const address = await listen(this.#server);
+    if (this.#failure) {
+      // Stopped while the port was opened: `close` came too early for it.
+      this.#server.forceShutdown();
+      throw this.#failure;
+    }
     const starting =
       packFolder === undefined
         ? undefined
@@ -129,22 +137,6 @@ class Planning {
     if (this.#failure.location) this.fail(this.#failure);
   }
 
-  #engine(): enginerpc.IEngineServer {
-    return {
-      log: unary((request: enginepb.LogRequest) => {
-        this.#log(request);
-        return empty();
-      }),
-      getRootResource: unary(() => new enginepb.GetRootResourceResponse().setUrn(this.#monitor.rootUrn)),
-      setRootResource: unary((request: enginepb.SetRootResourceRequest) => {
-        this.#monitor.rootUrn = request.getUrn();
-        return new enginepb.SetRootResourceResponse();
-      }),
-      startDebugging: unary(empty),
-      requirePulumiVersion: unary(() => new enginepb.RequirePulumiVersionResponse()),
-    };
-  }
-
   #log(request: enginepb.LogRequest): void {
     const { DEBUG, INFO, WARNING } = enginepb.LogSeverity;
     const severity = request.getSeverity();
@@ -169,5 +161,3 @@ class Planning {
     this.#messages.push({ level, text, urn: urn || null, from });
   }
 }
-
-const empty = () => new emptypb.Empty();
