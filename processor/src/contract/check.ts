@@ -97,7 +97,7 @@ function typedSql({ type }: Column, raw: string): string {
     // By way of TIMESTAMPTZ, because a cast to TIMESTAMP drops the offset. The session's zone is UTC.
     case "timestamp":
       return matching(
-        String.raw`\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)?`,
+        String.raw`\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}(:?\d{2})?)?)?`,
         `TRY_CAST(trim(${raw}) AS TIMESTAMPTZ) AT TIME ZONE 'UTC'`,
       );
   }

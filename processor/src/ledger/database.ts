@@ -6,7 +6,7 @@ import { migrations } from "./schema.ts";
 /** Opens the ledger's file, bringing its schema up to date; a file of a later version of Cais is refused. */
 export function openDatabase(file: string): DatabaseSync {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const database = new DatabaseSync(file, { enableForeignKeyConstraints: true, timeout: 5000 });
+  const database = new DatabaseSync(file, { enableForeignKeyConstraints: true, timeout: 1000 });
   // EXCLUSIVE: a second processor on the same data folder would take up the runs of the first.
   // FULL: a commit is on the disk before an upload is acknowledged (https://sqlite.org/pragma.html#pragma_synchronous).
   try {

@@ -94,6 +94,11 @@ export function openLedger(file: string, now = () => new Date()): Ledger {
     return readRun(row);
   };
 
+  const rejectedKeyOf = (id: string): string | null => {
+    const key = database.prepare("SELECT rejected_key FROM runs WHERE id = ?").get(id)?.["rejected_key"];
+    return typeof key === "string" ? key : null;
+  };
+
   return {
     tables: tableLedger(database, loose, time),
 
@@ -181,7 +186,7 @@ export function openLedger(file: string, now = () => new Date()): Ledger {
     },
     countRows(id, { read, clean, rejected }, rejectedKey) {
       transaction(database, () => {
-        const before = this.rejectedKey(id);
+        const before = rejectedKeyOf(id);
         if (before !== null && before !== rejectedKey) loose.note({ stack: byId(id).stack, role: "lake", key: before });
         database
           .prepare("UPDATE runs SET rows_read = ?, rows_clean = ?, rows_rejected = ?, rejected_key = ? WHERE id = ?")
@@ -189,10 +194,7 @@ export function openLedger(file: string, now = () => new Date()): Ledger {
         if (rejectedKey !== null) loose.forget({ stack: byId(id).stack, role: "lake", key: rejectedKey });
       });
     },
-    rejectedKey(id) {
-      const key = database.prepare("SELECT rejected_key FROM runs WHERE id = ?").get(id)?.["rejected_key"];
-      return typeof key === "string" ? key : null;
-    },
+    rejectedKey: rejectedKeyOf,
     addOutput(id, { kind, name, location, rows, bytes }) {
       database
         .prepare("INSERT OR REPLACE INTO outputs (run, kind, name, location, rows, bytes) VALUES (?, ?, ?, ?, ?, ?)")

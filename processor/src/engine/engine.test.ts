@@ -1,0 +1,324 @@
+import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { Contract } from "@cais/spec/stack.ts";
+import { DuckDBInstance } from "@duckdb/node-api";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { z } from "zod";
+import { type Engine, startEngine } from "./index.ts";
+
+let folder: string;
+let engine: Engine;
+const start = (more: { seconds?: number; memoryBytes?: number } = {}) =>
+  startEngine({
+    folder,
+    limits: { memoryBytes: more.memoryBytes ?? 200e6, tempBytes: 100e6, threads: 1 },
+    seconds: more.seconds ?? 60,
+    log: () => undefined,
+  });
+
+async function setUp(): Promise<void> {
+  await mkdir(resolve(".cais/tests"), { recursive: true });
+  folder = await realpath(await mkdtemp(resolve(".cais/tests/engine-")));
+  engine = await start();
+}
+async function tearDown(): Promise<void> {
+  await engine.stop();
+  await rm(folder, { recursive: true });
+}
+/** A new engine takes most of a second, so tests that leave nothing behind share one. */
+function eachWithEngine(): void {
+  beforeEach(setUp);
+  afterEach(tearDown);
+}
+function allWithEngine(): void {
+  beforeAll(setUp);
+  afterAll(tearDown);
+}
+
+/** The rows of a Parquet file, read by an engine of the test's own. */
+async function rows(file: string): Promise<unknown[]> {
+  const connection = await (await DuckDBInstance.create()).connect();
+  const result = await connection.runAndReadAll("SELECT * FROM read_parquet($1)", [file]);
+  connection.closeSync();
+  return result.getRowsJson();
+}
+
+/** Checks a file by a contract; gives the counts, the clean rows and the refused ones as [row, column, reason, value]. */
+async function check(content: string, contract: z.input<typeof Contract>) {
+  const file = join(folder, "file.csv");
+  await writeFile(file, content);
+  const { file: rejectedFile, ...counts } = await engine.checkContract(file, Contract.parse(contract));
+  const made = await engine.makeTable("clean", "SELECT * FROM input", []);
+  return { counts, clean: await rows(made.file), rejected: rejectedFile === null ? [] : await rows(rejectedFile) };
+}
+
+describe("the contract", () => {
+  eachWithEngine();
+
+  it("takes columns by their header, in any order, and ignores others", async () => {
+    const result = await check('\u{FEFF}extra,"Préço, R$",n\nx,1.5,a\n"two\nlines",,b\n', {
+      columns: [
+        { name: "N", from: "n", type: "string" },
+        { name: "PRICE", from: "Préço, R$", type: "double" },
+      ],
+    });
+    expect(result).toEqual({
+      counts: { read: 2, clean: 2, rejected: 0 },
+      clean: [
+        ["a", 1.5],
+        ["b", null],
+      ],
+      rejected: [],
+    });
+  });
+
+  it.each([
+    [
+      "integer",
+      "is not a whole number of at most 64 bits",
+      ["1.5", "1e3", "0x1F", "1_000", "9223372036854775808", "x", "--1"],
+    ],
+    ["double", "is not a number (with a point, not a comma)", ["1,5", "inf", "nan", "1e400", "1_000.5", "x", "1.5.2"]],
+    ["boolean", "is not true, false, 1 or 0", ["yes", "t", "2"]],
+    ["date", "is not a date (YYYY-MM-DD)", ["2023-02-30", "01/02/2023", "2023-1-5", "epoch", "2023-01-01 10:00:00"]],
+    [
+      "timestamp",
+      "is not a date and time (YYYY-MM-DD HH:MM:SS)",
+      ["2023-01-01", "2023-01-01 25:00:00", "now", "infinity"],
+    ],
+  ] as const)("refuses what is no %s", async (type, reason, values) => {
+    const { counts, rejected } = await check(`v\n${values.map((value) => `"${value}"`).join("\n")}\n`, {
+      columns: [{ name: "v", type }],
+    });
+    expect(rejected).toEqual(values.map((value, n) => [String(n + 2), "v", reason, value]));
+    expect(counts).toEqual({ read: values.length, clean: 0, rejected: values.length });
+  });
+
+  it("takes every form of a type", async () => {
+    const names = ["integer", "double", "boolean", "date", "timestamp", "string"] as const;
+    const { clean } = await check(
+      [
+        names.join(","),
+        "-7,-9.9,TRUE,2024-02-29,2024-02-29 10:00:00,=1+1",
+        " 42 ,1e3,0, 2024-02-29 ,2024-02-29T10:00:00+03:00, x ",
+        "9223372036854775807,.5,false,,2024-02-29T10:00:00.25Z,",
+        '+1,7,1,"",2024-02-29 10:00,""',
+      ].join("\n"),
+      { columns: names.map((type) => ({ name: type, type })) },
+    );
+    expect(clean).toEqual([
+      ["-7", -9.9, true, "2024-02-29", "2024-02-29 10:00:00", "=1+1"],
+      ["42", 1000, false, "2024-02-29", "2024-02-29 07:00:00", " x "],
+      ["9223372036854775807", 0.5, false, null, "2024-02-29 10:00:00.25", null],
+      ["1", 7, true, null, "2024-02-29 10:00:00", null],
+    ]);
+  });
+
+  it("tells every mistake of a row, with the row, the column, the reason and the cell", async () => {
+    const { counts, rejected } = await check('day,mm,code\n2023-01-01,0,A1\n,-1,Z\n\n"2023-01-03",501,"it\'s"\n', {
+      columns: [
+        { name: "DAY", from: "day", type: "date", required: true },
+        { name: "MM", from: "mm", type: "double", min: 0, max: 500 },
+        { name: "CODE", from: "code", type: "string", pattern: "[A-Z][0-9]", values: ["A1", "Z", "it's"] },
+      ],
+    });
+    expect(counts).toEqual({ read: 3, clean: 1, rejected: 2 });
+    expect(rejected).toEqual([
+      ["3", "DAY", "is required, but empty", null],
+      ["3", "MM", "is below 0", "-1"],
+      ["3", "CODE", "does not match [A-Z][0-9]", "Z"],
+      ["5", "MM", "is above 500", "501"],
+      ["5", "CODE", "does not match [A-Z][0-9]", "it's"],
+    ]);
+  });
+
+  it("asks rules of rows whose cells hold, and lets null pass", async () => {
+    const { counts, rejected } = await check("a,b\n1,2\n2,1\n,1\nx,0\n5,4,3\n", {
+      columns: [
+        { name: "a", type: "integer" },
+        { name: "b", type: "integer" },
+      ],
+      rules: [{ check: "a < b -- not more", reason: "It's the wrong way round." }],
+    });
+    expect(counts).toEqual({ read: 5, clean: 2, rejected: 3 });
+    expect(rejected).toEqual([
+      ["3", null, "It's the wrong way round.", null],
+      ["5", "a", "is not a whole number of at most 64 bits", "x"],
+      ["6", null, "The row has 3 cells where the header has 2.", "5,4,3"],
+    ]);
+  });
+
+  it("takes any name of a column as a name, not as SQL", async () => {
+    const { clean } = await check('"a""); DROP VIEW input; --","\'"\n1,2\n', {
+      columns: [
+        { name: "a", from: 'a"); DROP VIEW input; --', type: "integer" },
+        { name: "select", from: "'", type: "integer" },
+      ],
+    });
+    expect(clean).toEqual([["1", "2"]]);
+  });
+
+  it.each([
+    ["a,b\n1,2\n", 'The header row lacks "c"; it has "a", "b".'],
+    ["c,c\n1,2\n", 'The header row has "c" more than once; name each column once.'],
+    ["", "The file is empty; send one with a header row and at least one row."],
+  ])("cannot read %j", async (content, message) => {
+    const result = check(content, { columns: [{ name: "c", type: "string" }] });
+    await expect(result).rejects.toThrow(expect.objectContaining({ fault: "unreadable", message }));
+  });
+});
+
+describe("a rule", () => {
+  allWithEngine();
+
+  it.each([
+    ["a > 0, 1", "It must be one SQL expression over the columns."],
+    ["a > 0 FROM input", "It must be one SQL expression over the columns."],
+    ["a > 0) OR (1 = 1", "syntax error"],
+    ["a > 0; SELECT 1", "syntax error"],
+    ["a > 0;", "syntax error"],
+    ["a IN (SELECT 1)", "a subquery is more than that"],
+    ["count(*) OVER () > 1", "a window is more than that"],
+    ["a AS b", "It must be one SQL expression over the columns."],
+    ["DISTINCT a", "It must be one SQL expression over the columns."],
+    [" ", "SELECT clause without selection list"],
+  ])("is refused: %s", async (rule, message) => {
+    const contract = Contract.parse({
+      columns: [{ name: "a", type: "integer" }],
+      rules: [{ check: rule, reason: "no" }],
+    });
+    const refused = expect.stringMatching(
+      /^Rule 1 of the contract is refused: It must be one SQL expression over the columns/,
+    );
+    const result = engine.checkContract(join(folder, "none.csv"), contract);
+    await expect(result).rejects.toThrow(expect.objectContaining({ fault: "refused", message: refused }));
+    await expect(result).rejects.toThrow(message);
+  });
+});
+
+describe("a table's SQL", () => {
+  allWithEngine();
+  beforeAll(async () => {
+    await writeFile(join(folder, "file.csv"), "n,word\n1,one\n2,two\n3,three\n");
+    const columns = [
+      { name: "n", type: "integer" as const },
+      { name: "word", type: "string" as const },
+    ];
+    await engine.checkContract(join(folder, "file.csv"), Contract.parse({ columns }));
+  });
+
+  it("sees the rows of the run and the tables before it, whole", async () => {
+    const first = await engine.makeTable("words", "SELECT * FROM input WHERE n < 3; ", []);
+    expect(first).toMatchObject({
+      rows: 2,
+      columns: [
+        { name: "n", type: "BIGINT" },
+        { name: "word", type: "VARCHAR" },
+      ],
+    });
+    const before = join(folder, "before.parquet");
+    await writeFile(before, await readFile(first.file));
+    await engine.makeTable("grown", "FROM words", [before]);
+    const last = await engine.makeTable(
+      "counted",
+      "WITH whole AS (SELECT count(*) AS c FROM grown) -- a comment; with a semicolon\nSELECT c, i FROM whole, range(2) AS r(i) ORDER BY i DESC",
+      [],
+    );
+    expect(await rows(last.file)).toEqual([
+      ["4", "1"],
+      ["4", "0"],
+    ]);
+  });
+
+  it.each([
+    ["SELECT * FROM read_text('/etc/passwd')", "It calls read_text() as a table"],
+    ["SELECT * FROM '/etc/passwd'", 'It reads "/etc/passwd", but it sees input,'],
+    ["SELECT (SELECT max(content) FROM read_blob('/etc/passwd'))", "It calls read_blob() as a table"],
+    ["SELECT * FROM read_csv('../../ledger.sqlite')", "It calls read_csv() as a table"],
+    ["SELECT * FROM glob('/**')", "It calls glob() as a table"],
+    ["SELECT * FROM query('SELECT 1')", "It calls query() as a table"],
+    ["SELECT * FROM enable_logging('QueryLog', storage = 'file')", "It calls enable_logging() as a table"],
+    ["SELECT * FROM duckdb_settings()", "It calls duckdb_settings() as a table"],
+    ["WITH x AS (SELECT * FROM secrets) SELECT * FROM x", 'It reads "secrets"'],
+    ["SELECT * FROM main.input", 'It reads "input"'],
+    ["SELECT * FROM information_schema.tables", 'It reads "tables"'],
+    ["COPY (SELECT 1) TO 'out.csv'", "It must be one SELECT statement."],
+    ["ATTACH '/tmp/other.db'", "It must be one SELECT statement."],
+    ["INSTALL httpfs", "It must be one SELECT statement."],
+    ["LOAD json", "It must be one SELECT statement."],
+    ["PRAGMA database_list", "It must be one SELECT statement."],
+    ["SET memory_limit = '100GB'", "It must be one SELECT statement."],
+    ["CREATE TABLE t AS SELECT 1", "It must be one SELECT statement."],
+    ["EXPLAIN SELECT 1", "It must be one SELECT statement."],
+    ["DESCRIBE input", "not SHOW, DESCRIBE or SUMMARIZE"],
+    ["SELECT 1; SELECT 2", "It must be one SELECT statement, but it has 2."],
+    ["SELECT 1) TO '/tmp/x'; --", "It must be one SELECT statement."],
+    ["SELECT 1; -- done", "with nothing after it"],
+    ["", "but it has 0"],
+    ["SELEC 1", "syntax error"],
+  ])("is refused: %s", async (sql, message) => {
+    await expect(engine.makeTable("t", sql, [])).rejects.toThrow(
+      expect.objectContaining({ fault: "refused", message: expect.stringContaining(message) }),
+    );
+    await expect(engine.makeTable("t", sql, [])).rejects.toThrow(/^The SQL of table "t" is refused: /);
+  });
+
+  it("fails with what the engine says, and the engine goes on", async () => {
+    await expect(engine.makeTable("t", "SELECT nothing FROM input", [])).rejects.toThrow(
+      expect.objectContaining({ fault: "engine", message: expect.stringContaining('The SQL of table "t" failed: ') }),
+    );
+    await expect(engine.makeTable("t", "SELECT word::INTEGER FROM input", [])).rejects.toThrow(/Conversion Error/);
+    expect(await engine.makeTable("t", "SELECT 1 AS one", [])).toMatchObject({ rows: 1 });
+  });
+});
+
+describe("an engine", () => {
+  const product = "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE (a.range * b.range) % 7 = 3";
+  afterEach(tearDown);
+
+  it("is stopped when it takes too long", async () => {
+    await setUp();
+    await engine.stop();
+    engine = await start({ seconds: 3 });
+    await expect(engine.makeTable("t", product, [])).rejects.toThrow("It took longer than 3 seconds and was stopped.");
+  });
+
+  it("stops a query that wants more memory than there is", async () => {
+    await setUp();
+    await engine.stop();
+    engine = await start({ memoryBytes: 50e6 });
+    const sort = "SELECT list(range ORDER BY range % 1000) FROM range(100000000)";
+    await expect(engine.makeTable("t", sort, [])).rejects.toThrow(/Out of Memory/i);
+  });
+
+  it("tells when it is stopped in the middle of its work", async () => {
+    await setUp();
+    const asked = engine.makeTable("t", product, []);
+    await Promise.all([expect(asked).rejects.toThrow("It was stopped with the processor."), engine.stop()]);
+    await expect(engine.makeTable("t", "SELECT 1", [])).rejects.toThrow("It was stopped with the processor.");
+  });
+
+  it("writes a table as treated CSV: texts that look like formulas are marked, numbers are not", async () => {
+    await setUp();
+    await engine.makeTable(
+      "t",
+      `SELECT * FROM (VALUES (1, -9.9::DOUBLE, '=1+1', DATE '2024-01-02', TIMESTAMP '2024-01-02 03:04:05', '+x'),
+         (2, NULL, '@SUM(A1)', NULL, NULL, 'a "b", c'), (3, 0, '-9', NULL, NULL, 'two' || chr(10) || 'lines'),
+         (4, 0, chr(9) || 'tab', NULL, NULL, chr(13)), (5, 1e20, '', NULL, NULL, 'a=b')) AS v("id", num, "=head", day, "time", "te,xt")`,
+      [],
+    );
+    const { rows, file } = await engine.writeCsv("t");
+    expect(rows).toBe(5);
+    expect(await readFile(file, "utf8")).toBe(
+      [
+        `id,num,'=head,day,time,"te,xt"`,
+        `1,-9.9,'=1+1,2024-01-02,2024-01-02 03:04:05,'+x`,
+        `2,,'@SUM(A1),,,"a ""b"", c"`,
+        `3,0.0,'-9,,,"two\nlines"`,
+        `4,0.0,'\ttab,,,"'\r"`,
+        "5,1e+20,,,,a=b",
+        "",
+      ].join("\r\n"),
+    );
+  });
+});

@@ -1,0 +1,241 @@
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { DatabaseSync } from "node:sqlite";
+import { join, resolve } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { type Claim, type Ledger, openLedger } from "./index.ts";
+import type { TableChange } from "./tables.ts";
+
+let folder: string;
+let file: string;
+let ledger: Ledger;
+let seconds: number;
+const now = () => new Date(Date.UTC(2026, 0, 1, 0, 0, seconds++));
+
+beforeEach(async () => {
+  await mkdir(resolve(".cais/tests"), { recursive: true });
+  folder = await mkdtemp(resolve(".cais/tests/ledger-"));
+  file = join(folder, "ledger.sqlite");
+  seconds = 0;
+  ledger = openLedger(file, now);
+});
+afterEach(async () => {
+  ledger.close();
+  await rm(folder, { recursive: true });
+});
+
+function reopen(): void {
+  ledger.close();
+  ledger = openLedger(file, now);
+}
+
+const claim = (key: string, more: Partial<Claim> = {}): Claim => ({
+  stack: "inmet",
+  store: "fs:inmet/input",
+  key,
+  version: "1",
+  name: "rain.csv",
+  bytes: 7,
+  sha256: key,
+  ...more,
+});
+const queue = (key: string, more: Partial<Claim> = {}) => ledger.claim(claim(key, more)).run.id;
+const change = (name: string, key: string, disposition: TableChange["disposition"]): TableChange => ({
+  name,
+  disposition,
+  columns: [{ name: "day", type: "DATE" }],
+  file: { key, rows: 2, bytes: 10 },
+  location: `/lake/${name}`,
+});
+const keys = (name: string) => ledger.tables.read("inmet", name)?.files.map(({ key }) => key);
+
+describe("a claim", () => {
+  it("queues a run with all that is known of the file", () => {
+    const { run, created } = ledger.claim(claim("a", { sha256: "hash" }));
+    expect(created).toBe(true);
+    expect(run).toEqual({
+      id: expect.stringMatching(/^20260101t00000\d-[0-9a-f]{12}$/),
+      stack: "inmet",
+      state: "queued",
+      file: { name: "rain.csv", key: "a", bytes: 7, sha256: "hash" },
+      rows: { read: 0, clean: 0, rejected: 0 },
+      attempts: 0,
+      error: null,
+      steps: [],
+      outputs: [],
+      queuedAt: "2026-01-01T00:00:01.000Z",
+      startedAt: null,
+      finishedAt: null,
+    });
+    reopen();
+    expect(ledger.run(run.id)).toEqual(run);
+  });
+
+  it("is given once per store, key and version", () => {
+    const first = queue("a");
+    expect(ledger.claim(claim("a"), { again: true })).toMatchObject({ created: false, run: { id: first } });
+    expect(ledger.claim(claim("a", { version: "2" }), { again: true }).created).toBe(true);
+    expect(ledger.claim(claim("a", { store: "fs:other" }), { again: true }).created).toBe(true);
+  });
+
+  it.each(["queued", "running", "done"] as const)("finds the same content when it is %s", (state) => {
+    const first = queue("a", { sha256: "same" });
+    if (state !== "queued") ledger.next([]);
+    if (state === "done") ledger.finish(first, { state });
+    expect(ledger.claim(claim("b", { sha256: "same" }))).toMatchObject({ created: false, run: { id: first } });
+    expect(ledger.claim(claim("b", { sha256: "same", stack: "other" })).created).toBe(true);
+    expect(ledger.claim(claim("c", { sha256: "same" }), { again: true }).created).toBe(true);
+  });
+
+  it.each(["failed", "quarantined"] as const)("takes the same content again after it %s", (state) => {
+    const first = queue("a", { sha256: "same" });
+    ledger.next([]);
+    ledger.finish(first, { state, error: "no" });
+    expect(ledger.claim(claim("b", { sha256: "same" })).created).toBe(true);
+  });
+});
+
+describe("the queue", () => {
+  it("gives the oldest run of a stack that is not busy", () => {
+    const [a, b, c] = [queue("a"), queue("b"), queue("c", { stack: "other" })];
+    expect(ledger.next([])).toMatchObject({ id: a, state: "running", attempts: 1 });
+    expect(ledger.next(["inmet"])?.id).toBe(c);
+    expect(ledger.next(["inmet", "other"])).toBeUndefined();
+    expect(ledger.depth()).toEqual({ queued: 1, running: 2 });
+    expect(ledger.next([])?.id).toBe(b);
+  });
+
+  it("takes up again what a killed processor left running, in the old order", () => {
+    const [a, b] = [queue("a"), queue("b")];
+    ledger.next([]);
+    ledger.startStep(a, "contract");
+    reopen();
+    ledger.requeue(5);
+    const again = ledger.next([]);
+    expect(again).toMatchObject({ id: a, attempts: 2, steps: [] });
+    expect(ledger.next([])?.id).toBe(b);
+  });
+
+  it("gives a run up that has been cut off too often", () => {
+    const id = queue("a");
+    for (let attempt = 1; attempt <= 3; attempt++) {
+      ledger.requeue(3);
+      expect(ledger.next([])?.attempts).toBe(attempt);
+    }
+    ledger.requeue(3);
+    expect(ledger.next([])).toBeUndefined();
+    expect(ledger.run(id)).toMatchObject({ state: "failed", error: expect.stringContaining("cut off 3 times") });
+  });
+});
+
+describe("a run", () => {
+  it("keeps its steps, counts and outputs in order", () => {
+    const id = queue("a");
+    ledger.next([]);
+    for (const step of ["contract", "tables/x"]) {
+      ledger.startStep(id, step);
+      ledger.finishStep(id, step);
+    }
+    ledger.countRows(id, { read: 3, clean: 2, rejected: 1 }, "rejected-rows/1.parquet");
+    ledger.addOutput(id, { kind: "csv", name: "x", location: "/out/x.csv", rows: 2, bytes: 9 });
+    ledger.finish(id, { state: "done" });
+    expect(ledger.run(id)).toMatchObject({
+      state: "done",
+      rows: { read: 3, clean: 2, rejected: 1 },
+      steps: [{ name: "contract" }, { name: "tables/x", finishedAt: "2026-01-01T00:00:06.000Z" }],
+      outputs: [{ kind: "csv", name: "x", location: "/out/x.csv", rows: 2, bytes: 9 }],
+    });
+    expect(ledger.rejectedKey(id)).toBe("rejected-rows/1.parquet");
+  });
+
+  it("cannot count rows that are neither clean nor rejected", () => {
+    const id = queue("a");
+    expect(() => ledger.countRows(id, { read: 3, clean: 1, rejected: 1 }, null)).toThrow(/CHECK/);
+  });
+
+  it("is listed newest first, by stack, by state and by page", () => {
+    const [a, b, c] = [queue("a"), queue("b", { stack: "other" }), queue("c")];
+    ledger.next([]);
+    expect(ledger.runs({ limit: 10 }).map(({ id }) => id)).toEqual([c, b, a]);
+    expect(ledger.runs({ limit: 10, stack: "inmet" }).map(({ id }) => id)).toEqual([c, a]);
+    expect(ledger.runs({ limit: 10, state: "running" }).map(({ id }) => id)).toEqual([a]);
+    expect(ledger.runs({ limit: 1, before: c }).map(({ id }) => id)).toEqual([b]);
+  });
+});
+
+describe("a table", () => {
+  it("is nothing before the first commit", () => {
+    expect(ledger.tables.read("inmet", "x")).toBeUndefined();
+  });
+
+  it("grows by append and changes whole by replace, all tables of a run at once", () => {
+    const [a, b] = [queue("a"), queue("b")];
+    expect(
+      ledger.tables.commit({ id: a, stack: "inmet" }, [change("x", "x/1", "append"), change("y", "y/1", "replace")]),
+    ).toEqual([]);
+    expect(
+      ledger.tables.commit({ id: b, stack: "inmet" }, [change("x", "x/2", "append"), change("y", "y/2", "replace")]),
+    ).toEqual(["y/1"]);
+    expect(keys("x")).toEqual(["x/1", "x/2"]);
+    expect(keys("y")).toEqual(["y/2"]);
+    expect(ledger.tables.read("other", "x")).toBeUndefined();
+    expect(ledger.isCommitted(b)).toBe(true);
+    expect(ledger.run(b)?.outputs.map(({ location }) => location)).toEqual(["/lake/x", "/lake/y"]);
+  });
+
+  it("takes a run's commit once", () => {
+    const id = queue("a");
+    ledger.tables.commit({ id, stack: "inmet" }, [change("x", "x/1", "append")]);
+    expect(ledger.tables.commit({ id, stack: "inmet" }, [change("x", "x/2", "append")])).toEqual([]);
+    expect(keys("x")).toEqual(["x/1"]);
+  });
+
+  it("is as before when a commit fails half-way", () => {
+    const id = queue("a");
+    const twice = [change("x", "x/1", "append"), change("x", "x/1", "append")];
+    expect(() => ledger.tables.commit({ id, stack: "inmet" }, twice)).toThrow(/UNIQUE/);
+    expect(ledger.tables.read("inmet", "x")).toBeUndefined();
+    expect(ledger.isCommitted(id)).toBe(false);
+  });
+});
+
+describe("loose objects", () => {
+  it("are forgotten by what makes them count, and noted when they are dropped", () => {
+    const note = (role: "input" | "lake", key: string) => ledger.loose.note({ stack: "inmet", role, key });
+    for (const key of ["a", "b"]) note("input", key);
+    for (const key of ["x/1", "x/orphan", "rejected-rows/1"]) note("lake", key);
+    const id = queue("a");
+    ledger.countRows(id, { read: 1, clean: 0, rejected: 1 }, "rejected-rows/1");
+    ledger.tables.commit({ id, stack: "inmet" }, [change("x", "x/1", "replace")]);
+    ledger.tables.commit({ id: queue("c"), stack: "inmet" }, [change("x", "x/2", "replace")]);
+    reopen();
+    expect(ledger.loose.all().map(({ role, key }) => `${role} ${key}`)).toEqual([
+      "input b",
+      "lake x/1",
+      "lake x/orphan",
+    ]);
+    for (const object of ledger.loose.all()) ledger.loose.forget(object);
+    expect(ledger.loose.all()).toEqual([]);
+  });
+
+  it("hold the refused rows of an attempt that was followed by another", () => {
+    const id = queue("a");
+    ledger.countRows(id, { read: 1, clean: 0, rejected: 1 }, "rejected-rows/1");
+    ledger.countRows(id, { read: 1, clean: 0, rejected: 1 }, "rejected-rows/2");
+    expect(ledger.loose.all()).toEqual([{ stack: "inmet", role: "lake", key: "rejected-rows/1" }]);
+  });
+});
+
+describe("the file", () => {
+  it("belongs to one processor at a time", () => {
+    expect(() => openLedger(file)).toThrow(/is another processor using this data folder/);
+  });
+
+  it("is refused if a later version wrote it", () => {
+    ledger.close();
+    const database = new DatabaseSync(file);
+    database.exec("PRAGMA user_version = 99");
+    database.close();
+    expect(() => openLedger(file)).toThrow(/later version of Cais/);
+    ledger = openLedger(join(folder, "other.sqlite"));
+  });
+});

@@ -1,0 +1,80 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { behavesAsObjectStore, pieces } from "./conformance.ts";
+import { openObjectStore } from "./index.ts";
+
+let folder: string;
+beforeAll(async () => {
+  await mkdir(resolve(".cais/tests"), { recursive: true });
+  folder = await mkdtemp(resolve(".cais/tests/object-store-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+let stores = 0;
+const open = () => openObjectStore({ driver: "fs", path: `store-${++stores}` }, folder);
+
+describe("the fs driver", () => {
+  behavesAsObjectStore(open, () => folder);
+
+  it("keeps readable keys as paths, as other programs expect of a table's folder", async () => {
+    const store = await open();
+    await store.put("rain_by_day/_delta_log/00000000000000000000.json", pieces("{}"));
+    const path = join(folder, `store-${stores}`, "rain_by_day/_delta_log/00000000000000000000.json");
+    expect(store.location("rain_by_day/_delta_log/00000000000000000000.json")).toBe(path);
+    expect(await readFile(path, "utf8")).toBe("{}");
+  });
+
+  it("follows no link out of the store", async () => {
+    const store = await open();
+    const root = join(folder, `store-${stores}`);
+    const outside = await mkdtemp(join(folder, "outside-"));
+    await writeFile(join(outside, "secret"), "secret");
+    await symlink(outside, join(root, "link"));
+    await symlink(join(outside, "secret"), join(root, "file"));
+    await expect(store.get("link/secret")).rejects.toThrow(/is a link/);
+    await expect(store.put("link/new", pieces("x"))).rejects.toThrow(/is a link/);
+    await expect(store.delete("link/secret")).rejects.toThrow(/is a link/);
+    expect(await store.get("file")).toBeUndefined();
+    expect(await store.fetch("file", join(folder, "fetched"))).toBe(false);
+    expect(await Array.fromAsync(store.list(""))).toEqual([]);
+    expect(await readdir(outside)).toEqual(["secret"]);
+    // Writing to the name of a link replaces the link, not what it leads to.
+    await store.put("file", pieces("mine"));
+    expect(await readFile(join(outside, "secret"), "utf8")).toBe("secret");
+  });
+
+  it("says which key lies above or below another", async () => {
+    const store = await open();
+    await store.put("a", pieces("x"));
+    await expect(store.put("a/b", pieces("y"))).rejects.toThrow('The object "a/b" lies above or below another one');
+    await store.put("c/d", pieces("x"));
+    await expect(store.put("c", pieces("y"))).rejects.toThrow('The object "c" lies above or below another one');
+  });
+
+  it("clears at opening what a crash left half-written", async () => {
+    await open();
+    const unfinished = join(folder, `store-${stores}`, ".unfinished");
+    await writeFile(join(unfinished, "left"), "half");
+    await openObjectStore({ driver: "fs", path: `store-${stores}` }, folder);
+    expect(await readdir(unfinished)).toEqual([]);
+  });
+
+  it("is not ready when its folder is gone", async () => {
+    const store = await open();
+    await rm(join(folder, `store-${stores}`), { recursive: true });
+    await expect(store.check()).rejects.toThrow(/ENOENT/);
+  });
+});
+
+it("names the drivers there are when another is bound", async () => {
+  const swift = {
+    driver: "swift",
+    authUrl: "https://keystone/v3",
+    container: "c",
+    credential: { driver: "file", path: "x" },
+  } as const;
+  await expect(openObjectStore(swift, folder)).rejects.toThrow(
+    'An object store is bound to the driver "swift", but this processor has: fs.',
+  );
+});
