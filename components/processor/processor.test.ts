@@ -75,8 +75,8 @@ describe("Processor", () => {
   );
 
   it("makes nothing on local", async () => {
-    const make = () => new Processor("processor", { tags, pipelines: [], target: "local" });
-    expect((await record(make)).created).toEqual([]);
+    const { created } = await record(() => new Processor("processor", { tags, pipelines: [], target: "local" }));
+    expect(created).toEqual([]);
   });
 
   it("may use the objects of its stacks' stores on openstack, and deletes in the lake only", async () => {

@@ -1,0 +1,247 @@
+import { execFile, spawnSync } from "node:child_process";
+import { createHash, randomUUID } from "node:crypto";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { createServer, type IncomingMessage } from "node:http";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+const script = fileURLToPath(new URL("vm/sync.py", import.meta.url));
+const uid = process.getuid?.() || 10_001;
+const unit = "[Service]\nExecStart=/bin/true\n";
+const secretId = "1df27cf1-f179-48fa-aed7-b39c4a5702cd";
+
+/** As much of Keystone, Swift and Barbican as the script speaks to. Its catalogue leads back to itself. */
+class Cloud {
+  objects = new Map<string, string>();
+  secrets = new Map([[secretId, '{"id":"a","secret":"b"}']]);
+  requests: string[] = [];
+  /** Path that is answered with a redirect. */
+  redirected: string | undefined;
+  url = "";
+  #server = createServer((request, response) => {
+    void this.#answer(request).then(({ status = 200, headers = {}, body = "" }) =>
+      response.writeHead(status, headers).end(body),
+    );
+  });
+
+  async start() {
+    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
+    const address = this.#server.address();
+    this.url = `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`;
+  }
+
+  stop = () => new Promise((resolve) => this.#server.close(resolve));
+
+  async #answer(
+    request: IncomingMessage,
+  ): Promise<{ status?: number; headers?: Record<string, string>; body?: string }> {
+    const { pathname, searchParams } = new URL(request.url ?? "", this.url);
+    this.requests.push(`${request.method} ${pathname}`);
+    if (pathname === this.redirected) return { status: 302, headers: { location: `${this.url}/elsewhere` } };
+    if (pathname === "/v3/auth/tokens") {
+      const { auth } = JSON.parse(Buffer.concat(await request.toArray()).toString());
+      if (auth.identity.application_credential.secret !== "right") return { status: 401 };
+      const at = (type: string, url: string) => ({
+        type,
+        endpoints: [
+          { interface: "internal", region_id: "here", url: "http://127.0.0.1:9" },
+          { interface: "public", region_id: "there", url: "http://127.0.0.1:9" },
+          { interface: "public", region_id: "here", url: this.url + url },
+        ],
+      });
+      const catalog = [at("object-store", "/v1/AUTH_p"), at("key-manager", "")];
+      return { status: 201, headers: { "x-subject-token": "token" }, body: JSON.stringify({ token: { catalog } }) };
+    }
+    if (request.headers["x-auth-token"] !== "token") return { status: 401 };
+    if (pathname === "/v1/AUTH_p/workloads") {
+      const after = [...this.objects.keys()].toSorted().filter((name) => name > (searchParams.get("marker") ?? ""));
+      return { body: JSON.stringify(after.slice(0, 2).map((name) => ({ name }))) };
+    }
+    const object = this.objects.get(pathname.replace("/v1/AUTH_p/workloads/", ""));
+    const secret = this.secrets.get(/^\/v1\/secrets\/([^/]+)\/payload$/.exec(pathname)?.[1] ?? "");
+    return object === undefined && secret === undefined ? { status: 404 } : { body: object ?? secret ?? "" };
+  }
+
+  put(name: string, change: Record<string, unknown> = {}, text = unit) {
+    const unitSha256 = createHash("sha256").update(text).digest("hex");
+    const secrets = [{ file: "store-credential.json", reference: `https://other.test/v1/secrets/${secretId}` }];
+    this.objects.set(`${name}.service`, text);
+    this.objects.set(
+      `${name}.json`,
+      JSON.stringify({ version: 1, unitSha256, uid, config: { n: "é" }, secrets, ...change }),
+    );
+  }
+}
+
+/** A folder that stands for the machine, with a systemctl that only writes down what it was told. */
+class Machine {
+  readonly root: string;
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  at = (file: string) => path.join(this.root, file);
+
+  async prepare(authUrl: string, secret = "right") {
+    await mkdir(this.at("etc/systemd/system"), { recursive: true });
+    await mkdir(this.at("etc/cais"), { recursive: true });
+    await mkdir(this.at("bin"), { recursive: true });
+    const identity = { authUrl, region: "here", container: "workloads", id: "an id", secret };
+    await writeFile(this.at("etc/cais/identity.json"), JSON.stringify(identity));
+    await writeFile(this.at("bin/systemctl"), `#!/bin/sh\necho "$@" >> "${this.at("told")}"\n`);
+    await chmod(this.at("bin/systemctl"), 0o755);
+  }
+
+  async sync() {
+    await rm(this.at("told"), { force: true });
+    const env = { PATH: `${this.at("bin")}:${process.env["PATH"]}`, PYTHONDONTWRITEBYTECODE: "1" };
+    const run = await new Promise<{ code: number; out: string; problems: string }>((resolve) => {
+      execFile("python3", [script, this.root], { env }, (error, out, problems) =>
+        resolve({ code: error === null ? 0 : Number(error.code), out, problems }),
+      );
+    });
+    const told = await readFile(this.at("told"), "utf8").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return "";
+      throw error;
+    });
+    return { ...run, told: told.split("\n").filter(Boolean) };
+  }
+}
+
+const cloud = () => new Cloud();
+const restarted = (name: string) => ["daemon-reload", `restart --no-block cais-${name}.service`];
+
+describe.skipIf(spawnSync("python3", ["--version"]).status !== 0)("sync.py (skipped without python3)", () => {
+  let there = cloud();
+  let machine = new Machine("");
+
+  beforeEach(async () => {
+    there = cloud();
+    await there.start();
+    await mkdir(".cais/tests", { recursive: true });
+    machine = new Machine(await mkdtemp(path.resolve(".cais/tests/sync-")));
+    await machine.prepare(`${there.url}/v3`);
+  });
+  afterEach(async () => {
+    await there.stop();
+    await rm(machine.root, { recursive: true });
+  });
+
+  it("places a workload's unit, config and secrets and starts it", async () => {
+    there.put("processor");
+    expect(await machine.sync()).toMatchObject({ code: 0, problems: "", told: restarted("processor") });
+    const placed = async (file: string) => [
+      await readFile(machine.at(file), "utf8"),
+      (await stat(machine.at(file))).mode & 0o777,
+    ];
+    expect(await placed("etc/systemd/system/cais-processor.service")).toEqual([unit, 0o644]);
+    expect(await placed("etc/cais/workloads/processor/config.json")).toEqual(['{"n": "é"}', 0o400]);
+    const secrets = "run/cais/secrets/processor";
+    expect(await placed(`${secrets}/store-credential.json`)).toEqual(['{"id":"a","secret":"b"}', 0o400]);
+    expect((await stat(machine.at(secrets))).mode & 0o777).toBe(0o700);
+    expect((await stat(machine.at("var/lib/cais/processor"))).mode & 0o777).toBe(0o700);
+    expect((await stat(machine.at(`${secrets}/store-credential.json`))).uid).toBe(uid);
+  });
+
+  it("leaves alone what did not change, and asks for no secret again", async () => {
+    there.put("processor");
+    await machine.sync();
+    there.requests = [];
+    expect(await machine.sync()).toMatchObject({ code: 0, told: ["start --no-block cais-processor.service"] });
+    expect(there.requests.filter((request) => request.includes("secrets"))).toEqual([]);
+  });
+
+  it("restarts what changed, takes away secrets that are named no more, and does all of it again after a boot", async () => {
+    there.put("processor");
+    await machine.sync();
+    there.put("processor", { config: { n: 2 }, secrets: [] });
+    expect(await machine.sync()).toMatchObject({ code: 0, told: restarted("processor") });
+    expect(await readdir(machine.at("run/cais/secrets/processor"))).toEqual([]);
+    await rm(machine.at("run"), { recursive: true });
+    expect(await machine.sync()).toMatchObject({ code: 0, told: restarted("processor") });
+  });
+
+  it("waits while unit and workload do not fit", async () => {
+    there.put("processor", { unitSha256: "0".repeat(64) });
+    expect(await machine.sync()).toMatchObject({
+      code: 1,
+      told: [],
+      problems: expect.stringContaining("its unit is not the one it names; an update is under way, or one did not end"),
+    });
+  });
+
+  it("stops what is gone and keeps its state", async () => {
+    there.put("processor");
+    await machine.sync();
+    await writeFile(machine.at("var/lib/cais/processor/ledger"), "kept");
+    there.objects.clear();
+    expect(await machine.sync()).toMatchObject({ code: 0, told: ["stop cais-processor.service", "daemon-reload"] });
+    expect(await readFile(machine.at("var/lib/cais/processor/ledger"), "utf8")).toBe("kept");
+    expect(await readdir(machine.at("etc/systemd/system"))).toEqual([]);
+    expect(await readdir(machine.at("run/cais/secrets"))).toEqual([]);
+  });
+
+  it.each([
+    [
+      "a secret that is not there",
+      { secrets: [{ file: "a", reference: `https://x/v1/secrets/${randomUUID()}` }] },
+      "answered 404",
+    ],
+    [
+      "a secret's file outside its folder",
+      { secrets: [{ file: "../a", reference: secretId }] },
+      "is no name for a secret's file",
+    ],
+    [
+      "a reference that is none",
+      { secrets: [{ file: "a", reference: "https://x/v1/secrets/../../v3" }] },
+      "is no reference to a secret",
+    ],
+    ["root as its user", { uid: 0 }, "must be a number above 0"],
+    ["a later version", { version: 2 }, "this machine knows 1"],
+  ])("refuses a workload with %s, and runs the others", async (_, change, problem) => {
+    there.put("bad", change);
+    there.put("good");
+    expect(await machine.sync()).toMatchObject({
+      code: 1,
+      problems: expect.stringContaining(problem),
+      told: restarted("good"),
+    });
+    expect(await readdir(machine.at("etc/systemd/system"))).toEqual(["cais-good.service"]);
+  });
+
+  it("finds workloads on every page of the listing, and takes no other object for one", async () => {
+    for (const name of ["a-one", "b-two", "c-three"]) there.put(name);
+    there.objects.set("../evil.json", "{}").set("README", "");
+    const { told, code } = await machine.sync();
+    expect(code).toBe(0);
+    expect(told.filter((word) => word !== "daemon-reload")).toEqual(
+      ["a-one", "b-two", "c-three"].map((name) => `restart --no-block cais-${name}.service`),
+    );
+  });
+
+  it("stops nothing when the cloud cannot be asked", async () => {
+    there.put("processor");
+    await machine.sync();
+    await machine.prepare(`${there.url}/v3`, "wrong");
+    expect(await machine.sync()).toMatchObject({
+      code: 1,
+      told: [],
+      problems: expect.stringContaining("answered 401"),
+    });
+    await machine.prepare("http://127.0.0.1:9/v3");
+    expect(await machine.sync()).toMatchObject({
+      code: 1,
+      told: [],
+      problems: expect.stringContaining("nothing looked at"),
+    });
+  });
+
+  it("follows no redirect, which would carry its token along", async () => {
+    there.put("processor");
+    there.redirected = "/v1/AUTH_p/workloads/processor.json";
+    expect(await machine.sync()).toMatchObject({ code: 1, problems: expect.stringContaining("answered 302") });
+    expect(there.requests).not.toContain("GET /elsewhere");
+  });
+});
