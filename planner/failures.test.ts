@@ -20,7 +20,8 @@ const container = "openstack:objectstorage/container:Container";
 describe("a program with a mistake", () => {
   it.concurrent.each<[stack: string, code: string, message: string]>([
     ["throws", "program-failed", "main.ts:18: the program failed: TypeError: the flavour is not a number"],
-    ["rejects", "program-failed", "main.ts:20: the program failed: the answer is 42"],
+    ["tells-a-secret", "program-failed", "main.ts:24: the program failed: [secret] is too long"],
+    ["rejects", "program-failed", "main.ts:27: the program failed: the answer is 42"],
     ["logs-error", "program-failed", "the program failed: this cannot be deployed"],
     ["exits-early", "program-died", "the program ended before it was done; does it call process.exit?"],
     [
@@ -62,12 +63,12 @@ describe("a program with a mistake", () => {
     [
       "stack-reference",
       "stack-reference",
-      "main.ts:30: the program refers to the stack organization/other/prod; a StackReference cannot be planned offline yet",
+      "main.ts:37: the program refers to the stack organization/other/prod; a StackReference cannot be planned offline yet",
     ],
     [
       "trows",
       "stack-unknown",
-      "there is no Pulumi.trows.yaml; did you mean throws? (there is duplicate, exits-early, killed, logs-error, missing-config, missing-parent, missing-secret, never-resolves, parsed-secret, rejects, stack-reference, throws, unanswered)",
+      "there is no Pulumi.trows.yaml; did you mean throws? (there is duplicate, exits-early, killed, logs-error, missing-config, missing-parent, missing-secret, never-resolves, parsed-secret, rejects, stack-reference, tells-a-secret, throws, unanswered)",
     ],
   ])("%s: %s", async (stack, code, message) => {
     const error = await failure(plan({ root: fixture("failures"), stack }));

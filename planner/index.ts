@@ -9,9 +9,10 @@ import type { Child } from "./child.ts";
 import { engineService } from "./engine.ts";
 import { PlanError } from "./error.ts";
 import { Monitor } from "./monitor.ts";
-import { type Message, type Plan, redactor, toPlan } from "./plan.ts";
+import { type Message, type Plan, toPlan } from "./plan.ts";
 import { requireSdk, startProgram } from "./program.ts";
 import { loadProject, type Project } from "./project.ts";
+import { redactor } from "./redact.ts";
 import { earlyEnd, programError } from "./report.ts";
 import { channelOptions, listen } from "./server.ts";
 
@@ -128,7 +129,7 @@ class Planning {
     this.#children.add(program);
     const exit = await program.exit;
     if (this.#failure) throw this.#failure;
-    if (exit.code !== 0 || !this.#monitor.finished) throw earlyEnd(exit, lines);
+    if (exit.code !== 0 || !this.#monitor.finished) throw earlyEnd(exit, lines.map(this.#redactor()));
   }
 
   /** Takes note of a failed step. Its place may come with the SDK's own report, which follows. */
@@ -145,7 +146,7 @@ class Planning {
       this.#say("program", severity === INFO ? "info" : "warning", request.getMessage(), request.getUrn());
       return;
     }
-    const reported = programError(redactor(this.#monitor.resources.values())(request.getMessage()), this.#project);
+    const reported = programError(this.#redactor()(request.getMessage()), this.#project);
     if (!this.#failure) this.fail(reported);
     else
       this.#reject(
@@ -155,6 +156,10 @@ class Planning {
           cause: this.#failure.cause,
         }),
       );
+  }
+
+  #redactor(): (text: string) => string {
+    return redactor(this.#monitor.resources.values());
   }
 
   #say(from: Message["from"], level: Message["level"], text: string, urn = ""): void {

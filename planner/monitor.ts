@@ -7,6 +7,7 @@ import type { Answer } from "./answers.ts";
 import { PlanError } from "./error.ts";
 import { locate } from "./location.ts";
 import type { Project } from "./project.ts";
+import { redactor } from "./redact.ts";
 import {
   aliasUrnsOf,
   collapseInputs,
@@ -186,7 +187,7 @@ export class Monitor {
     if (!answer)
       throw new PlanError(
         "invoke-unanswered",
-        `the data source ${token}(${JSON.stringify(mask(args, (text) => text))}) has no offline answer; declare one in planner/answers.ts`,
+        `the data source ${token}(${JSON.stringify(mask(args, redactor(this.resources.values())))}) has no offline answer; declare one in planner/answers.ts`,
         { location: locate(request.getStacktrace(), this.#project.root) },
       );
     return response.setReturn(encode(answer(args, this.#project)));

@@ -137,6 +137,7 @@ describe("the plan of a program", () => {
 
   it("makes a default provider of the package's config, and keeps an explicit one", () => {
     const inputs = {
+      applicationCredentialSecret: "[secret]",
       authUrl: "https://keystone.example/v3",
       password: "[secret]",
       region: "RegionOne",
@@ -150,7 +151,7 @@ describe("the plan of a program", () => {
       name: "default_3_15_2",
       provider: null,
       inputs,
-      secretInputs: ["password"],
+      secretInputs: ["applicationCredentialSecret", "password"],
     });
     expect(resource(north)).toMatchObject({
       provider: null,

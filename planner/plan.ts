@@ -1,9 +1,10 @@
 import type { Location } from "./error.ts";
 import type { Monitor } from "./monitor.ts";
 import type { Project } from "./project.ts";
+import { redactor } from "./redact.ts";
 import type { Registration } from "./registration.ts";
 import { referenceUrn } from "./urn.ts";
-import { type Json, marks, mask, secretMark, secretTexts } from "./value.ts";
+import { type Json, marks, mask } from "./value.ts";
 
 /**
  * An offline plan: what the program asks for, not what a provider would answer. All of it is plain JSON and may be
@@ -71,7 +72,7 @@ export interface Violation {
 }
 
 export interface Message {
-  level: "info" | "warning" | "error";
+  level: "info" | "warning";
   text: string;
   /** The resource that it is about. */
   urn: string | null;
@@ -145,19 +146,3 @@ function fromTheRoot(resources: Registration[]): Registration[] {
 
 const byTypeAndName = (a: Registration, b: Registration): number =>
   `${a.type} ${a.name}` < `${b.type} ${b.name}` ? -1 : 1;
-
-// Shorter secrets would black out half of a plan: "dev" or "true" may be one.
-const shortestRedacted = 8;
-
-/** Blacks out texts that are a secret of some resource: a password that a program also puts into a URL, say. */
-export function redactor(resources: Iterable<Registration>): (text: string) => string {
-  const texts = new Set<string>();
-  for (const { inputs, outputs } of resources) {
-    for (const value of Object.values(inputs)) secretTexts(value, texts);
-    for (const value of Object.values(outputs ?? {})) secretTexts(value, texts);
-  }
-  const secrets = [...texts]
-    .filter((text) => text.length >= shortestRedacted && text !== secretMark)
-    .toSorted((a, b) => b.length - a.length);
-  return (text) => secrets.reduce((shown, hidden) => shown.replaceAll(hidden, secretMark), text);
-}

@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, realpath } from "node:fs/promises";
 import { statSync } from "node:fs";
 import path from "node:path";
 import { suggest } from "@cais/spec/suggest.ts";
@@ -46,10 +46,14 @@ export async function stacksOf(root: string): Promise<string[]> {
 }
 
 /**
- * Reads `Pulumi.yaml` and `Pulumi.<stack>.yaml` of the folder `root`. Secrets stay closed: each `{ secure: … }` becomes
+ * Reads `Pulumi.yaml` and `Pulumi.<stack>.yaml` in a folder. Secrets stay closed: each `{ secure: … }` becomes
  * the text `[secret]`, and its top-level key a secret key.
  */
-export async function loadProject(root: string, stack: string): Promise<Project> {
+export async function loadProject(folder: string, stack: string): Promise<Project> {
+  // Node tells places in a program by real paths.
+  const root = await realpath(folder).catch((cause: unknown) => {
+    throw new PlanError("project-invalid", `there is no folder ${folder}`, { cause });
+  });
   const file = await readYaml(path.join(root, "Pulumi.yaml"), ProjectFile);
   const { name: runtime, options } = file.runtime;
   if (runtime !== "nodejs")
