@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { targets, type Target } from "@cais/spec/names.ts";
 import { Command } from "commander";
-import { builtTargets, provides, type BuiltTarget, type Omitted, type TargetTable } from "../components/target.ts";
+import type { BuiltTarget, Omitted, TargetTable } from "../components/target.ts";
 import { Failure } from "./failure.ts";
 import { projectRoot } from "./root.ts";
 
@@ -19,7 +19,7 @@ export const matrixCommand = (): Command =>
     .description("write docs/matrix.md: which component exists on which target")
     .option("--check", "write nothing; exit 1 when the file is not current")
     .action(async ({ check }: { check?: true }) => {
-      const matrix = matrixOf(await tables());
+      const matrix = await matrixOf(await tables());
       if (!check) return writeFileSync(path, matrix);
       if (readFileSync(path, "utf8") !== matrix)
         throw new Failure(`${relative(process.cwd(), path)} is not current; run npx cais matrix and commit it`);
@@ -53,7 +53,9 @@ async function tables(): Promise<Tables> {
 }
 
 /** The page as text. */
-export function matrixOf(tables: Tables): string {
+export async function matrixOf(tables: Tables): Promise<string> {
+  const { builtTargets, provides } = await import("../components/target.ts");
+  const isBuilt = (target: Target): target is BuiltTarget => builtTargets.some((built) => built === target);
   const cell = (table: Tables[string], target: Target) => {
     if (!isBuilt(target)) return "not built yet";
     return provides(table[target]) ? proof[target] : "unsupported";
@@ -86,5 +88,3 @@ ${[row(["component", "target", "argument", "instead"]), row(["---", "---", "---"
 }
 
 const row = (cells: string[]) => `| ${cells.join(" | ")} |`;
-
-const isBuilt = (target: Target): target is BuiltTarget => builtTargets.some((built) => built === target);

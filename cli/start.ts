@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";
 import { text } from "node:stream/consumers";
-import { ProcessorConfig } from "@cais/spec/bindings.ts";
+import type { ProcessorConfig } from "@cais/spec/bindings.ts";
 import { Command, InvalidArgumentError } from "commander";
 import { addressFile } from "./client.ts";
 import { Failure } from "./failure.ts";
@@ -34,14 +34,24 @@ export const startCommand = (): Command =>
       "\nThrough npm: npm start -- --port 9000 --data /srv/cais\nCtrl-C stops it gracefully; what it was doing goes on at the next start.",
     )
     .action(async ({ stack, config: file, port, host, data }: Options) => {
-      const config = parseConfig(
-        file === undefined ? await planned(stack) : await read(file),
-        file ?? `the plan of ${stack}`,
-      );
+      // The processor's dependencies take their time to load, which the other commands need not wait for.
+      const { parseConfig } = await import("@cais/processor/src/config.ts");
+      const json = file === undefined ? await planned(stack) : await read(file);
+      const from = file === undefined ? `planned for ${stack}` : file === "-" ? "on standard input" : file;
+      const config = await told(async () => parseConfig(json, from));
       if (port !== undefined) config.api.port = port;
       if (host !== undefined) config.api.host = host;
       await run(config, resolve(data));
     });
+
+/** The processor's own refusals are sentences for the user. */
+async function told<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw new Failure(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}
 
 function parsePort(value: string): number {
   const port = Number(value);
@@ -49,47 +59,33 @@ function parsePort(value: string): number {
   return port;
 }
 
-/** The processor's config as the offline plan of a Pulumi stack gives it. */
-async function planned(stack: string): Promise<unknown> {
+/** The processor's config as the offline plan of a Pulumi stack gives it, as JSON. */
+async function planned(stack: string): Promise<string> {
   const { planStacks } = await import("./planning.ts");
   for await (const { outputs } of planStacks(projectRoot, [stack]))
-    if ("processor" in outputs) return outputs["processor"];
+    if ("processor" in outputs) return JSON.stringify(outputs["processor"]);
   throw new Failure(`the plan of ${stack} has no output \`processor\`; programs/main.ts must export it`);
 }
 
-async function read(file: string): Promise<unknown> {
-  const json =
-    file === "-"
-      ? await text(process.stdin)
-      : await readFile(file, "utf8").catch((cause: unknown) => {
-          throw new Failure(`the config ${file} cannot be read: ${(cause as Error).message}`, { exitCode: 2, cause });
-        });
+async function read(file: string): Promise<string> {
   try {
-    return JSON.parse(json);
+    return await (file === "-" ? text(process.stdin) : readFile(file, "utf8"));
   } catch (cause) {
-    throw new Failure(
-      `the config ${file === "-" ? "on standard input" : file} is not JSON: ${(cause as Error).message}`,
-      { cause },
-    );
+    throw new Failure(`the config ${file} cannot be read: ${(cause as Error).message}`, { exitCode: 2, cause });
   }
-}
-
-function parseConfig(value: unknown, from: string): ProcessorConfig {
-  const parsed = ProcessorConfig.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.map(({ path, message }) => `\n  ${path.join(".") || "config"}: ${message}`);
-  throw new Failure(`${from} is no processor config:${issues.join("")}`, { cause: parsed.error });
 }
 
 async function run(config: ProcessorConfig, dataFolder: string) {
   const { startProcessor } = await import("@cais/processor/src/main.ts");
   const page = join(projectRoot, "processor", "portal", "dist");
   const token = process.env["CAIS_TOKEN"];
-  const processor = await startProcessor(config, {
-    dataFolder,
-    ...(existsSync(join(page, "index.html")) && { pageFolder: page }),
-    ...(token && { token }),
-  });
+  const processor = await told(() =>
+    startProcessor(config, {
+      dataFolder,
+      ...(existsSync(join(page, "index.html")) && { pageFolder: page }),
+      ...(token && { token }),
+    }),
+  );
   const address = join(dataFolder, addressFile);
   await writeFile(address, `${processor.url}\n`);
   welcome(config, processor.url, dataFolder);

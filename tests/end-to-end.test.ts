@@ -160,8 +160,8 @@ describe("start", () => {
   it.each([
     [["--port", "x"], "must be a whole number from 0 to 65535"],
     [["--config", "no-such.json"], "the config no-such.json cannot be read"],
-    [["--config", "package.json"], "package.json is no processor config"],
-    [["--stack", "prod-openstack"], "this processor"],
+    [["--config", "package.json"], "The config package.json is not right"],
+    [["--stack", "prod-openstack"], "this processor has: fs"],
     [["--stack", "nowhere"], "nowhere"],
   ])("tells a mistake in a sentence: %s", async (args, message) => {
     const { code, stderr } = await cais(["start", "--data", data, ...args]);
@@ -186,9 +186,11 @@ describe("validate", () => {
 });
 
 it("prints help for every command", async () => {
+  const commands = ["start", "ingest", "runs", "validate", "plan", "check"];
   const { stdout } = await cais(["--help"]);
-  for (const command of ["start", "ingest", "runs", "validate", "plan", "check"]) {
-    expect(stdout).toContain(`  ${command} `);
-    expect((await cais([command, "--help"])).stdout).toContain(`Usage: cais ${command}`);
-  }
+  for (const command of commands) expect(stdout).toContain(`  ${command} `);
+  const helps = await Promise.all(commands.map((command) => cais([command, "--help"])));
+  expect(helps.map((help) => help.stdout.split("\n")[0]?.split(" ").slice(0, 3).join(" "))).toEqual(
+    commands.map((command) => `Usage: cais ${command}`),
+  );
 });
