@@ -7,5 +7,7 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 180_000,
+    // A page on a busy machine takes longer than the second that is vitest's default.
+    expect: { poll: { timeout: 20_000 } },
   },
 });

@@ -6,8 +6,13 @@ import { Refused, request } from "./request.ts";
 
 export const queryClient = new QueryClient({
   defaultOptions: {
-    // A refusal is final; a lost connection may come back.
-    queries: { retry: (failures, error) => !(error instanceof Refused) && failures < 2, staleTime: 1000 },
+    queries: {
+      // A refusal is final; a lost connection may come back.
+      retry: (failures, error) => !(error instanceof Refused) && failures < 2,
+      // The service may be on this very machine: being offline is no reason not to ask it.
+      networkMode: "always",
+      staleTime: 1000,
+    },
   },
 });
 

@@ -27,8 +27,8 @@ export function Counts({ rows }: { rows: Run["rows"] }) {
             <Text component="dt" size="sm" fw={600} c="dimmed">
               {t(`run.${name}`)}
             </Text>
-            <dd className={classes.value} data-count={name}>
-              {number(value)}
+            <dd className={classes.value}>
+              <span data-count={name}>{number(value)}</span>
               <span className={classes.hint}>{hint}</span>
             </dd>
           </Paper>

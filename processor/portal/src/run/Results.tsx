@@ -55,7 +55,7 @@ export function Results({ run }: { run: Run }) {
                   <Download
                     compact
                     path={`${tablePath(run.stack, name)}.csv`}
-                    name={`${name}.csv`}
+                    name={`${run.stack}-${name}.csv`}
                     label={t("tables.download")}
                   />
                 )}

@@ -66,6 +66,8 @@ function Failure({ run }: { run: RunAnswer }) {
   const { t } = useTranslation();
   if (run.state !== "failed" && run.state !== "quarantined") return null;
   const tone = run.state === "failed" ? "bad" : "warn";
+  // What fails later, such as a delivery, leaves the tables as they are then.
+  const published = run.steps.some(({ name, finishedAt }) => name === "commit" && finishedAt !== null);
   return (
     <Alert
       role="alert"
@@ -79,7 +81,7 @@ function Failure({ run }: { run: RunAnswer }) {
         <Text style={{ overflowWrap: "anywhere" }} lang="en">
           {run.error}
         </Text>
-        <Text size="sm">{t("run.nothingLoaded")}</Text>
+        {!published && <Text size="sm">{t("run.nothingLoaded")}</Text>}
         <Button component="a" variant="default" size="compact-md" href={href({ view: "send", stack: run.stack })}>
           {t("run.another")}
         </Button>

@@ -51,7 +51,11 @@ export function Table({ stack, table, page }: TableProps) {
           </Text>
         </Stack>
         {data !== undefined && data.rows > 0 && (
-          <Download path={`${tablePath(stack, table)}.csv`} name={`${table}.csv`} label={t("tables.download")} />
+          <Download
+            path={`${tablePath(stack, table)}.csv`}
+            name={`${stack}-${table}.csv`}
+            label={t("tables.download")}
+          />
         )}
       </Group>
       {error !== null && <ProblemAlert error={error} onRetry={() => void refetch()} />}

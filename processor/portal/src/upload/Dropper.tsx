@@ -74,7 +74,8 @@ export function Dropper({ stack }: { stack: StackSummary }) {
             })),
           )
         }
-        inputProps={{ "aria-label": t("send.button") }}
+        // The button opens it; a second control of the same kind would only confuse.
+        inputProps={{ "aria-hidden": true }}
       >
         <Stack align="center" gap="xs" py="lg">
           <span className={classes.icon}>
