@@ -14,7 +14,15 @@ const identity = {
   stateVolume: "3f0c0a1e-0b5c-4f0b-8d5e-0123456789ab",
 };
 const CloudConfig = z.strictObject({
-  users: z.array(z.never()),
+  users: z.tuple([
+    z.strictObject({
+      name: z.literal("cais"),
+      system: z.literal(true),
+      no_create_home: z.literal(true),
+      lock_passwd: z.literal(true),
+      shell: z.literal("/usr/sbin/nologin"),
+    }),
+  ]),
   disable_root: z.literal(true),
   ssh_pwauth: z.literal(false),
   package_update: z.literal(true),
