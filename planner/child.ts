@@ -58,6 +58,8 @@ export function startChild(options: {
     if (source) createInterface({ input: source }).on("line", (line) => options.onLine(line, stream));
   }
   process.once("exit", kill);
+  // What the child leaves running would hold its output open, and us waiting for the end of it.
+  child.once("exit", kill);
   const exit = new Promise<Exit>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", (code, signal) => {

@@ -160,6 +160,19 @@ describe("a project made for the test", () => {
     });
   });
 
+  it("leaves nothing running, whatever the program does", async () => {
+    await writeFile(
+      path.join(folder, "main.ts"),
+      `import { spawn } from "node:child_process";
+      const left = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"], { stdio: "inherit" });
+      left.unref();
+      export const pid = left.pid;`,
+    );
+    const { outputs } = await plan({ root: folder, stack: "test" });
+    expect(outputs["pid"]).toBeGreaterThan(0);
+    await vi.waitFor(() => expect(() => process.kill(Number(outputs["pid"]), 0)).toThrow(/ESRCH/), patience);
+  });
+
   it("is stopped with all that it started, and its port closed", async () => {
     await writeFile(
       path.join(folder, "main.ts"),

@@ -104,20 +104,19 @@ class Planning {
             address,
             (child) => this.#children.add(child),
             (line) => this.#say("policy-pack", "info", line),
-          );
+          ).then((pack) => (this.#pack = pack));
     const [pack] = await Promise.all([starting, this.#runProgram(address)]);
-    this.#pack = pack;
     const violations = pack ? await pack.review(this.#monitor.resources, this.#monitor.rootUrn) : [];
     const policies = pack?.policies ?? [];
     return toPlan(this.#project, this.#monitor, { policies, violations, messages: this.#messages });
   }
 
   async close(): Promise<void> {
-    this.#pack?.close();
     this.#monitor.close();
     for (const child of this.#children) child.kill();
     this.#server.forceShutdown();
     await Promise.allSettled([...this.#children].map((child) => child.exit));
+    this.#pack?.close();
   }
 
   async #runProgram(address: string): Promise<void> {
