@@ -4,6 +4,9 @@ import { locate, locateInText } from "./location.ts";
 
 const root = "/home/ana/cais";
 
+const frame = (uri: string, line: number) =>
+  new sourcepb.StackFrame().setPc(new sourcepb.SourcePosition().setUri(uri).setLine(line));
+
 it("finds the first place in the project's own code, not in a package's", () => {
   const printed = `TypeError: no such size
     at Instance (/home/ana/cais/node_modules/@pulumi/openstack/compute/instance.js:7:11)
@@ -19,8 +22,6 @@ it("finds none in the code of others", () => {
 });
 
 it("reads the trace of a registration, whose URLs the SDK doubles", () => {
-  const frame = (uri: string, line: number) =>
-    new sourcepb.StackFrame().setPc(new sourcepb.SourcePosition().setUri(uri).setLine(line));
   const trace = new sourcepb.StackTrace().setFramesList([
     new sourcepb.StackFrame(),
     frame("file:///home/ana/cais/node_modules/@pulumi/openstack/compute/instance.js", 7),
