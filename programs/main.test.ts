@@ -1,0 +1,108 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { ProcessorConfig } from "@cais/spec/bindings.ts";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { parse, stringify } from "yaml";
+import { type Plan, plan } from "../planner/index.ts";
+
+const project = fileURLToPath(new URL("..", import.meta.url));
+const last = (urn: string | null) => urn?.split("::").slice(-1).join() ?? null;
+const find = ({ resources }: Plan, type: string, name: string) =>
+  resources.find((resource) => resource.type.endsWith(`:${type}`) && resource.name === name);
+
+describe("the program", () => {
+  let root = "";
+  beforeEach(async () => {
+    await mkdir(path.join(project, ".cais/tests"), { recursive: true });
+    root = await mkdtemp(path.join(project, ".cais/tests/program-"));
+    const file = await readFile(path.join(project, "Pulumi.yaml"), "utf8");
+    await writeFile(path.join(root, "Pulumi.yaml"), file.replace("main: ", "main: ../../../"));
+  });
+  afterEach(() => rm(root, { recursive: true }));
+
+  /** Plans the example of an OpenStack environment with some keys changed (undefined takes one away). */
+  async function planWith(change: Record<string, unknown>): Promise<Plan> {
+    const { config } = parse(await readFile(path.join(project, "Pulumi.prod-openstack.yaml"), "utf8"));
+    await writeFile(path.join(root, "Pulumi.test.yaml"), stringify({ config: { ...config, ...change } }));
+    return plan({ root, stack: "test" });
+  }
+  const withApi = async (change: Record<string, unknown> = {}) => {
+    const { config } = parse(await readFile(path.join(project, "Pulumi.prod-openstack.yaml"), "utf8"));
+    return planWith({ "cais:platform": { ...config["cais:platform"], api: { allowFrom: ["10.0.0.0/8"] } }, ...change });
+  };
+
+  it("plans dev without a resource to make, a warning or anything unknown, and outputs what the processor reads", async () => {
+    const { resources, outputs, messages } = await plan({ root: project, stack: "dev" });
+    expect(resources.filter(({ custom }) => custom)).toEqual([]);
+    expect(messages).toEqual([]);
+    const config = ProcessorConfig.parse(outputs["processor"]);
+    expect(config).toEqual(outputs["processor"]);
+    expect(config.stacks["inmet"]?.stores.input).toEqual({ driver: "fs", path: "inmet/input" });
+  });
+
+  it("plans the example of OpenStack with children under their component, data protected and secrets closed", async () => {
+    const planned = await plan({ root: project, stack: "prod-openstack" });
+    expect(planned.messages).toEqual([]);
+    const custom = planned.resources.filter(({ type, custom }) => custom && !type.startsWith("pulumi:"));
+    expect(custom.filter(({ parent }) => !parent?.includes("::cais:"))).toEqual([]);
+    const own = custom.filter(({ name, parent }) => name !== last(parent) && !name.startsWith(`${last(parent)}-`));
+    expect(own).toEqual([]);
+    expect(custom.filter(({ protect }) => protect).map(({ name }) => name)).toEqual(
+      expect.arrayContaining(["platform-state", "inmet-input", "inmet-lake", "inmet-output"]),
+    );
+    const secret = custom.flatMap(({ name, secretInputs }) => secretInputs.map((key) => `${name}.${key}`));
+    expect(secret.toSorted()).toEqual(["platform.userData", "processor-stores.payload"]);
+    expect(planned.outputs["processor"]).toMatchObject({
+      environment: "prod",
+      target: "openstack",
+      api: { host: "127.0.0.1", port: 8080 },
+      stacks: { inmet: { events: { driver: "monitor", intervalSeconds: 5 }, stores: { lake: { driver: "swift" } } } },
+    });
+  });
+
+  it("lets data go only with both switches", async () => {
+    const both = await planWith({ "cais:allowDataDeletion": true, "cais:deletable": ["inmet"] });
+    expect(find(both, "Container", "inmet-lake")).toMatchObject({ protect: false, inputs: { forceDestroy: true } });
+    expect(find(both, "Volume", "platform-state")).toMatchObject({ protect: true });
+    expect(both.messages.map(({ text }) => text)).toContain(
+      "platform: data stays protected, because cais:allowDataDeletion allows its deletion but its own switch does not.",
+    );
+    const one = await planWith({ "cais:deletable": ["inmet", "platform"] });
+    expect(find(one, "Container", "inmet-lake")).toMatchObject({ protect: true, inputs: { forceDestroy: false } });
+    expect(find(one, "Volume", "platform-state")).toMatchObject({ protect: true });
+  });
+
+  it("opens the API to whom it is told, with a token that stays closed", async () => {
+    const planned = await withApi({ "cais:secrets": { platform: { "api-token": { secure: "v1:abc" } } } });
+    expect(find(planned, "SecGroupRule", "platform-ingress-10.0.0.0-8")?.inputs).toMatchObject({ portRangeMin: 8080 });
+    expect(find(planned, "SecretV1", "api-token")).toMatchObject({
+      secretInputs: ["payload"],
+      inputs: { payload: "[secret]" },
+    });
+    expect(planned.outputs["processor"]).toMatchObject({
+      api: { host: "0.0.0.0", token: { driver: "file", path: "/run/cais/secrets/api-token" } },
+    });
+    expect(String(find(planned, "ContainerObject", "processor-unit")?.inputs["content"])).toContain(
+      "--publish 8080:8080",
+    );
+  });
+
+  it("says which command sets a missing token", async () => {
+    await expect(withApi()).rejects.toThrow(
+      "The secret platform.api-token is missing; set it with: pulumi config set --secret --path 'cais:secrets.platform.api-token'",
+    );
+  });
+
+  it.each([
+    [
+      "a target that is not built",
+      { "cais:target": "aws" },
+      'cais:target is "aws", which this version cannot provision yet; choose local or openstack with: pulumi config set cais:target local',
+    ],
+    ["no machine", { "cais:platform": {} }, "cais:platform.cluster is missing; say what the containers run on"],
+    ["a key it does not know", { "cais:imag": "x" }, "cais:imag is not known; did you mean image?"],
+  ])("refuses %s in one sentence", async (_, change, message) => {
+    await expect(planWith(change)).rejects.toThrow(message);
+  });
+});

@@ -1,0 +1,80 @@
+import { describe, expect, it } from "vitest";
+import { readSettings } from "./settings.ts";
+
+const good = { "cais:target": "local", "cais:environment": "dev", "cais:owner": "data-platform" };
+const cluster = { kind: "vm", machine: "m1.large", image: "id" };
+const platform = (value: unknown) => ({ ...good, "cais:platform": JSON.stringify(value) });
+const first = "The stack's config is not right:\n  ";
+
+describe("readSettings", () => {
+  it("reads what is under cais: and leaves the rest alone", () => {
+    expect(readSettings({ ...good, "openstack:region": "R", "cais:deletable": '["inmet"]' })).toEqual({
+      target: "local",
+      environment: "dev",
+      owner: "data-platform",
+      deletable: ["inmet"],
+      platform: {},
+    });
+    expect(readSettings(platform({ cluster, api: { allowFrom: ["10.0.0.0/8", "fd00::/8"] } })).platform).toEqual({
+      cluster,
+      api: { allowFrom: ["10.0.0.0/8", "fd00::/8"] },
+    });
+  });
+
+  it("takes a text that looks like a number for a text", () => {
+    expect(readSettings({ ...good, "cais:owner": "42" }).owner).toBe("42");
+  });
+
+  it("looks at no secret", () => {
+    expect(readSettings({ ...good, "cais:secrets": "[secret]" }).secrets).toEqual({});
+  });
+
+  it.each([
+    [
+      "a missing key",
+      { "cais:environment": "dev" },
+      "cais:owner is missing; expected string. Set it with: pulumi config set cais:owner <value>",
+    ],
+    [
+      "a wrong choice",
+      { ...good, "cais:environment": "production" },
+      'cais:environment is "production"; Invalid option: expected one of "dev"|"staging"|"prod". Set it with: pulumi config set cais:environment <value>',
+    ],
+    [
+      "a misspelt key",
+      { ...good, "cais:ownr": "x" },
+      "cais:ownr is not known; did you mean owner? Remove it with: pulumi config rm cais:ownr",
+    ],
+    [
+      "a misspelt key inside",
+      platform({ cluster: { ...cluster, machin: "x" } }),
+      "cais:platform.cluster.machin is not known; did you mean machine? Remove it with: pulumi config rm --path 'cais:platform.cluster.machin'",
+    ],
+    [
+      "a key like no other",
+      platform({ wings: 2 }),
+      "cais:platform.wings is not known: there is network, cluster, api, limits. Remove it with: pulumi config rm --path 'cais:platform.wings'",
+    ],
+    [
+      "a wrong type inside",
+      platform({ cluster: { ...cluster, stateGB: "50" } }),
+      "cais:platform.cluster.stateGB is \"50\"; expected number. Set it with: pulumi config set --path 'cais:platform.cluster.stateGB' <value>",
+    ],
+    [
+      "a range that is none",
+      platform({ api: { allowFrom: ["10.0.0.0/8", "office"] } }),
+      "cais:platform.api.allowFrom[1] is \"office\"; must be a range such as 10.0.0.0/8. Set it with: pulumi config set --path 'cais:platform.api.allowFrom[1]' <value>",
+    ],
+    [
+      "a text where there is more to say",
+      { ...good, "cais:platform": "vm" },
+      'cais:platform is "vm"; expected object. Set it with: pulumi config set cais:platform <value>',
+    ],
+  ])("tells %s, what is there and how to set it", (_, config, problem) => {
+    expect(() => readSettings(config)).toThrow(first + problem);
+  });
+
+  it("tells all that is wrong at once", () => {
+    expect(() => readSettings({ "cais:deletable": '["A"]' })).toThrow(/environment[^]*owner[^]*deletable\[0\]/);
+  });
+});
