@@ -28,6 +28,8 @@ export interface StartOptions {
 /** Attempts of a run that each took the processor down with it. */
 const MAX_ATTEMPTS = 5;
 
+const STOP_MS = 2000;
+
 /** Starts a processor; its promise resolves when it listens and has taken up what an earlier one left. */
 export async function startProcessor(
   config: ProcessorConfig,
@@ -67,7 +69,10 @@ export async function startProcessor(
   const api = await makeApi({ processor, log, token, pageFolder });
 
   async function stop(): Promise<void> {
+    // What is being sent has a moment to end; an upload may take hours.
+    const timer = setTimeout(() => api.server.closeAllConnections(), STOP_MS);
     await api.close();
+    clearTimeout(timer);
     await runner.stop();
     await tables.stop();
     await metrics.stop();

@@ -15,7 +15,7 @@ import { health } from "./health.ts";
 import { answerWithProblems, problemOf, sendProblem } from "./problems.ts";
 import { runs } from "./runs.ts";
 import { tables } from "./tables.ts";
-import { uploads } from "./uploads.ts";
+import { uploadBody, uploads } from "./uploads.ts";
 
 /** What the API speaks for. */
 export interface Processor {
@@ -87,7 +87,12 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
       info: { title: "Cais processor", version: "1", description: "Takes files, runs pipeline stacks, gives tables." },
       components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
     },
-    transform: jsonSchemaTransform,
+    transform(route) {
+      const described = jsonSchemaTransform(route);
+      return route.url.endsWith("/files")
+        ? { ...described, schema: { ...described.schema, body: uploadBody } }
+        : described;
+    },
   });
   await app.register(health, processor);
   await app.register(

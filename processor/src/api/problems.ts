@@ -42,7 +42,11 @@ export const problemResponse = (description: string) => ({
 });
 
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
-  return reply.code(problem.status).type("application/problem+json").send(JSON.stringify(problem));
+  // As bytes, because Fastify adds a charset to a text, and this media type has none.
+  return reply
+    .code(problem.status)
+    .type("application/problem+json")
+    .send(Buffer.from(JSON.stringify(problem)));
 }
 
 /** Makes every error of the server, the framework's too, a problem (RFC 9457). What is not the caller's fault is only logged. */

@@ -19,6 +19,16 @@ const FileName = z
 /** Bytes of a multipart body that are not the file: boundaries, part headers, a few small fields. */
 const FRAME_BYTES = 20_000;
 
+const binary = { type: "string", format: "binary" };
+/** The bodies that are taken. A file is no value that a schema could check, so this only describes it. */
+export const uploadBody = {
+  content: {
+    "multipart/form-data": { schema: { type: "object", required: ["file"], properties: { file: binary } } },
+    "text/csv": { schema: binary },
+    "application/octet-stream": { schema: binary },
+  },
+};
+
 /** `POST /v1/stacks/{stack}/files`: takes a file, as a form or as it is. */
 export const uploads: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledger, runner, metrics }) => {
   await app.register(multipart, {
@@ -51,7 +61,6 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, { stacks, l
           415: problemResponse("The stack does not take this format."),
           507: problemResponse("The store is full."),
         },
-        consumes: ["multipart/form-data", "text/csv", "application/octet-stream"],
       },
     },
     async (request, reply) => {
@@ -126,23 +135,40 @@ async function fileOf(request: FastifyRequest, queryName: string | undefined, { 
 }
 
 async function partOf(request: FastifyRequest) {
-  for await (const part of request.parts())
-    if (part.type === "file") {
-      if (part.fieldname === "file") return { name: part.filename, body: part.file as Readable };
-      part.file.resume();
-    }
+  try {
+    for await (const part of request.parts())
+      if (part.type === "file") {
+        if (part.fieldname === "file") return { name: part.filename, body: part.file as Readable };
+        part.file.resume();
+      }
+  } catch (error) {
+    throw new ApiProblem("bad-request", `The form cannot be read: ${messageOf(error)}.`, { cause: error });
+  }
   throw new ApiProblem("bad-request", "The form has no file; send it in a part named file.");
 }
 
 /** Passes a body on up to `maxBytes`. */
 async function* limited(body: Readable, maxBytes: number): AsyncIterable<Uint8Array> {
   let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) throw tooLarge(maxBytes);
-    yield chunk;
+  // A destroyed request could not be answered any more, so the rest is left to be read and dropped.
+  const pieces = body.iterator({ destroyOnReturn: false });
+  try {
+    for (;;) {
+      const { done, value } = await pieces.next().catch((error: unknown) => {
+        throw new ApiProblem("bad-request", `The file did not arrive whole: ${messageOf(error)}.`, { cause: error });
+      });
+      if (done === true) return;
+      const chunk: Uint8Array = value;
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
+      yield chunk;
+    }
+  } finally {
+    await pieces.return?.();
   }
 }
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 const tooLarge = (maxBytes: number) =>
   new ApiProblem(

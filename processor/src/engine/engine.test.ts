@@ -72,26 +72,33 @@ describe("the contract", () => {
     });
   });
 
-  it.each([
-    [
-      "integer",
+  it("refuses what is not of a column's type", async () => {
+    const columns = ["integer", "double", "boolean", "date", "timestamp"].map((type) => ({ name: type, type }));
+    const broken = [
+      ["1.5", "1,5", "yes", "2023-02-30", "2023-01-01"],
+      ["1e3", "inf", "t", "01/02/2023", "2023-01-01 25:00:00"],
+      ["0x1F", "nan", "2", "2023-1-5", "now"],
+      ["1_000", "1e400", "-", "epoch", "infinity"],
+      ["9223372036854775808", "1_000.5", "truely", "2023-01-01 10:00:00", "2023-01-01T10:00Z"],
+      ["--1", "1.5.2", "00", "2023-13-01", "20230101 100000"],
+    ];
+    const lines = broken.map((cells) => cells.map((cell) => `"${cell}"`).join(","));
+    const { counts, rejected } = await check(
+      [columns.map(({ name }) => name).join(","), ...lines].join("\n"),
+      Contract.parse({ columns }),
+    );
+    expect(counts).toEqual({ read: 6, clean: 0, rejected: 6 });
+    const reasons = [
       "is not a whole number of at most 64 bits",
-      ["1.5", "1e3", "0x1F", "1_000", "9223372036854775808", "x", "--1"],
-    ],
-    ["double", "is not a number (with a point, not a comma)", ["1,5", "inf", "nan", "1e400", "1_000.5", "x", "1.5.2"]],
-    ["boolean", "is not true, false, 1 or 0", ["yes", "t", "2"]],
-    ["date", "is not a date (YYYY-MM-DD)", ["2023-02-30", "01/02/2023", "2023-1-5", "epoch", "2023-01-01 10:00:00"]],
-    [
-      "timestamp",
+      "is not a number (with a point, not a comma)",
+      "is not true, false, 1 or 0",
+      "is not a date (YYYY-MM-DD)",
       "is not a date and time (YYYY-MM-DD HH:MM:SS)",
-      ["2023-01-01", "2023-01-01 25:00:00", "now", "infinity"],
-    ],
-  ] as const)("refuses what is no %s", async (type, reason, values) => {
-    const { counts, rejected } = await check(`v\n${values.map((value) => `"${value}"`).join("\n")}\n`, {
-      columns: [{ name: "v", type }],
-    });
-    expect(rejected).toEqual(values.map((value, n) => [String(n + 2), "v", reason, value]));
-    expect(counts).toEqual({ read: values.length, clean: 0, rejected: values.length });
+    ];
+    const told = broken.flatMap((cells, n) =>
+      cells.map((cell, column) => [String(n + 2), columns[column]?.name, reasons[column], cell]),
+    );
+    expect(rejected).toEqual(told);
   });
 
   it("takes every form of a type", async () => {
@@ -156,15 +163,6 @@ describe("the contract", () => {
       ],
     });
     expect(clean).toEqual([["1", "2"]]);
-  });
-
-  it.each([
-    ["a,b\n1,2\n", 'The header row lacks "c"; it has "a", "b".'],
-    ["c,c\n1,2\n", 'The header row has "c" more than once; name each column once.'],
-    ["", "The file is empty; send one with a header row and at least one row."],
-  ])("cannot read %j", async (content, message) => {
-    const result = check(content, { columns: [{ name: "c", type: "string" }] });
-    await expect(result).rejects.toThrow(expect.objectContaining({ fault: "unreadable", message }));
   });
 });
 
@@ -287,7 +285,7 @@ describe("an engine", () => {
     await setUp();
     await engine.stop();
     engine = await start({ memoryBytes: 50e6 });
-    const sort = "SELECT list(range ORDER BY range % 1000) FROM range(100000000)";
+    const sort = "SELECT list(range ORDER BY range % 1000) FROM range(30000000)";
     await expect(engine.makeTable("t", sort, [])).rejects.toThrow(/Out of Memory/i);
   });
 

@@ -44,12 +44,14 @@ export async function checkContract(
   if (rejected > 0)
     await connection.run(
       `COPY (
-         SELECT ${sqlName(ROW)} AS "row", violation."column" AS "column", violation.reason AS reason, violation.value AS value
-         FROM (SELECT ${sqlName(ROW)}, unnest(${sqlName(VIOLATIONS)}) AS violation FROM ${from})
-         UNION ALL
-         SELECT "row", NULL, reason, value FROM read_csv(${sqlText(refused)}, auto_detect = false, header = false, delim = ',',
+         SELECT "row", "column", reason, value FROM (
+           SELECT ${sqlName(ROW)} AS "row", position, unnest(violation)
+           FROM (SELECT ${sqlName(ROW)}, unnest(violations) AS violation, generate_subscripts(violations, 1) AS position
+                 FROM (SELECT ${sqlName(ROW)}, ${sqlName(VIOLATIONS)} AS violations FROM ${from} WHERE violations IS NOT NULL))
+           UNION ALL
+           SELECT "row", 1, NULL, reason, value FROM read_csv(${sqlText(refused)}, auto_detect = false, header = false, delim = ',',
            quote = '"', escape = '"', parallel = false, columns = {'row': 'BIGINT', 'reason': 'VARCHAR', 'value': 'VARCHAR'})
-         ORDER BY "row"
+         ) ORDER BY "row", position
        ) TO ${sqlText(rejectedFile)} (FORMAT parquet, COMPRESSION zstd)`,
     );
   return { read: all + misshapen, clean: all - broken, rejected, file: rejected > 0 ? rejectedFile : null };

@@ -30,7 +30,8 @@ export function startMetrics(depth: () => { queued: number; running: number }): 
   queue.addCallback((result) => {
     for (const [state, count] of Object.entries(depth())) result.observe(count, { state });
   });
-  const serializer = new PrometheusSerializer("", false);
+  // Without what every line would repeat: the target's and the meter's names.
+  const serializer = new PrometheusSerializer("", false, undefined, true, true);
 
   return {
     received: (stack, count) => bytes.add(count, { stack }),
