@@ -48,6 +48,16 @@ it("a gold table has a chart that can be read without seeing it", async () => {
   await expect.poll(() => chart.getAttribute("aria-label")).toMatch(/: 212 bars from Jan 1, 2024 to Jul 30, 2024/);
 });
 
+it("a bar tells its day and height to the mouse", async () => {
+  await using visitor = await visit(browser, site);
+  const { page } = visitor;
+  await visitor.open("#/tables/inmet/rain_by_day");
+  const chart = page.getByRole("img", { name: /^Bar chart of/ });
+  await expect.poll(() => chart.locator("svg path").count()).toBeGreaterThan(38);
+  await chart.hover({ position: { x: 600, y: 100 } });
+  await expect.poll(() => page.getByText(/^\w+ \d+, 202[34]rain_mm: [\d.]+ \(\w+\)$/).count()).toBe(1);
+});
+
 it("the drawing library is loaded for a chart and not before", async () => {
   await using visitor = await visit(browser, site);
   const { page } = visitor;

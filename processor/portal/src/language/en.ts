@@ -96,6 +96,7 @@ export const en = {
     another: "Send a corrected file",
     steps: "Steps",
     stepsNone: "It starts as soon as the files before it are done.",
+    stepsSoon: "Getting ready…",
     stepContract: "Check every row",
     stepTable: "Build {{table}}",
     stepCommit: "Publish the tables",
@@ -123,7 +124,10 @@ export const en = {
   rejected: {
     title: "Rejected rows",
     lead: "The clean rows are loaded already. Correct these and send only them, in a file with the same header. Row numbers are those a spreadsheet shows.",
+    leadFailed:
+      "None of this file was loaded. Correct these rows in it and send the whole file again. Row numbers are those a spreadsheet shows.",
     none: "No row was rejected.",
+    notKept: "This pipeline only counts rejected rows; it does not keep them.",
     download: "Download CSV",
     reasons: "Why",
     row: "Row",

@@ -100,6 +100,7 @@ export const ptBR: Words = {
     another: "Enviar um arquivo corrigido",
     steps: "Etapas",
     stepsNone: "Começa assim que os arquivos anteriores terminarem.",
+    stepsSoon: "Preparando…",
     stepContract: "Conferir cada linha",
     stepTable: "Montar {{table}}",
     stepCommit: "Publicar as tabelas",
@@ -127,7 +128,10 @@ export const ptBR: Words = {
   rejected: {
     title: "Linhas rejeitadas",
     lead: "As linhas limpas já foram carregadas. Corrija estas e envie só elas, em um arquivo com o mesmo cabeçalho. Os números são os que a planilha mostra.",
+    leadFailed:
+      "Nada deste arquivo foi carregado. Corrija estas linhas nele e envie o arquivo inteiro de novo. Os números são os que a planilha mostra.",
     none: "Nenhuma linha foi rejeitada.",
+    notKept: "Este pipeline só conta as linhas rejeitadas; não as guarda.",
     download: "Baixar CSV",
     reasons: "Motivos",
     row: "Linha",

@@ -5,9 +5,11 @@ import { useFormat } from "../language/format.ts";
 import classes from "./Counts.module.css";
 
 /** How many rows were read, and how they divide into clean and rejected. */
-export function Counts({ rows }: { rows: Run["rows"] }) {
+export function Counts({ run: { rows, finishedAt } }: { run: Run }) {
   const { t } = useTranslation();
   const { number, percent } = useFormat();
+  // The rows are counted all at once: until then there is nothing to say.
+  const counted = rows.read > 0 || finishedAt !== null;
   const share = (part: number) => (rows.read === 0 ? 0 : part / rows.read);
   const tiles = [
     { name: "read", tone: "busy", value: rows.read, hint: t("run.readHint") },
@@ -28,8 +30,8 @@ export function Counts({ rows }: { rows: Run["rows"] }) {
               {t(`run.${name}`)}
             </Text>
             <dd className={classes.value}>
-              <span data-count={name}>{number(value)}</span>
-              <span className={classes.hint}>{hint}</span>
+              <span data-count={name}>{counted ? number(value) : "–"}</span>
+              {counted && <span className={classes.hint}>{hint}</span>}
             </dd>
           </Paper>
         ))}

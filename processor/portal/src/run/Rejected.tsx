@@ -35,7 +35,7 @@ export function Rejected({ run }: { run: Run }) {
               {t("rejected.title")}
             </Title>
             <Text c="dimmed" size="sm" maw={640}>
-              {t("rejected.lead")}
+              {t(run.state === "done" ? "rejected.lead" : "rejected.leadFailed")}
             </Text>
           </div>
           <Download
@@ -51,7 +51,8 @@ export function Rejected({ run }: { run: Run }) {
             {t("rejected.more", { limit: number(rejectedLimit) })}
           </Alert>
         )}
-        {data !== undefined && <RejectedRows rows={data.rows} />}
+        {data?.rows.length === 0 && <Text>{t("rejected.notKept")}</Text>}
+        {data !== undefined && data.rows.length > 0 && <RejectedRows rows={data.rows} />}
       </Stack>
     </Paper>
   );
@@ -97,7 +98,7 @@ function RejectedRows({ rows }: { rows: RejectedRow[] }) {
                 <Table.Td className={classes.number ?? ""}>{number(row.row)}</Table.Td>
                 <Table.Td className={classes.column ?? ""}>
                   {row.column ?? (
-                    <Text span size="sm" c="dimmed">
+                    <Text span size="sm" c="dimmed" ff="text">
                       {t("rejected.wholeRow")}
                     </Text>
                   )}

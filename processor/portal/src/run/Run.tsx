@@ -109,7 +109,7 @@ export function Run({ id }: { id: string }) {
       {run !== undefined && (
         <>
           <Failure run={run} />
-          {(run.rows.read > 0 || run.error === null) && <Counts rows={run.rows} />}
+          {(run.rows.read > 0 || run.error === null) && <Counts run={run} />}
           <SimpleGrid cols={{ base: 1, md: run.outputs.length > 0 ? 2 : 1 }} spacing="lg">
             <Steps run={run} />
             {run.outputs.length > 0 && <Results run={run} />}

@@ -54,7 +54,9 @@ export function Steps({ run }: { run: Run }) {
         <Title order={2} size="h4" id="steps">
           {t("run.steps")}
         </Title>
-        {run.steps.length === 0 && <Text c="dimmed">{t("run.stepsNone")}</Text>}
+        {run.steps.length === 0 && run.finishedAt === null && (
+          <Text c="dimmed">{t(run.state === "queued" ? "run.stepsNone" : "run.stepsSoon")}</Text>
+        )}
         <ol className={classes.steps}>
           {run.steps.map((step) => (
             <StepItem key={`${step.name} ${step.startedAt}`} step={step} state={run.state} />

@@ -1,4 +1,4 @@
-import { useComputedColorScheme } from "@mantine/core";
+import { useComputedColorScheme, useMantineTheme } from "@mantine/core";
 import { useReducedMotion } from "@mantine/hooks";
 import { BarChart } from "echarts/charts";
 import { GridComponent, TooltipComponent } from "echarts/components";
@@ -30,6 +30,7 @@ export default function Chart({ series, measure, x, time }: ChartProps) {
   const { t, i18n } = useTranslation();
   const format = useFormat();
   const scheme = useComputedColorScheme("light");
+  const theme = useMantineTheme();
   const still = useReducedMotion();
   const frame = useRef<HTMLDivElement>(null);
   const chart = useRef<EChartsType>(null);
@@ -67,7 +68,8 @@ export default function Chart({ series, measure, x, time }: ChartProps) {
     const ink = inks[scheme];
     const months = new Intl.DateTimeFormat(i18n.language, { month: "short", year: "2-digit", timeZone: "UTC" });
     const days = new Intl.DateTimeFormat(i18n.language, { day: "numeric", month: "short", timeZone: "UTC" });
-    const label = { color: ink.text, fontFamily: "inherit", fontSize: 12, hideOverlap: true };
+    const fontFamily = theme.fontFamily;
+    const label = { color: ink.text, fontFamily, fontSize: 12, hideOverlap: true };
     // ECharts stacks by position, so every series needs every place along the bottom.
     const places = [...new Set(series.flatMap(({ bars }) => bars.map(({ x }) => x)))];
     if (time) places.sort();
@@ -83,18 +85,24 @@ export default function Chart({ series, measure, x, time }: ChartProps) {
         color: coloursOf(scheme, series.length),
         grid: { left: 8, right: 12, top: 16, bottom: 8, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
         tooltip: {
-          trigger: "item",
+          // A bar may be thinner than a fingertip: anywhere above its place will do.
+          trigger: "axis",
+          axisPointer: { lineStyle: { color: ink.text } },
           backgroundColor: ink.ground,
           borderColor: ink.line,
-          textStyle: { color: ink.strong, fontFamily: "inherit" },
-          formatter: ({ value, seriesName }: { value: [string, number]; seriesName: string }) => {
-            const [at, height] = value;
+          textStyle: { color: ink.strong, fontFamily },
+          formatter: (bars: { value: [string, number | null]; seriesName: string }[]) => {
+            const shown = bars.flatMap(({ value: [x, height], seriesName }) =>
+              height === null
+                ? []
+                : [{ x, text: series.length > 1 ? `${format.cell(height)} (${seriesName})` : format.cell(height) }],
+            );
+            const at = shown[0]?.x ?? "";
             const tip = document.createElement("div");
             // Text, never HTML: names come from the file.
             tip.innerText = [
               (time ? dateCell(at, format) : null) ?? at,
-              `${measure}: ${format.cell(height)}`,
-              ...(series.length > 1 ? [seriesName] : []),
+              ...shown.map(({ text }) => `${measure}: ${text}`),
             ].join("\n");
             return tip;
           },
@@ -130,7 +138,7 @@ export default function Chart({ series, measure, x, time }: ChartProps) {
       },
       { notMerge: true },
     );
-  }, [series, measure, time, scheme, still, format, t, i18n.language]);
+  }, [series, measure, time, scheme, still, theme, format, t, i18n.language]);
 
   return <div ref={frame} role="img" aria-label={written} style={{ width: "100%", height: 320 }} />;
 }
