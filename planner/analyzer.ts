@@ -68,8 +68,6 @@ export class PolicyPack {
     });
     const pack = await Promise.race([port, died]).then((bound) => new PolicyPack(child, `127.0.0.1:${bound}`, folder));
     for (const line of lines) onLine(line);
-    // From here on its end shows in the calls.
-    died.catch(() => undefined);
     try {
       await pack.#configure(project, engineAddress);
     } catch (error) {

@@ -73,8 +73,6 @@ class Planning {
     const { promise, reject } = Promise.withResolvers<never>();
     this.failed = promise;
     this.#reject = reject;
-    // Whoever waits for the plan hears of it; a failure while closing has no one to tell.
-    promise.catch(() => undefined);
   }
 
   /** Fails the plan at once. */
