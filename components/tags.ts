@@ -15,7 +15,8 @@ export interface Tags {
 export function tagMap({ owner, stack, environment, costCentre }: Tags): Record<string, string> {
   const map = { owner, stack, environment, "cost-centre": costCentre };
   for (const [key, value] of Object.entries(map)) {
-    // Neutron takes 60 characters for `key=value` and no comma (it separates tags in queries); Swift's are HTTP headers.
+    // Neutron took 60 characters of `key=value` before it took 255, and never a comma (it separates tags in queries);
+    // Swift's are HTTP headers.
     if (!/^[^,\p{Cc}]+$/u.test(value) || `${key}=${value}`.length > 60)
       throw new Error(
         `The tag ${key} of ${stack} is ${JSON.stringify(value)}; write it with 1 to ${59 - key.length} characters and no comma or line break.`,

@@ -38,7 +38,7 @@ describe("the program", () => {
     expect(messages).toEqual([]);
     const config = ProcessorConfig.parse(outputs["processor"]);
     expect(config).toEqual(outputs["processor"]);
-    expect(config.stacks["inmet"]?.stores.input).toEqual({ driver: "fs", path: "inmet/input" });
+    expect(config.stacks["inmet"]?.stores.input).toEqual({ driver: "fs", path: "stores/inmet/input" });
   });
 
   it("plans the example of OpenStack with children under their component, data protected and secrets closed", async () => {

@@ -30,7 +30,7 @@ const Limits = z.strictObject({
   tempBytes: z.number().int().positive(),
 });
 
-/** What an environment is given under `cais:`. docs/openstack.md and docs/components.md say what each key does. */
+/** What an environment is given under `cais:`. The docs of its target say what each key does. */
 const Settings = z.strictObject({
   target: z.string().optional().describe("Read by components/target.ts."),
   allowDataDeletion: z.boolean().optional().describe("Read by components/target.ts."),

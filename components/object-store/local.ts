@@ -5,7 +5,8 @@ export const local: ObjectStoreTarget = {
     versioned: "a folder keeps the last version only, so back it up",
     allowDataDeletion: "nothing deletes the folder, so remove it by hand",
   },
+  // In a folder of their own: a stack may bear the name of something else that the processor keeps.
   provision(_, { tags, role }) {
-    return { binding: { driver: "fs", path: `${tags.stack}/${role}` }, nodes: {} };
+    return { binding: { driver: "fs", path: `stores/${tags.stack}/${role}` }, nodes: {} };
   },
 };

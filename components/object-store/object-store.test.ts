@@ -30,7 +30,7 @@ describe("ObjectStore", () => {
 
   it("records a folder on local and makes nothing", async () => {
     const { result, created } = await record(() => new ObjectStore("inmet-input", { ...args, target: "local" }));
-    expect(result.binding).toEqual({ driver: "fs", path: "inmet/input" });
+    expect(result.binding).toEqual({ driver: "fs", path: "stores/inmet/input" });
     expect(created).toEqual([]);
   });
 
