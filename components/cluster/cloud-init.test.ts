@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
-import { record, resolved } from "../recorded.ts";
+import { record, resolved } from "../conformance.ts";
 import { cloudInit, userDataLimit } from "./cloud-init.ts";
 
 const identity = {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Network } from "../network/index.ts";
-import { record, resolved, testArguments } from "../recorded.ts";
+import { record, resolved, testArguments } from "../conformance.ts";
 import type { BuiltTarget } from "../target.ts";
 import { Cluster, type ClusterArgs, clusterTargets } from "./index.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { record, testArguments } from "../recorded.ts";
+import { record, testArguments } from "../conformance.ts";
 import { Events, type EventsArgs, eventsTargets } from "./index.ts";
 
 describe("Events", () => {

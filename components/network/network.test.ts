@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { record, resolved, testArguments } from "../recorded.ts";
+import { record, resolved, testArguments } from "../conformance.ts";
 import { Network, type NetworkArgs, networkTargets } from "./index.ts";
 
 const tags = { owner: "data-platform", stack: "platform", environment: "prod", costCentre: "cc-1" } as const;

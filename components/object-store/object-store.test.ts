@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { ObjectStoreBinding } from "@cais/spec/bindings.ts";
-import { config, record, resolved, testArguments } from "../recorded.ts";
+import { config, record, resolved, testArguments } from "../conformance.ts";
 import { builtTargets } from "../target.ts";
 import { ObjectStore, type ObjectStoreArgs, objectStoreTargets } from "./index.ts";
 

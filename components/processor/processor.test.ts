@@ -6,7 +6,7 @@ import { Cluster } from "../cluster/index.ts";
 import { Events } from "../events/index.ts";
 import { Network } from "../network/index.ts";
 import { ObjectStore } from "../object-store/index.ts";
-import { record, resolved, testArguments } from "../recorded.ts";
+import { record, resolved, testArguments } from "../conformance.ts";
 import { Secret } from "../secret/index.ts";
 import { type BuiltTarget, builtTargets } from "../target.ts";
 import { type Pipeline, Processor, type ProcessorArgs, processorTargets } from "./index.ts";
