@@ -94,6 +94,12 @@ describe("the program", () => {
     );
   });
 
+  it("says what a secret must look like", async () => {
+    await expect(withApi({ "cais:secrets": { platform: { "API token": "x" } } })).rejects.toThrow(
+      "cais:secrets must hold texts at <stack>.<name>; ",
+    );
+  });
+
   it.each([
     [
       "a target that is not built",

@@ -9,11 +9,16 @@ import { readSettings } from "./settings.ts";
 
 const settings = readSettings(pulumi.runtime.allConfig());
 
-const Secrets = z.record(z.union([z.literal("platform"), StackName]), z.record(SecretName, z.string()));
+const Secrets = z.record(StackName, z.record(SecretName, z.string()));
 const secrets = new pulumi.Config("cais").getSecretObject<unknown>("secrets") ?? pulumi.output({});
 const secret: SecretReader = (stack, name) =>
   secrets.apply((given) => {
-    const value = Secrets.parse(given)[stack]?.[name];
+    const { data, error } = Secrets.safeParse(given);
+    if (error)
+      throw new pulumi.RunError(
+        `cais:secrets must hold texts at <stack>.<name>; ${z.prettifyError(error).replaceAll(/\s+/g, " ")}`,
+      );
+    const value = data[stack]?.[name];
     if (value === undefined)
       throw new pulumi.RunError(
         `The secret ${stack}.${name} is missing; set it with: pulumi config set --secret --path 'cais:secrets.${stack}.${name}'`,
