@@ -9,6 +9,7 @@ import { openLedger } from "./ledger/index.ts";
 import { startMetrics } from "./metrics/index.ts";
 import { startRunner } from "./runs/index.ts";
 import { type OpenStack, openStack } from "./runs/stack.ts";
+import { sweep } from "./runs/sweep.ts";
 import { readSecret } from "./secret/index.ts";
 import { openTableReader } from "./tables/index.ts";
 
@@ -45,12 +46,7 @@ export async function startProcessor(
   await rm(workFolder, { recursive: true, force: true });
   const stacks = new Map<string, OpenStack>();
   for (const [name, stack] of Object.entries(config.stacks)) stacks.set(name, await openStack(stack, dataFolder));
-  for (const object of ledger.loose.all()) {
-    const stack = stacks.get(object.stack);
-    if (stack === undefined) continue;
-    await stack[object.role].delete(object.key);
-    ledger.loose.forget(object);
-  }
+  await sweep(ledger, stacks, () => true);
   ledger.requeue(MAX_ATTEMPTS);
 
   const metrics = startMetrics(() => ledger.depth());
@@ -92,7 +88,7 @@ export async function startProcessor(
   return { url, stop: stopOnce };
 }
 
-if (isEntryPoint(import.meta.url)) {
+async function main(): Promise<void> {
   const { config, dataFolder, pageFolder, logLevel } = await readSettings(process.argv.slice(2));
   const log = pino({ level: logLevel });
   const processor = await startProcessor(config, { dataFolder, log, ...(pageFolder !== undefined && { pageFolder }) });
@@ -100,12 +96,15 @@ if (isEntryPoint(import.meta.url)) {
   for (const signal of ["SIGTERM", "SIGINT"] as const)
     process.once(signal, () => {
       log.info({ signal }, "stopping");
-      processor.stop().then(
-        () => log.info("stopped"),
-        (error: unknown) => {
-          log.fatal({ err: error }, "did not stop well");
-          process.exitCode = 1;
-        },
-      );
+      processor.stop().then(() => log.info("stopped"), fail);
     });
 }
+
+/** A mistake of who starts it needs no stack trace, so only the messages are told, the last one being the cause. */
+function fail(error: unknown): void {
+  for (let cause = error; cause !== undefined; cause = cause instanceof Error ? cause.cause : undefined)
+    process.stderr.write(`${cause instanceof Error ? cause.message : String(cause)}\n`);
+  process.exitCode = 1;
+}
+
+if (isEntryPoint(import.meta.url)) main().catch(fail);

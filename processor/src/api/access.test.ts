@@ -86,8 +86,8 @@ describe("with a token", () => {
     for (const path of paths)
       for (const authorization of ["", "Bearer ", `Bearer ${token}x`, `Basic ${token}`, token]) {
         const { status } = await ask(url, path, authorization === "" ? {} : { authorization });
-        expect([401, 404], path).toContain(status);
-        if (path.startsWith("/v1")) expect(status, path).toBe(401);
+        // A spelling that leads to no address is as good as refused.
+        expect({ path, status }).toEqual({ path, status: path.startsWith("//") ? 404 : 401 });
       }
     expect((await ask(url, "/v1/stacks/sales/files?name=a.csv", {}, "POST")).status).toBe(401);
     expect((await ask(url, "/v1/runs", { authorization: `Bearer ${token}`, host: "cais.example" })).status).toBe(200);
@@ -97,7 +97,7 @@ describe("with a token", () => {
     expect(description.paths["/v1/runs"].get.security).toEqual([{ token: [] }]);
   });
 
-  it("it may be in a file that the config names", async () => {
+  it("the token may be in a file that the config names", async () => {
     await writeFile(join(folder, "token"), `${token}\n`, { mode: 0o600 });
     const url = await start({ api: { host: "0.0.0.0", token: { driver: "file", path: "token" } } });
     expect((await ask(url, "/v1/runs", { authorization: `Bearer ${token}` })).status).toBe(200);

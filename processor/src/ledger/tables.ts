@@ -34,9 +34,9 @@ export interface TableLedger {
   read(stack: string, name: string): TableState | undefined;
   /**
    * Makes all of a run's changes at once: before it none can be seen, after it all. A run that is committed already is
-   * left as it is. Gives the keys of the files that are in no table any more; they are noted as loose.
+   * left as it is. The files that are in no table any more are noted as loose.
    */
-  commit(run: { id: string; stack: string }, changes: TableChange[]): string[];
+  commit(run: { id: string; stack: string }, changes: TableChange[]): void;
 }
 
 export function tableLedger(database: DatabaseSync, loose: LooseObjects, time: () => string): TableLedger {
@@ -59,14 +59,14 @@ export function tableLedger(database: DatabaseSync, loose: LooseObjects, time: (
     },
 
     commit({ id, stack }, changes) {
-      return transaction(database, () => {
+      transaction(database, () => {
         const { changes: first } = database
           .prepare("UPDATE runs SET committed_at = ? WHERE id = ? AND committed_at IS NULL")
           .run(time(), id);
-        if (first === 0) return [];
+        if (first === 0) return;
         // With the commit, so that a run cut off right after it shows the step as finished.
         database.prepare("UPDATE steps SET finished_at = ? WHERE run = ? AND finished_at IS NULL").run(time(), id);
-        return changes.flatMap(({ name, disposition, columns, file, location }) => {
+        for (const { name, disposition, columns, file, location } of changes) {
           database
             .prepare(
               `INSERT INTO tables (stack, name, columns, updated_at) VALUES (?, ?, ?, ?)
@@ -88,8 +88,7 @@ export function tableLedger(database: DatabaseSync, loose: LooseObjects, time: (
               "INSERT OR REPLACE INTO outputs (run, kind, name, location, rows, bytes) VALUES (?, ?, ?, ?, ?, ?)",
             )
             .run(id, output.kind, output.name, output.location, output.rows, output.bytes);
-          return dropped.map(({ key }) => key);
-        });
+        }
       });
     },
   };

@@ -42,7 +42,7 @@ export async function attempt(work: Attempt): Promise<Ending> {
     else {
       await checkFile(work);
       const changes = await makeTables(work);
-      await work.step("commit", () => commit(work, changes));
+      await work.step("commit", async () => work.ledger.tables.commit(work.run, changes));
     }
     for (const { csv } of work.stack.config.stack.sinks)
       await work.step(`sinks/csv/${csv.table}`, () => deliverCsv(work, csv));
@@ -114,13 +114,6 @@ function checkColumns(table: string, before: TableColumn[], now: TableColumn[]):
       "failed",
       `Table "${table}" has the columns ${list(before)}, but its SQL now gives ${list(now)}; give the new table a new name.`,
     );
-}
-
-async function commit({ run, stack, ledger }: Attempt, changes: TableChange[]): Promise<void> {
-  for (const key of ledger.tables.commit(run, changes)) {
-    await stack.lake.delete(key);
-    ledger.loose.forget({ stack: run.stack, role: "lake", key });
-  }
 }
 
 async function attachTables({ run, stack, ledger, engine, folder }: Attempt): Promise<void> {

@@ -7,6 +7,7 @@ import { type Engine, startEngine } from "../engine/index.ts";
 import type { Ending, Ledger } from "../ledger/index.ts";
 import type { Metrics } from "../metrics/index.ts";
 import { attempt } from "./attempt.ts";
+import { sweep } from "./sweep.ts";
 import type { OpenStack } from "./stack.ts";
 
 /** Runs of different stacks at a time. Those of one stack follow each other: a table has one committer. */
@@ -69,6 +70,10 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
       child.info({ state: finished.state, rows: finished.rows, error: finished.error }, "run ended");
     }
     await rm(runFolder, { recursive: true, force: true });
+    // The next run of this stack starts after this, so no one is writing its lake.
+    await sweep(ledger, stacks, ({ stack, role }) => !stopping && stack === run.stack && role === "lake").catch(
+      (error: unknown) => child.warn({ err: error }, "replaced files are left for the next sweep"),
+    );
   }
 
   async function work(

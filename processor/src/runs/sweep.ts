@@ -1,0 +1,21 @@
+import type { Ledger } from "../ledger/index.ts";
+import type { LooseObject } from "../ledger/loose.ts";
+import type { OpenStack } from "./stack.ts";
+
+/**
+ * Deletes the loose objects that `which` picks: replaced files, and what a failed run or a crash left behind. Only for
+ * objects that no one is writing.
+ */
+export async function sweep(
+  ledger: Ledger,
+  stacks: ReadonlyMap<string, OpenStack>,
+  which: (object: LooseObject) => boolean,
+): Promise<void> {
+  for (const object of ledger.loose.all().filter(which)) {
+    const stack = stacks.get(object.stack);
+    // The objects of a stack that is not deployed now are out of reach; they wait.
+    if (stack === undefined) continue;
+    await stack[object.role].delete(object.key);
+    ledger.loose.forget(object);
+  }
+}
