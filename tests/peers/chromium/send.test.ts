@@ -110,7 +110,9 @@ describe("sending a file", () => {
     const { page } = visitor;
     await visitor.open("");
     const files = ["05", "06"].map((month) => csv(`${month}.csv`, weather({ from: `2024-${month}-01`, days: 1 })));
-    await page.locator("input[type=file]").setInputFiles(files);
+    const sheet = { name: "07.xlsx", mimeType: "application/zip", buffer: Buffer.from("PK") };
+    await page.locator("input[type=file]").setInputFiles([...files, sheet]);
+    await page.getByRole("alert").getByText("07.xlsx was not sent").waitFor();
     const list = page.getByRole("region", { name: "Files being sent" });
     await expect.poll(() => list.getByText("Received").count()).toBe(2);
     await list.getByRole("link", { name: "Follow it" }).first().click();
@@ -119,6 +121,30 @@ describe("sending a file", () => {
 });
 
 describe("a file that cannot be used", () => {
+  it("is refused in the API's own words, and can be sent again or taken off the list", async () => {
+    await using visitor = await visit(browser, site, { refusals: [507] });
+    const { page } = visitor;
+    await page.route("**/v1/stacks/inmet/files", (route) =>
+      route.fulfill({
+        status: 507,
+        contentType: "application/problem+json",
+        json: { type: "urn:cais:problem:full", title: "The store is full", status: 507, detail: "Ask for more room." },
+      }),
+    );
+    await visitor.open("");
+    await page.locator("input[type=file]").setInputFiles(csv("july.csv", weather({ from: "2024-07-01", days: 1 })));
+    await page.getByRole("alert").getByText("The store is full").waitFor();
+    await page.getByText("Ask for more room.").waitFor();
+    await visitor.expectAccessible();
+    await page.unroute("**/v1/stacks/inmet/files");
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("heading", { level: 1, name: "july.csv" }).waitFor();
+    await page.getByText("Done", { exact: true }).waitFor();
+    await page.getByRole("link", { name: "Send a file" }).click();
+    await page.getByRole("button", { name: "Remove july.csv from the list" }).click();
+    await expect.poll(() => page.getByRole("region", { name: "Files being sent" }).count()).toBe(0);
+  });
+
   it("without the columns says what is missing and what to do", async () => {
     await using visitor = await visit(browser, site);
     const { page } = visitor;

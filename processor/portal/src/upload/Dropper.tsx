@@ -1,5 +1,5 @@
 import { Alert, Button, Group, Stack, Text } from "@mantine/core";
-import { Dropzone } from "@mantine/dropzone";
+import { Dropzone, type FileRejection } from "@mantine/dropzone";
 import type { StackSummary } from "@cais/spec/api.ts";
 import { useEffect, useRef, useState } from "react";
 import { useTranslation } from "react-i18next";
@@ -32,15 +32,24 @@ export function Dropper({ stack }: { stack: StackSummary }) {
     return () => void (here.current = false);
   }, []);
 
-  const take = async (files: File[]) => {
+  const judge = (files: File[], refused: FileRejection[]) => {
     const empty = files.filter(({ size }) => size === 0);
-    setRejections(empty.map((file) => ({ file, because: "empty" })));
-    const full = files.filter(({ size }) => size > 0);
-    if (full.length === 0) return;
-    const results = await sendFiles(stack.name, full);
-    full.forEach(({ name }, index) => {
-      const received = results[index]?.at === "received";
-      announce(t(received ? "upload.sayReceived" : "upload.sayFailed", { name }));
+    setRejections([
+      ...empty.map((file): Rejection => ({ file, because: "empty" })),
+      ...refused.map(({ file, errors }): Rejection => {
+        const large = errors.some(({ code }) => code === "file-too-large");
+        return { file, because: large ? "size" : "kind" };
+      }),
+    ]);
+  };
+
+  const take = async (files: File[]) => {
+    if (files.length === 0) return;
+    const results = await sendFiles(stack.name, files);
+    files.forEach(({ name }, index) => {
+      const at = results[index]?.at;
+      if (at === "received") announce(t("upload.sayReceived", { name }));
+      if (at === "failed") announce(t("upload.sayFailed", { name }));
     });
     const [only] = results;
     // Who has gone elsewhere in the meantime is left there.
@@ -65,15 +74,8 @@ export function Dropper({ stack }: { stack: StackSummary }) {
         activateOnClick={false}
         tabIndex={-1}
         enablePointerEvents
-        onDrop={(files) => void take(files)}
-        onReject={(refused) =>
-          setRejections(
-            refused.map(({ file, errors }) => ({
-              file,
-              because: errors.some(({ code }) => code === "file-too-large") ? "size" : "kind",
-            })),
-          )
-        }
+        onDropAny={judge}
+        onDrop={(files) => void take(files.filter(({ size }) => size > 0))}
         // The button opens it; a second control of the same kind would only confuse.
         inputProps={{ "aria-hidden": true }}
       >
