@@ -26,7 +26,7 @@ function installs(): string {
   const browser = found();
   if (browser !== null) return `Uses ${browser}.`;
   if (debianRoot()) return "Installs Debian's chromium by apt-get (about 410 MB).";
-  return "Downloads a Chromium for playwright-core into its cache (about 410 MB).";
+  return "Downloads a Chromium for playwright-core into its cache.";
 }
 
 function found(): string | null {
@@ -81,8 +81,9 @@ async function installFromPlaywright(): Promise<string> {
   return chromium.executablePath();
 }
 
-/** The last line a failed command wrote, or why it could not start. */
+/** The line in which a failed command says why, else the last that it wrote, or why it could not start. */
 function reason(error: unknown): string {
   const written = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
-  return written.split("\n").at(-1) || String(error);
+  const lines = written.split("\n");
+  return lines.find((line) => /\berror\b|\bE: /i.test(line)) ?? (lines.at(-1) || String(error));
 }
