@@ -94,6 +94,8 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, { stacks, l
     try {
       stored = await input.put(key, limited(body, config.stack.source.upload.maxBytes), { ifAbsent: true });
     } catch (error) {
+      // Even a write that failed at its end may have left an object. If this fails too, the next start sweeps it.
+      await input.delete(key);
       ledger.loose.forget(loose);
       throw error;
     }

@@ -79,7 +79,7 @@ export async function splitRecords(file: string, goodFile: string, refusedFile: 
     for (let at = rest.length; at < bytes.length; at++) {
       if (!step(state, bytes[at] ?? 0)) continue;
       const end = at > start && bytes[at - 1] === CR && !state.skipped ? at - 1 : at;
-      take(bytes.subarray(start, end), finished(state, bytes, start, end), utf8);
+      take(bytes.subarray(start, end), finished(state, end - start), utf8);
       start = at + 1;
       state = startOfRow();
     }
@@ -94,7 +94,7 @@ export async function splitRecords(file: string, goodFile: string, refusedFile: 
   if (rest.length > 0) {
     const end = rest.at(-1) === CR && state.in !== "quotes" ? rest.length - 1 : rest.length;
     if (state.in === "quotes") state.problem ??= "opens a quote that is never closed";
-    take(rest.subarray(0, end), finished(state, rest, 0, end), false);
+    take(rest.subarray(0, end), finished(state, end), false);
   }
   if (cells === 0) throw new Unreadable("The file is empty; send one with a header row and at least one row.");
   if (records.good + records.refused === 0)
@@ -148,10 +148,8 @@ function step(row: RowScan, byte: number): boolean {
   return false;
 }
 
-function finished(row: RowScan, bytes: Buffer, start: number, end: number): RowScan {
-  if (end - start > MAX_ROW_BYTES) row.problem ??= `is longer than ${MAX_ROW_BYTES.toLocaleString("en")} bytes`;
-  // A CR right before the end belongs to the end.
-  if (row.returned && bytes[end] !== CR) row.problem ??= "holds a carriage return outside quotes";
+function finished(row: RowScan, length: number): RowScan {
+  if (length > MAX_ROW_BYTES) row.problem ??= `is longer than ${MAX_ROW_BYTES.toLocaleString("en")} bytes`;
   return row;
 }
 
