@@ -141,6 +141,13 @@ interface Locked {
   resolved?: string;
 }
 
+/** Where Node would find a package that the one at `path` asks for. */
+function placeOf(name: string, path: string, packages: Record<string, Locked>): string | undefined {
+  const parts = path.split("/node_modules/");
+  const nested = parts.map((_, i) => `${parts.slice(0, parts.length - i).join("/node_modules/")}/node_modules/${name}`);
+  return [...nested, `node_modules/${name}`].find((candidate) => packages[candidate]);
+}
+
 /** Every package that npm installs for a workspace, found in the lockfile as Node would find it. */
 function installedFor(workspace: string): Set<string> {
   const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
@@ -153,16 +160,23 @@ function installedFor(workspace: string): Set<string> {
     const { dependencies, optionalDependencies, link, resolved } = packages[path] ?? {};
     if (link && resolved) return visit(resolved);
     for (const name of Object.keys({ ...dependencies, ...optionalDependencies })) {
-      const candidates = path
-        .split("/node_modules/")
-        .map((_, i, parts) => `${parts.slice(0, parts.length - i).join("/node_modules/")}/node_modules/${name}`);
-      const place = [...candidates, `node_modules/${name}`].find((candidate) => packages[candidate]);
+      const place = placeOf(name, path, packages);
       if (place) visit(place);
     }
   };
   visit(workspace);
   return found;
 }
+
+it("locks every optional package of every platform, or npm ci fails on a fresh clone", () => {
+  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")) as {
+    packages: Record<string, Locked>;
+  };
+  const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter((name) => !placeOf(name, path, packages)),
+  );
+  expect(missing).toEqual([]);
+});
 
 describe("the processor's image", () => {
   const packages = installedFor("processor");
