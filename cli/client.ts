@@ -34,6 +34,8 @@ async function readAddress(): Promise<string | undefined> {
 
 /** Sends a request and returns the answer; a problem or a processor out of reach becomes a `Failure`. */
 export async function request({ url, token }: Connection, path: string, init: RequestInit = {}): Promise<Response> {
+  if (token && !/^[\x21-\x7e]+$/.test(token))
+    throw new Failure("CAIS_TOKEN holds a space, a line break or another character that no token has", { exitCode: 2 });
   const headers = new Headers(init.headers);
   if (token) headers.set("authorization", `Bearer ${token}`);
   let response: Response;
@@ -55,8 +57,7 @@ export async function request({ url, token }: Connection, path: string, init: Re
 
 /** The sentence of a problem (RFC 9457); undefined when a proxy in between answered something else. */
 function explain(body: string): string | undefined {
-  if (!body.startsWith("{")) return undefined;
-  const problem = Problem.safeParse(JSON.parse(body));
+  const problem = Problem.safeParse(parseJson(body));
   return problem.success ? `${problem.data.title}: ${problem.data.detail}` : undefined;
 }
 
@@ -75,9 +76,20 @@ export async function parseAnswer<Schema extends z.ZodType>(
   response: Response,
   schema: Schema,
 ): Promise<z.output<Schema>> {
-  const parsed = schema.safeParse(await response.json());
+  const parsed = schema.safeParse(parseJson(await response.text()));
   if (parsed.success) return parsed.data;
-  throw new Failure(`${response.url} answered something else than expected; is it a Cais processor of this version?`, {
-    cause: parsed.error,
-  });
+  throw new Failure(
+    `${response.url} answered something else than expected; is it a Cais processor of this version? Name another with --url`,
+    { cause: parsed.error },
+  );
+}
+
+/** Undefined when it is not JSON: any other server may listen where a processor was expected. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }

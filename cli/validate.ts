@@ -1,5 +1,5 @@
 import { existsSync, readdirSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { formatProblem, readStack, StackError, type StackProblem } from "@cais/spec/read-stack.ts";
 import { suggest } from "@cais/spec/suggest.ts";
 import { Command } from "commander";
@@ -10,7 +10,7 @@ import { stacksFolder } from "./root.ts";
 export const validateCommand = (): Command =>
   new Command("validate")
     .description("check stack.yaml files: all mistakes at once, each with its place and remedy")
-    .argument("[stack...]", "names in stacks/, or folders; all of stacks/ when none is given")
+    .argument("[stack...]", "names in stacks/, or folders with a stack.yaml; all of stacks/ when none is given")
     .option("--json", "print one JSON object: { stacks, problems }")
     .addHelpText("after", "\nExit codes: 0 all are valid, 1 there are mistakes, 2 no such stack.")
     .action((names: string[], { json }: { json?: true }) => {
@@ -39,10 +39,11 @@ function allFolders(): string[] {
   return entries.map(({ name }) => join(stacksFolder, name)).toSorted();
 }
 
+/** A stack by its name, or any folder by a path that holds a stack.yaml. */
 function findFolder(name: string): string {
-  if (existsSync(join(stacksFolder, name))) return join(stacksFolder, name);
-  if (existsSync(name)) return name;
   const known = allFolders().map((folder) => basename(folder));
+  if (known.includes(name)) return join(stacksFolder, name);
+  if (name !== "" && existsSync(join(name, "stack.yaml"))) return resolve(name);
   const nearest = suggest(name, known);
   throw new Failure(
     `there is no stack "${name}"; ${nearest ? `did you mean "${nearest}"?` : `there is ${known.join(", ") || "none yet in stacks/"}`}`,

@@ -1,5 +1,8 @@
 import { existsSync } from "node:fs";
+import { once } from "node:events";
 import { copyFile, readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Run, Runs, Tables } from "@cais/spec/api.ts";
@@ -25,7 +28,7 @@ const ask = async (path: string) => (await fetch(`${processor.url}${path}`)).jso
 
 it("says where the page is, what to try next and how to stop", () => {
   expect(processor.welcome).toContain("Cais: dev on local, 1 stack (inmet)");
-  expect(processor.welcome).toContain("npx cais ingest inmet stacks/inmet/sample.csv --wait");
+  expect(processor.welcome).toContain(`npx cais ingest inmet stacks/inmet/sample.csv --wait --url ${processor.url}\n`);
   expect(processor.welcome).toContain("Stop with Ctrl-C. What was ingested stays.");
 });
 
@@ -97,6 +100,17 @@ describe("ingest", () => {
     const { code, stderr } = await cais(["ingest", ...args, "--url", processor.url]);
     expect(stderr).toMatch(message);
     expect(code).toBe(expected);
+  });
+
+  it("says so when something else answers", async () => {
+    const other = createServer((_, response) => response.end("<html>")).listen(0, "127.0.0.1");
+    await once(other, "listening");
+    const { port } = other.address() as AddressInfo;
+    const { code, stderr } = await cais(["runs", "--url", `http://127.0.0.1:${port}`]);
+    other.close();
+    expect(stderr).toContain("answered something else than expected; is it a Cais processor of this version?");
+    expect(stderr).not.toContain("    at ");
+    expect(code).toBe(1);
   });
 
   it("says how to start a processor when none answers", async () => {
@@ -176,6 +190,12 @@ describe("validate", () => {
     const { code, stdout } = await cais(["validate"]);
     expect(stdout).toMatch(/^\d+ stacks?, all valid\n$/);
     expect(code).toBe(0);
+  });
+
+  it.each(["", ".", "stack.schema.json", "/etc"])("finds no stack %j", async (name) => {
+    const { code, stderr } = await cais(["validate", name]);
+    expect(stderr).toContain(`cais: there is no stack "${name}"; `);
+    expect(code).toBe(2);
   });
 
   it("suggests the stack that was meant", async () => {
