@@ -1,3 +1,4 @@
+import { knownKeys } from "@cais/spec/known-keys.ts";
 import { environments, StackName } from "@cais/spec/names.ts";
 import { suggest } from "@cais/spec/suggest.ts";
 import { z } from "zod";
@@ -87,7 +88,7 @@ function problemsOf(issue: z.core.$ZodIssue, given: unknown): string[] {
   if (issue.code === "unrecognized_keys")
     return issue.keys.map((key) => {
       const path = [...issue.path, key];
-      const known = keysAt(Settings, issue.path);
+      const known = knownKeys(Settings, issue.path);
       const meant = suggest(key, known);
       return `${nameOf(path)} is not known${meant ? `; did you mean ${meant}?` : `: there is ${known.join(", ")}.`} Remove it with: ${command("rm", path)}`;
     });
@@ -113,11 +114,3 @@ const valueAt = (value: unknown, path: readonly PropertyKey[]): unknown =>
     (inner, part) => (typeof inner === "object" && inner !== null ? Reflect.get(inner, part) : undefined),
     value,
   );
-
-function keysAt(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodPrefault) return keysAt(schema.unwrap(), path);
-  if (!(schema instanceof z.ZodObject)) return [];
-  const [first, ...rest] = path;
-  const inner = first === undefined ? undefined : schema.shape[String(first)];
-  return inner === undefined ? Object.keys(schema.shape) : keysAt(inner, rest);
-}

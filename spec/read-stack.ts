@@ -1,8 +1,9 @@
 import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { basename, join, relative } from "node:path";
 import { isMap, isSeq, LineCounter, parseDocument, type Document } from "yaml";
-import { z } from "zod";
+import type { z } from "zod";
 import { crossCheck } from "./cross-check.ts";
+import { knownKeys } from "./known-keys.ts";
 import { SqlFile, StackShape, type Stack } from "./stack.ts";
 import { suggest } from "./suggest.ts";
 
@@ -146,7 +147,7 @@ function explain(issue: z.core.$ZodIssue, document: Document, at: At): StackProb
   const place = (path: Path) => ({ ...at(offsetOf(document, path)), path: formatPath(path) });
   switch (issue.code) {
     case "unrecognized_keys": {
-      const known = keysAt(StackShape, issue.path);
+      const known = knownKeys(StackShape, issue.path);
       return issue.keys.map((key) => {
         const nearest = suggest(key, known);
         const path = [...issue.path, key];
@@ -203,20 +204,6 @@ function offsetOf(document: Document, path: Path, key = false): number {
     if (range) return range[0];
   }
   return 0;
-}
-
-/** The keys that the schema knows at a path. */
-function keysAt(schema: z.core.$ZodType, path: Path): string[] {
-  let here: z.core.$ZodType = unwrap(schema);
-  for (const part of path) {
-    if (here instanceof z.ZodObject) here = unwrap(here.shape[String(part)] ?? z.unknown());
-    else if (here instanceof z.ZodArray) here = unwrap(here.element);
-  }
-  return here instanceof z.ZodObject ? Object.keys(here.shape) : [];
-}
-
-function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
-  return schema instanceof z.ZodOptional || schema instanceof z.ZodDefault ? unwrap(schema.def.innerType) : schema;
 }
 
 const formatPath = (path: Path): string =>
