@@ -1,4 +1,4 @@
-import type { Environment } from "@cais/spec/names.ts";
+import { TagValue, type Environment } from "@cais/spec/names.ts";
 
 /** Who and what a resource belongs to: on every resource that can hold it. */
 export interface Tags {
@@ -15,11 +15,11 @@ export interface Tags {
 export function tagMap({ owner, stack, environment, costCentre }: Tags): Record<string, string> {
   const map = { owner, stack, environment, "cost-centre": costCentre };
   for (const [key, value] of Object.entries(map)) {
-    // Neutron took 60 characters of `key=value` before it took 255, and never a comma (it separates tags in queries);
-    // Swift's are HTTP headers.
-    if (!/^[^,\p{Cc}]+$/u.test(value) || `${key}=${value}`.length > 60)
+    const { error } = TagValue.safeParse(value);
+    if (error)
       throw new Error(
-        `The tag ${key} of ${stack} is ${JSON.stringify(value)}; write it with 1 to ${59 - key.length} characters and no comma or line break.`,
+        `The tag ${key} of ${stack} is ${JSON.stringify(value)}; it must be ${error.issues.map(({ message }) => message).join("; ")}.`,
+        { cause: error },
       );
   }
   return map;

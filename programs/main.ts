@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { readStacks } from "@cais/spec/read-stack.ts";
-import { SecretName, StackName } from "@cais/spec/names.ts";
+import { platformName, SecretName, StackName } from "@cais/spec/names.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { pipeline } from "./pipeline.ts";
@@ -9,7 +9,7 @@ import { readSettings } from "./settings.ts";
 
 const settings = readSettings(pulumi.runtime.allConfig());
 
-const Secrets = z.record(StackName, z.record(SecretName, z.string()));
+const Secrets = z.record(z.union([z.literal(platformName), StackName]), z.record(SecretName, z.string()));
 const secrets = new pulumi.Config("cais").getSecretObject<unknown>("secrets") ?? pulumi.output({});
 const secret: SecretReader = (stack, name) =>
   secrets.apply((given) => {

@@ -1,3 +1,4 @@
+import { platformName } from "@cais/spec/names.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { Cluster, clusterTargets } from "../components/cluster/index.ts";
 import { Network } from "../components/network/index.ts";
@@ -14,7 +15,7 @@ export type SecretReader = (stack: string, name: string) => pulumi.Output<string
 export function platform(settings: Settings, pipelines: Pipeline[], secret: SecretReader): Processor {
   const { owner, costCentre = owner, environment, image } = settings;
   const { api: { port = 8080, allowFrom = [] } = {}, limits } = settings.platform;
-  const tags: Tags = { owner, stack: "platform", environment, costCentre };
+  const tags: Tags = { owner, stack: platformName, environment, costCentre };
   return new Processor("processor", {
     tags,
     pipelines,
@@ -23,7 +24,8 @@ export function platform(settings: Settings, pipelines: Pipeline[], secret: Secr
     ...(limits ? { limits } : {}),
     port,
     allowFrom,
-    token: allowFrom.length > 0 ? new Secret("api-token", { tags, value: secret("platform", "api-token") }) : undefined,
+    token:
+      allowFrom.length > 0 ? new Secret("api-token", { tags, value: secret(platformName, "api-token") }) : undefined,
   });
 }
 
@@ -38,6 +40,6 @@ function cluster(settings: Settings, tags: Tags, inbound: { port: number; from: 
     ...cluster,
     tags,
     network: new Network("platform", { ...network, tags, inbound }),
-    allowDataDeletion: settings.deletable.includes("platform"),
+    allowDataDeletion: settings.deletable.includes(platformName),
   });
 }

@@ -41,6 +41,11 @@ describe("readSettings", () => {
       'cais:environment is "production"; Invalid option: expected one of "dev"|"staging"|"prod". Set it with: pulumi config set cais:environment <value>',
     ],
     [
+      "an owner that is no tag",
+      { ...good, "cais:owner": "a, b" },
+      'cais:owner is "a, b"; 1 to 48 characters, with no comma, no line break and no space at either end, since it becomes a tag. Set it with: pulumi config set cais:owner <value>',
+    ],
+    [
       "a misspelt key",
       { ...good, "cais:ownr": "x" },
       "cais:ownr is not known; did you mean owner? Remove it with: pulumi config rm cais:ownr",

@@ -1,5 +1,5 @@
 import { knownKeys } from "@cais/spec/known-keys.ts";
-import { environments, StackName } from "@cais/spec/names.ts";
+import { environments, platformName, StackName, TagValue } from "@cais/spec/names.ts";
 import { suggest } from "@cais/spec/suggest.ts";
 import { z } from "zod";
 
@@ -36,10 +36,10 @@ const Settings = z.strictObject({
   target: z.string().optional().describe("Read by components/target.ts."),
   allowDataDeletion: z.boolean().optional().describe("Read by components/target.ts."),
   environment: z.enum(environments),
-  owner: z.string().min(1),
-  costCentre: z.string().min(1).optional(),
+  owner: TagValue,
+  costCentre: TagValue.optional(),
   image: z.string().min(1).optional(),
-  deletable: z.array(z.union([z.literal("platform"), StackName])).default([]),
+  deletable: z.array(z.union([z.literal(platformName), StackName])).default([]),
   secrets: z.unknown().optional(),
   platform: z
     .strictObject({

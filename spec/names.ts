@@ -8,13 +8,29 @@ export type Target = (typeof targets)[number];
 export const environments = ["dev", "staging", "prod"] as const;
 export type Environment = (typeof environments)[number];
 
+/** What an environment's stacks share, where a stack may be named too: `cais:deletable`, `cais:secrets` and the tag `stack`. */
+export const platformName = "platform";
+
 /**
  * A pipeline stack's name. It becomes part of store, table and file names everywhere, so it is the narrowest of their
  * rules: a DNS label (RFC 1123), shortened to leave room for prefixes and suffixes.
  */
 export const StackName = z
   .string()
-  .regex(/^[a-z][a-z0-9-]{0,38}[a-z0-9]$/, "2 to 40 characters: a-z, 0-9 and -, a letter first, no - at the end");
+  .regex(/^[a-z][a-z0-9-]{0,38}[a-z0-9]$/, "2 to 40 characters: a-z, 0-9 and -, a letter first, no - at the end")
+  .refine((name) => name !== platformName, "is what the stacks of an environment share; choose another name");
+
+/**
+ * A value of a tag, such as an owner. It is the narrowest of the targets' rules. Neutron took 60 characters of
+ * `key=value` before it took 255, and `cost-centre=` is the longest key; a comma separates its tags in queries. Swift's
+ * are HTTP headers, which end at a line break and lose the space at either end.
+ */
+export const TagValue = z
+  .string()
+  .regex(
+    /^(?!\s)[^,\p{Cc}]{1,48}(?<!\s)$/u,
+    "1 to 48 characters, with no comma, no line break and no space at either end, since it becomes a tag",
+  );
 
 /** A table's or column's name: what SQL takes without quotes, in the case it is written in. */
 export const Identifier = z

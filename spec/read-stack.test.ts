@@ -102,6 +102,14 @@ it.each([
     ['stack.yaml:1:7: name: must be the folder\'s name, "rain", found "snow"'],
   ],
   [
+    "an owner that cannot be a tag",
+    "owner: weather",
+    "owner: weather, rain",
+    [
+      'stack.yaml:2:8: owner: 1 to 48 characters, with no comma, no line break and no space at either end, since it becomes a tag, found "weather, rain"',
+    ],
+  ],
+  [
     "a minimum above the maximum",
     "min: 0",
     "min: 2, max: 1",

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { crossCheck } from "./cross-check.ts";
-import { environments, Identifier, ObjectKey, StackName } from "./names.ts";
+import { environments, Identifier, ObjectKey, StackName, TagValue } from "./names.ts";
 
 const units: Record<string, number> = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 
@@ -78,8 +78,8 @@ export type Sink = z.output<typeof CsvSink>;
 /** A stack key by key, without the rules that span keys. */
 export const StackShape = z.strictObject({
   name: StackName.describe("The pipeline stack's name: the name of its folder."),
-  owner: z.string().min(1).describe("Who answers for it; becomes a tag on every resource."),
-  costCentre: z.string().min(1).optional().describe("Who pays for it. Default: the owner."),
+  owner: TagValue.describe("Who answers for it; becomes a tag on every resource."),
+  costCentre: TagValue.optional().describe("Who pays for it. Default: the owner."),
   description: z.string().optional(),
   environments: z.array(z.enum(environments)).min(1).describe("Where it is deployed."),
   source: z.strictObject({
