@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { patternProblem } from "./pattern.ts";
 
 /** A rule that spans keys and was broken, at the path of the key to change. */
 export interface CrossIssue {
@@ -24,6 +25,7 @@ const Readable = z.object({
           max: number,
           pattern: z.unknown().optional(),
           values: z.unknown().optional(),
+          reason: text,
         }),
       ),
     })
@@ -70,7 +72,7 @@ export function crossCheck(value: unknown): CrossIssue[] {
     (i) => ["sinks", i, "csv", "to"],
   );
 
-  columns.forEach(({ type, min, max, pattern, values }, i) => {
+  columns.forEach(({ name, type, min, max, pattern, values, reason }, i) => {
     const at = (key: string) => ["contract", "columns", i, key];
     const numeric = type === undefined || type === "integer" || type === "double";
     const textual = type === undefined || type === "string";
@@ -79,6 +81,10 @@ export function crossCheck(value: unknown): CrossIssue[] {
     if (!textual && pattern !== undefined) report(at("pattern"), `goes with string, not ${type}`);
     if (!textual && values !== undefined) report(at("values"), `goes with string, not ${type}`);
     if (min !== undefined && max !== undefined && min > max) report(at("min"), `${min} is above max, ${max}`);
+    const problem = typeof pattern === "string" ? patternProblem(pattern) : undefined;
+    if (problem !== undefined) report(at("pattern"), `the pattern of ${name ?? "this column"} ${problem}`);
+    if (reason !== undefined && pattern === undefined && values === undefined)
+      report(at("reason"), "is told when pattern or values are not met, and there is neither");
   });
   tables.forEach(({ name }, i) => {
     if (name?.toLowerCase() === "input")

@@ -116,6 +116,26 @@ it.each([
     ["stack.yaml:8:59: contract.columns[1].min: 2 is above max, 1"],
   ],
   [
+    "a pattern that cannot be compiled",
+    "type: date",
+    'type: string, pattern: "(["',
+    [
+      "stack.yaml:7:43: contract.columns[0].pattern: the pattern of day cannot be compiled: Unterminated character class",
+    ],
+  ],
+  [
+    "a reason that could never be told",
+    "type: date",
+    "type: date, reason: is no day",
+    ["stack.yaml:7:40: contract.columns[0].reason: is told when pattern or values are not met, and there is neither"],
+  ],
+  [
+    "a size below a byte",
+    "5MB",
+    "0.1B",
+    ['stack.yaml:4:31: source.upload.maxBytes: must be at least 1 byte, found "0.1B"'],
+  ],
+  [
     "two headers alike",
     'from: "Rain (mm)"',
     "from: day",

@@ -4,16 +4,19 @@ import { environments, Identifier, ObjectKey, StackName, TagValue } from "./name
 
 const units: Record<string, number> = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 
+function bytesOf(size: string): number {
+  const [, amount, unit] = /^([\d.]+)\s*(\w+)$/.exec(size) ?? [];
+  return Math.floor(Number(amount) * (units[unit ?? ""] ?? Number.NaN));
+}
+
 /** A size: bytes as a number, or a number with its unit (`500MB`, `2GiB`). Decimal units are powers of 1,000 (IEC 80000-13). */
 const Bytes = z.union([
   z.number().int().positive(),
   z
     .string()
     .regex(/^\d+(\.\d+)?\s*(B|kB|MB|GB|KiB|MiB|GiB)$/, "must be a number and one of B, kB, MB, GB, KiB, MiB, GiB")
-    .transform((text) => {
-      const [, amount, unit] = /^([\d.]+)\s*(\w+)$/.exec(text) ?? [];
-      return Math.floor(Number(amount) * (units[unit ?? ""] ?? Number.NaN));
-    }),
+    .refine((text) => !(bytesOf(text) < 1), "must be at least 1 byte")
+    .transform(bytesOf),
 ]);
 
 /** The name of a SQL file in a stack's folder. */
@@ -32,6 +35,13 @@ export const Column = z.strictObject({
   max: z.number().optional().describe("Largest value accepted (integer, double)."),
   pattern: z.string().optional().describe("Regular expression (RE2) that the whole cell must match (string)."),
   values: z.array(z.string()).min(1).optional().describe("The only values accepted (string)."),
+  reason: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "What is told to the person who sent the row when pattern or values are not met. Default: what they are.",
+    ),
 });
 export type Column = z.output<typeof Column>;
 
