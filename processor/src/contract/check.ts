@@ -112,15 +112,21 @@ const typeReasons: Record<Column["type"], string> = {
   timestamp: "is not a date and time (YYYY-MM-DD HH:MM:SS)",
 };
 
-function demandsOf({ type, required, min, max, pattern, values }: Column, raw: string, name: string): Demand[] {
+function demandsOf(column: Column, raw: string, name: string): Demand[] {
+  const { type, required, min, max, pattern, values, reason } = column;
   const demands: Demand[] = [];
   const demand = (broken: string, reason: string) => demands.push({ broken, reason });
   if (required) demand(`${raw} IS NULL`, "is required, but empty");
   if (type !== "string") demand(`${raw} IS NOT NULL AND ${name} IS NULL`, typeReasons[type]);
   if (min !== undefined) demand(`${name} < ${min}`, `is below ${min}`);
   if (max !== undefined) demand(`${name} > ${max}`, `is above ${max}`);
-  if (pattern !== undefined) demand(`NOT regexp_full_match(${name}, ${sqlText(pattern)})`, `does not match ${pattern}`);
-  if (values !== undefined)
-    demand(`${name} NOT IN (${values.map(sqlText).join(", ")})`, `is none of ${values.join(", ")}`);
+  const unmatched = pattern === undefined ? [] : [`NOT regexp_full_match(${name}, ${sqlText(pattern)})`];
+  const unlisted = values === undefined ? [] : [`${name} NOT IN (${values.map(sqlText).join(", ")})`];
+  // Its author's own words stand for both, and are told once.
+  if (reason !== undefined) demand([...unmatched, ...unlisted, "false"].join(" OR "), reason);
+  else {
+    for (const broken of unmatched) demand(broken, `does not match ${pattern}`);
+    for (const broken of unlisted) demand(broken, `is none of ${values?.join(", ")}`);
+  }
   return demands;
 }

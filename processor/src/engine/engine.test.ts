@@ -139,6 +139,21 @@ describe("the contract", () => {
     ]);
   });
 
+  it("tells a column's own reason, once, in place of what its pattern and values are", async () => {
+    const { rejected } = await check("code,day\nA1,\nB2,\nz,\n,x\n", {
+      columns: [
+        { name: "code", type: "string", required: true, pattern: "[A-Z][0-9]", values: ["A1"], reason: "isn't A1" },
+        { name: "day", type: "date" },
+      ],
+    });
+    expect(rejected).toEqual([
+      ["3", "code", "isn't A1", "B2"],
+      ["4", "code", "isn't A1", "z"],
+      ["5", "code", "is required, but empty", null],
+      ["5", "day", "is not a date (YYYY-MM-DD)", "x"],
+    ]);
+  });
+
   it("asks rules of rows whose cells hold, and lets null pass", async () => {
     const { counts, rejected } = await check("a,b\n1,2\n2,1\n,1\nx,0\n5,4,3\n", {
       columns: [
