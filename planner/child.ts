@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
 import { compileCache } from "./compile-cache.ts";
 
 /** How a child ended. */
@@ -26,6 +27,8 @@ export function startChild(options: {
   folder: string;
   environment: Record<string, string>;
   onLine: (line: string, stream: "stdout" | "stderr") => void;
+  /** Opens a pipe to us, the child's file descriptor 3; each line that comes through it goes here. */
+  onPipeLine?: (line: string) => void;
 }): Child {
   const inherited = passedOn.flatMap((name) => {
     const value = process.env[name];
@@ -39,7 +42,7 @@ export function startChild(options: {
     {
       cwd: options.folder,
       env: { ...Object.fromEntries(inherited), NODE_COMPILE_CACHE: compileCache, ...options.environment },
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", "pipe", options.onPipeLine ? "pipe" : "ignore"],
       detached: grouped,
     },
   );
@@ -57,6 +60,8 @@ export function startChild(options: {
     const source = child[stream];
     if (source) createInterface({ input: source }).on("line", (line) => options.onLine(line, stream));
   }
+  const pipe = child.stdio[3];
+  if (options.onPipeLine && pipe instanceof Readable) createInterface({ input: pipe }).on("line", options.onPipeLine);
   process.once("exit", kill);
   // What the child leaves running would hold its output open, and us waiting for the end of it.
   child.once("exit", kill);

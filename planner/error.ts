@@ -11,6 +11,7 @@ export type PlanErrorCode =
   | "program-failed"
   | "project-invalid"
   | "sdk-version"
+  | "secret-in-name"
   | "stack-reference"
   | "stack-unknown";
 

@@ -12,7 +12,7 @@ import { Monitor } from "./monitor.ts";
 import { type Message, type Plan, toPlan } from "./plan.ts";
 import { requireSdk, startProgram } from "./program.ts";
 import { loadProject, type Project } from "./project.ts";
-import { redactor } from "./redact.ts";
+import { redactError, Secrets } from "./redact.ts";
 import { earlyEnd, programError } from "./report.ts";
 import { channelOptions, listen } from "./server.ts";
 
@@ -44,44 +44,47 @@ export async function plan({ root, stack, policyPack, signal, answers }: PlanOpt
   if (signal?.aborted) abort();
   signal?.addEventListener("abort", abort, { once: true });
   try {
-    return await Promise.race([
-      deployment.run(policyPack === undefined ? undefined : path.resolve(policyPack)),
-      deployment.failed,
-    ]);
+    return await deployment.plan(policyPack === undefined ? undefined : path.resolve(policyPack));
   } finally {
     signal?.removeEventListener("abort", abort);
-    await deployment.close();
   }
 }
 
 /** One plan in the making, with all that has to be ended after it. */
 class Planning {
-  /** Rejected by the first failure. */
-  readonly failed: Promise<never>;
   readonly #project: Project;
+  readonly #secrets = new Secrets();
   readonly #monitor: Monitor;
   readonly #server = new grpc.Server(channelOptions);
   readonly #children = new Set<Child>();
   readonly #messages: Message[] = [];
-  readonly #reject: (error: PlanError) => void;
+  /** Rejected by the first failure. */
+  readonly #failed = Promise.withResolvers<never>();
   #failure: PlanError | undefined;
   #pack: PolicyPack | undefined;
 
   constructor(project: Project, answers: Readonly<Record<string, Answer>>) {
     this.#project = project;
-    this.#monitor = new Monitor(project, answers, (error) => this.#refuse(error));
-    const { promise, reject } = Promise.withResolvers<never>();
-    this.failed = promise;
-    this.#reject = reject;
+    this.#monitor = new Monitor(project, this.#secrets, answers, (error) => this.#refuse(error));
+    for (const key of project.secretKeys) this.#secrets.add(project.config.get(key) ?? "");
   }
 
   /** Fails the plan at once. */
   fail(error: PlanError): void {
     this.#failure ??= error;
-    this.#reject(this.#failure);
+    this.#failed.reject(this.#failure);
   }
 
-  async run(packFolder: string | undefined): Promise<Plan> {
+  /** Makes the plan and ends all that this has started. */
+  async plan(packFolder: string | undefined): Promise<Plan> {
+    try {
+      return await Promise.race([this.#run(packFolder), this.#failed.promise]).finally(() => this.#close());
+    } catch (error) {
+      throw error instanceof PlanError ? redactError(error, this.#secrets.redactLines()) : error;
+    }
+  }
+
+  async #run(packFolder: string | undefined): Promise<Plan> {
     this.#server.addService(resrpc.ResourceMonitorService, this.#monitor.service());
     this.#server.addService(
       enginerpc.EngineService,
@@ -106,10 +109,10 @@ class Planning {
     const [pack] = await Promise.all([starting, this.#runProgram(address)]);
     const violations = pack ? await pack.review(this.#monitor.resources, this.#monitor.rootUrn) : [];
     const policies = pack?.policies ?? [];
-    return toPlan(this.#project, this.#monitor, { policies, violations, messages: this.#messages });
+    return toPlan(this.#project, this.#monitor, this.#secrets, { policies, violations, messages: this.#messages });
   }
 
-  async close(): Promise<void> {
+  async #close(): Promise<void> {
     this.#monitor.close();
     for (const child of this.#children) child.kill();
     this.#server.forceShutdown();
@@ -119,14 +122,17 @@ class Planning {
 
   async #runProgram(address: string): Promise<void> {
     const lines: string[] = [];
-    const program = startProgram(this.#project, address, (line) => {
-      lines.push(line);
-      this.#say("program", "info", line);
+    const program = startProgram(this.#project, address, {
+      onLine: (line) => {
+        lines.push(line);
+        this.#say("program", "info", line);
+      },
+      onSecret: (text) => this.#secrets.add(text),
     });
     this.#children.add(program);
     const exit = await program.exit;
     if (this.#failure) throw this.#failure;
-    if (exit.code !== 0 || !this.#monitor.finished) throw earlyEnd(exit, lines.map(this.#redactor()));
+    if (exit.code !== 0 || !this.#monitor.finished) throw earlyEnd(exit, lines);
   }
 
   /** Takes note of a failed step. Its place may come with the SDK's own report, which follows. */
@@ -143,20 +149,16 @@ class Planning {
       this.#say("program", severity === INFO ? "info" : "warning", request.getMessage(), request.getUrn());
       return;
     }
-    const reported = programError(this.#redactor()(request.getMessage()), this.#project);
+    const reported = programError(request.getMessage(), this.#project);
     if (!this.#failure) this.fail(reported);
     else
-      this.#reject(
+      this.#failed.reject(
         new PlanError(this.#failure.code, this.#failure.message, {
           location: reported.location,
           urn: this.#failure.urn,
           cause: this.#failure.cause,
         }),
       );
-  }
-
-  #redactor(): (text: string) => string {
-    return redactor(this.#monitor.resources.values());
   }
 
   #say(from: Message["from"], level: Message["level"], text: string, urn = ""): void {

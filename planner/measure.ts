@@ -7,6 +7,7 @@ import resrpc from "@pulumi/pulumi/proto/resource_grpc_pb.js";
 import { compileCache } from "./compile-cache.ts";
 import { engineService } from "./engine.ts";
 import { Monitor } from "./monitor.ts";
+import { Secrets } from "./redact.ts";
 import { loadProject } from "./project.ts";
 import { listen } from "./server.ts";
 
@@ -31,7 +32,7 @@ const node = quote(process.execPath);
 
 /** The program as Pulumi runs it, against an engine that costs the program nothing. */
 async function timeProgram() {
-  const monitor = new Monitor(await loadProject(root, "test"), {}, (error) => {
+  const monitor = new Monitor(await loadProject(root, "test"), new Secrets(), {}, (error) => {
     throw error;
   });
   const server = new grpc.Server();

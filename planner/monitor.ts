@@ -3,11 +3,12 @@ import providerpb from "@pulumi/pulumi/proto/provider_pb.js";
 import type resrpc from "@pulumi/pulumi/proto/resource_grpc_pb.js";
 import respb from "@pulumi/pulumi/proto/resource_pb.js";
 import emptypb from "google-protobuf/google/protobuf/empty_pb.js";
+import type structpb from "google-protobuf/google/protobuf/struct_pb.js";
 import type { Answer } from "./answers.ts";
 import { PlanError } from "./error.ts";
 import { locate } from "./location.ts";
 import type { Project } from "./project.ts";
-import { redactor } from "./redact.ts";
+import type { Secrets } from "./redact.ts";
 import {
   aliasUrnsOf,
   collapseInputs,
@@ -48,6 +49,7 @@ export class Monitor {
   /** The program ran to its end: it said so itself. */
   finished = false;
   readonly #project: Project;
+  readonly #secrets: Secrets;
   readonly #answers: Readonly<Record<string, Answer>>;
   readonly #fail: (error: PlanError) => void;
   readonly #callbacks = new Callbacks();
@@ -56,8 +58,14 @@ export class Monitor {
   readonly #defaultProviders = new Map<string, string>();
   readonly #packages = new Map<string, { name: string; version: string }>();
 
-  constructor(project: Project, answers: Readonly<Record<string, Answer>>, fail: (error: PlanError) => void) {
+  constructor(
+    project: Project,
+    secrets: Secrets,
+    answers: Readonly<Record<string, Answer>>,
+    fail: (error: PlanError) => void,
+  ) {
     this.#project = project;
+    this.#secrets = secrets;
     this.#answers = answers;
     this.#fail = fail;
   }
@@ -79,12 +87,15 @@ export class Monitor {
       registerResourceOutputs: unary((request: respb.RegisterResourceOutputsRequest) => {
         const resource = this.resources.get(request.getUrn());
         if (!resource) throw new Error(`outputs of an unregistered resource: ${request.getUrn()}`);
-        resource.outputs = decode(request.getOutputs());
+        resource.outputs = this.#decode(request.getOutputs());
         return empty();
       }),
       existsResource: unary(() => new respb.ExistsResourceResponse().setUnknown(true)),
       // The response has no flag for "unknown"; an unknown anywhere in it makes the whole output unknown.
-      call: unary(() => new providerpb.CallResponse().setReturn(encode({ unknown }))),
+      call: unary((request: respb.ResourceCallRequest) => {
+        this.#decode(request.getArgs());
+        return new providerpb.CallResponse().setReturn(encode({ unknown }));
+      }),
       registerPackage: unary((request: respb.RegisterPackageRequest) => this.#registerPackage(request)),
       registerStackTransform: unary((callback: callbackpb.Callback) => {
         this.#stackTransforms.push(callback);
@@ -134,6 +145,7 @@ export class Monitor {
 
   async #register(request: respb.RegisterResourceRequest): Promise<respb.RegisterResourceResponse> {
     const registration = fromRegisterRequest(request, this.#project.root);
+    this.#secrets.note(registration.inputs);
     const parents = this.#parentsOf(registration);
     inherit(registration, parents);
     const transforms = [
@@ -142,6 +154,7 @@ export class Monitor {
       ...this.#stackTransforms,
     ];
     for (const transform of transforms) await this.#callbacks.transform(transform, registration);
+    this.#secrets.note(registration.inputs);
     const provides = providedPackage(registration.type) !== undefined;
     if ((registration.custom && !provides) || registration.remote)
       registration.provider ||= this.#defaultProviderFor(registration);
@@ -156,6 +169,7 @@ export class Monitor {
 
   async #read(request: respb.ReadResourceRequest): Promise<respb.ReadResourceResponse> {
     const registration = fromReadRequest(request, this.#project.root);
+    this.#secrets.note(registration.inputs);
     if (registration.type === "pulumi:pulumi:StackReference")
       throw new PlanError(
         "stack-reference",
@@ -171,7 +185,7 @@ export class Monitor {
 
   async #invoke(request: respb.ResourceInvokeRequest): Promise<respb.ResourceInvokeResponse> {
     const token = request.getTok();
-    let args = decode(request.getArgs());
+    let args = this.#decode(request.getArgs());
     const response = new respb.ResourceInvokeResponse();
     if (token === "pulumi:pulumi:getResource") {
       // The SDK asks for what a resource reference refers to.
@@ -181,13 +195,14 @@ export class Monitor {
     }
     for (const transform of this.#invokeTransforms)
       args = await this.#callbacks.transformInvoke(transform, token, args);
+    this.#secrets.note(args);
     // What depends on a resource that does not exist yet is known only after it is created.
     if (request.getDependsonList().some((urn) => isPending(this.resources.get(urn)))) return response.setUnknown(true);
     const answer = Object.hasOwn(this.#answers, token) ? this.#answers[token] : undefined;
     if (!answer)
       throw new PlanError(
         "invoke-unanswered",
-        `the data source ${token}(${JSON.stringify(mask(args, redactor(this.resources.values())))}) has no offline answer; declare one in planner/answers.ts`,
+        `the data source ${token}(${JSON.stringify(mask(args, (text) => text))}) has no offline answer; declare one in planner/answers.ts`,
         { location: locate(request.getStacktrace(), this.#project.root) },
       );
     return response.setReturn(encode(answer(args, this.#project)));
@@ -201,6 +216,12 @@ export class Monitor {
       version: parameterization?.getVersion() ?? request.getVersion(),
     });
     return new respb.RegisterPackageResponse().setRef(reference);
+  }
+
+  #decode(struct: structpb.Struct | undefined): Properties {
+    const properties = decode(struct);
+    this.#secrets.note(properties);
+    return properties;
   }
 
   #add(registration: Registration): void {

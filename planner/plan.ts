@@ -1,10 +1,10 @@
-import type { Location } from "./error.ts";
+import { type Location, PlanError } from "./error.ts";
 import type { Monitor } from "./monitor.ts";
 import type { Project } from "./project.ts";
-import { redactor } from "./redact.ts";
+import type { Redact, Secrets } from "./redact.ts";
 import type { Registration } from "./registration.ts";
 import { referenceUrn } from "./urn.ts";
-import { type Json, marks, mask } from "./value.ts";
+import { type Json, marks, maskAll } from "./value.ts";
 
 /**
  * An offline plan: what the program asks for, not what a provider would answer. All of it is plain JSON and may be
@@ -79,60 +79,84 @@ export interface Message {
   from: "program" | "policy-pack";
 }
 
-/** Makes the plan of what the monitor saw. */
+/**
+ * Makes the plan of what the monitor saw. A secret is taken out of every text in it: the same text becomes the same
+ * everywhere, so that parents, dependencies and violations still name their resource.
+ * @throws PlanError when a URN or a key would no longer name one thing alone
+ */
 export function toPlan(
   { name: project, stack }: Project,
   { resources, rootUrn }: Monitor,
+  secrets: Secrets,
   review: { policies: string[]; violations: Violation[]; messages: Message[] },
 ): Plan {
-  const redact = redactor(resources.values());
-  const maskAll = (properties: Record<string, Json>) =>
-    Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, mask(value, redact)]));
+  const redact = secrets.redact();
+  const redactLines = secrets.redactLines();
+  const named = new Set<string>();
+  for (const { urn, location } of resources.values()) {
+    if (named.has(redact(urn)))
+      throw new PlanError(
+        "secret-in-name",
+        `the names of two resources differ only in a secret (${redact(urn)}), and names are shown; take the secret out of them`,
+        { location, urn },
+      );
+    named.add(redact(urn));
+  }
   return {
-    project,
-    stack,
-    resources: fromTheRoot([...resources.values()]).map((resource) => toPlanned(resource, maskAll)),
-    outputs: maskAll(resources.get(rootUrn)?.outputs ?? {}),
-    policies: review.policies,
-    violations: review.violations.map((violation) => ({ ...violation, message: redact(violation.message) })),
-    messages: review.messages.map((message) => ({ ...message, text: redact(message.text) })),
+    project: redact(project),
+    stack: redact(stack),
+    resources: fromTheRoot([...resources.values()]).map((resource) => toPlanned(resource, redact)),
+    outputs: maskAll(resources.get(rootUrn)?.outputs ?? {}, redact),
+    policies: review.policies.map(redact),
+    violations: review.violations.map(({ policy, pack, level, severity, message, urn }) => ({
+      policy: redact(policy),
+      pack: redact(pack),
+      level,
+      severity,
+      message: redactLines(message),
+      urn: redact(urn),
+    })),
+    messages: review.messages.map(({ level, text, urn, from }) => ({
+      level,
+      text: redactLines(text),
+      urn: urn && redact(urn),
+      from,
+    })),
   };
 }
 
-function toPlanned(
-  resource: Registration,
-  maskAll: (properties: Record<string, Json>) => Record<string, Json>,
-): PlannedResource {
-  const marked = Object.entries(resource.inputs).map(([key, value]) => ({ key, ...marks(value) }));
+function toPlanned(resource: Registration, redact: Redact): PlannedResource {
+  const marked = Object.entries(resource.inputs).map(([key, value]) => ({ key: redact(key), ...marks(value) }));
   return {
-    urn: resource.urn,
-    type: resource.type,
-    name: resource.name,
-    parent: resource.parent || null,
+    urn: redact(resource.urn),
+    type: redact(resource.type),
+    name: redact(resource.name),
+    parent: redact(resource.parent) || null,
     custom: resource.custom,
     opaque: resource.remote,
     read: resource.read,
-    id: resource.id || null,
-    inputs: maskAll(resource.inputs),
-    outputs: resource.parent && resource.outputs ? maskAll(resource.outputs) : null,
+    id: redact(resource.id) || null,
+    inputs: maskAll(resource.inputs, redact),
+    outputs: resource.parent && resource.outputs ? maskAll(resource.outputs, redact) : null,
     secretInputs: marked.filter(({ secret }) => secret).map(({ key }) => key),
     unknownInputs: marked.filter(({ unknown }) => unknown).map(({ key }) => key),
-    dependencies: resource.dependencies.toSorted(),
+    dependencies: resource.dependencies.toSorted().map(redact),
     propertyDependencies: Object.fromEntries(
       Object.entries(resource.propertyDependencies)
         .filter(([, urns]) => urns.length > 0)
-        .map(([key, urns]) => [key, urns.toSorted()]),
+        .map(([key, urns]) => [redact(key), urns.toSorted().map(redact)]),
     ),
-    provider: (resource.custom || resource.remote) && resource.provider ? referenceUrn(resource.provider) : null,
+    provider:
+      (resource.custom || resource.remote) && resource.provider ? redact(referenceUrn(resource.provider)) : null,
     protect: resource.protect ?? false,
     retainOnDelete: resource.retainOnDelete ?? false,
-    deletedWith: resource.deletedWith || null,
-    aliases: resource.aliasUrns,
-    ignoreChanges: resource.ignoreChanges,
-    replaceOnChanges: resource.replaceOnChanges,
+    deletedWith: redact(resource.deletedWith) || null,
+    aliases: resource.aliasUrns.map(redact),
+    ignoreChanges: resource.ignoreChanges.map(redact),
+    replaceOnChanges: resource.replaceOnChanges.map(redact),
     deleteBeforeReplace: resource.deleteBeforeReplace ?? false,
-    additionalSecretOutputs: resource.additionalSecretOutputs,
-    location: resource.location ?? null,
+    additionalSecretOutputs: resource.additionalSecretOutputs.map(redact),
+    location: resource.location ? { ...resource.location, file: redact(resource.location.file) } : null,
   };
 }
 

@@ -7,11 +7,15 @@ import { parallel } from "./monitor.ts";
 import type { Project } from "./project.ts";
 
 /** Starts the program as Pulumi's language host does, with our address for both monitor and engine. */
-export function startProgram(project: Project, address: string, onLine: (line: string) => void): Child {
+export function startProgram(
+  project: Project,
+  address: string,
+  { onLine, onSecret }: { onLine: (line: string) => void; onSecret: (text: string) => void },
+): Child {
   const { name, stack, organization, root, folder, entry, config, secretKeys } = project;
   return startChild({
     script: createRequire(path.join(folder, "package.json")).resolve("@pulumi/pulumi/cmd/run"),
-    nodeArguments: project.nodeArguments,
+    nodeArguments: [`--import=${import.meta.resolve("./preload.ts")}`, ...project.nodeArguments],
     arguments: [
       `--monitor=${address}`,
       `--engine=${address}`,
@@ -31,9 +35,20 @@ export function startProgram(project: Project, address: string, onLine: (line: s
         Object.fromEntries([...config].map(([key, value]) => [key.replace(":", ":config:"), value])),
       ),
       PULUMI_CONFIG_SECRET_KEYS: JSON.stringify(secretKeys),
+      CAIS_SECRETS_PIPE: "3",
     },
     onLine,
+    onPipeLine: (line) => tellSecret(line, onSecret),
   });
+}
+
+/** A line of preload.ts is a text as JSON. One that is cut off was not out when the program was ended, nor was its text. */
+function tellSecret(line: string, onSecret: (text: string) => void): void {
+  try {
+    onSecret(String(JSON.parse(line)));
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
 }
 
 /** The protocol changes with the SDK, so a plan is made with the very version that was tested, or not at all. */

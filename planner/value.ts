@@ -1,4 +1,5 @@
 import structpb from "google-protobuf/google/protobuf/struct_pb.js";
+import { PlanError } from "./error.ts";
 
 /**
  * Property values as they travel between program, engine and policy pack. Most are plain JSON; what JSON cannot say is
@@ -115,7 +116,8 @@ export function withoutReferences(value: Json): Json {
 
 /**
  * A collapsed value as plain JSON that may be shown: secrets are `[secret]`, unknowns `[unknown]`, references URNs.
- * `redact` sees every other text.
+ * `redact` sees every other text, keys too.
+ * @throws PlanError when keys of an object differ only in what `redact` takes away
  */
 export function mask(value: Json, redact: (text: string) => string): Json {
   const seen = visit(value);
@@ -128,19 +130,33 @@ export function mask(value: Json, redact: (text: string) => string): Json {
       if (seen.secret) return secretMark;
       return seen.value === undefined ? unknownMark : mask(seen.value, redact);
     case "reference":
-      return seen.value["urn"] ?? null;
+      return mask(seen.value["urn"] ?? null, redact);
     case "list":
       return seen.value.map((item) => mask(item, redact));
     case "asset": {
       // Besides its signature, the SDK gives an asset a hash and marks of its own.
       const { [signatureKey]: _signature, __pulumiAsset, __pulumiArchive, hash: _hash, ...rest } = seen.value;
-      return mapValues(rest, (item) => mask(item, redact));
+      return maskAll(rest, redact);
     }
     case "object":
-      return mapValues(seen.value, (item) => mask(item, redact));
+      return maskAll(seen.value, redact);
     case "plain":
       return typeof seen.value === "string" ? redact(seen.value) : seen.value;
   }
+}
+
+/** `mask` for an object: its keys may tell a secret, too. */
+export function maskAll(properties: Properties, redact: (text: string) => string): Properties {
+  const shown = new Map<string, Json>();
+  for (const [key, item] of Object.entries(properties)) {
+    if (shown.has(redact(key)))
+      throw new PlanError(
+        "secret-in-name",
+        `two keys of an object differ only in a secret (${redact(key)}), and keys are shown; take the secret out of them`,
+      );
+    shown.set(redact(key), mask(item, redact));
+  }
+  return Object.fromEntries(shown);
 }
 
 /** Whether a value holds a secret or an unknown anywhere. */
