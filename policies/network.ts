@@ -1,11 +1,15 @@
+import { isIP } from "node:net";
 import { SecGroupRule } from "@pulumi/openstack/networking/secGroupRule.js";
 import { type ResourceValidationPolicy, validateResourceOfType } from "@pulumi/policy";
+import { ifKnown } from "./if-known.ts";
 
-/** Wider than the widest private range: 10.0.0.0/8 (RFC 1918), fc00::/7 (RFC 4193). */
-function isOpen(cidr: string): boolean {
-  const [address = "", bits] = cidr.split("/");
+/** Whether a range is wider than the widest private one: 10.0.0.0/8 (RFC 1918), fc00::/7 (RFC 4193). Undefined: it is no range. */
+function isOpen(range: string): boolean | undefined {
+  const [address = "", bits, ...rest] = range.split("/");
+  const version = isIP(address);
+  if (version === 0 || rest.length > 0) return undefined;
   if (bits === undefined) return false;
-  return Number(bits) < (address.includes(":") ? 7 : 8);
+  return /^\d+$/.test(bits) ? Number(bits) < (version === 6 ? 7 : 8) : undefined;
 }
 
 export const disallowOpenIngress: ResourceValidationPolicy = {
@@ -18,11 +22,17 @@ export const disallowOpenIngress: ResourceValidationPolicy = {
     validateResourceOfType(SecGroupRule, (rule, { name }, report) => {
       if (rule.direction !== "ingress") return;
       const { remoteIpPrefix } = rule;
-      // Without a range or a group Neutron lets everyone in. What the group is may be unknown yet, so it is not read.
-      if (remoteIpPrefix === undefined && !("remoteGroupId" in rule))
-        report(`${name} must say whom it lets in, and names neither a range nor a group.`);
-      else if (remoteIpPrefix !== undefined && isOpen(remoteIpPrefix))
-        report(`${name} must not let in everyone, and its range is ${remoteIpPrefix}.`);
+      // What the group is may be unknown yet: only that there is one counts.
+      const group = "remoteGroupId" in rule && ifKnown(() => rule.remoteGroupId) !== "";
+      // Without a range or a group Neutron lets everyone in; an empty text names neither.
+      if (!remoteIpPrefix) {
+        if (!group) report(`${name} must say whom it lets in, and names neither a range nor a group.`);
+        return;
+      }
+      const open = isOpen(remoteIpPrefix);
+      if (open === undefined)
+        report(`${name} must let in a range such as 10.0.0.0/8 or one full address, and has ${remoteIpPrefix}.`);
+      else if (open) report(`${name} must not let in everyone, and its range is ${remoteIpPrefix}.`);
     }),
   ],
 };

@@ -1,14 +1,20 @@
 import { Container } from "@pulumi/openstack/objectstorage/container.js";
 import { type ResourceValidationPolicy, validateResourceOfType } from "@pulumi/policy";
 
-/** https://docs.openstack.org/swift/latest/overview_acl.html: `.r:` grants by referrer, that is to anyone; `*` is any user or project. */
-const grantsAnyone = (acl: string) => acl.split(",").some((part) => /^\s*\.r(listings|:)|\*/.test(part));
+/**
+ * An item that grants by referrer (`.r:` and its longer spellings), which anyone may write, or to every project: `*` and
+ * `*:<user>`. `<project>:*` is all of one project: https://docs.openstack.org/swift/latest/overview_acl.html
+ */
+const anyone = /^(\.(r|ref|referer|referrer)\s*:|\.rlistings$|\*\s*(:|$))/;
+
+const grantsAnyone = (acl: string) => acl.split(",").some((item) => anyone.test(item.trim()));
 
 export const disallowPublicAccess: ResourceValidationPolicy = {
   name: "object-store-disallow-public-access",
   description: "Object stores must not be readable or writable by the public.",
   severity: "critical",
-  remediationSteps: "Drop the ACL, or name the projects and users that may read or write.",
+  remediationSteps:
+    "Drop the ACL, or name who may read or write: <project>:<user>, or <project>:* for all of one project.",
   enforcementLevel: "mandatory",
   validateResource: [
     validateResourceOfType(Container, ({ containerRead, containerWrite }, { name }, report) => {

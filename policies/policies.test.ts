@@ -40,8 +40,12 @@ describe("the policy pack", () => {
     [
       "object-store-disallow-public-access",
       [
+        'listed must not be readable by anyone, and its read ACL is ".rlistings".',
+        'listed must not be writable by anyone, and its write ACL is "*:user".',
         'public must not be readable by anyone, and its read ACL is ".r:*,.rlistings".',
         'public must not be writable by anyone, and its write ACL is "*:*".',
+        'referred must not be readable by anyone, and its read ACL is "a:b, .referrer : example.org".',
+        'referred must not be writable by anyone, and its write ACL is "a:b,*".',
       ],
     ],
     [
@@ -54,7 +58,12 @@ describe("the policy pack", () => {
       "network-disallow-open-ingress",
       [
         "anyone must say whom it lets in, and names neither a range nor a group.",
+        "empty must say whom it lets in, and names neither a range nor a group.",
+        "empty-group must say whom it lets in, and names neither a range nor a group.",
+        "empty-range must say whom it lets in, and names neither a range nor a group.",
         "half must not let in everyone, and its range is 128.0.0.0/1.",
+        "no-bits must let in a range such as 10.0.0.0/8 or one full address, and has 10.0.0.0/x.",
+        "part must let in a range such as 10.0.0.0/8 or one full address, and has 10.",
         "world must not let in everyone, and its range is 0.0.0.0/0.",
         "world-6 must not let in everyone, and its range is ::/0.",
       ],

@@ -1,11 +1,7 @@
 import { ApplicationCredential } from "@pulumi/openstack/identity/applicationCredential.js";
 import { ContainerObject } from "@pulumi/openstack/objectstorage/containerObject.js";
-import {
-  type ResourceValidationPolicy,
-  type StackValidationPolicy,
-  UnknownValueError,
-  validateResourceOfType,
-} from "@pulumi/policy";
+import { type ResourceValidationPolicy, type StackValidationPolicy, validateResourceOfType } from "@pulumi/policy";
+import { ifKnown } from "./if-known.ts";
 
 /** A path that names neither a container nor a kind of resource, such as `/**` or `/v1/AUTH_*` followed by `/**`. */
 const isAnything = (path: string) => /^(\/(v\d[^/]*|AUTH_[^/]*|\*))*\/?\*\*$/.test(path);
@@ -22,6 +18,7 @@ export const requireAccessRules: ResourceValidationPolicy = {
       if (accessRules.length === 0)
         report(`${name} must have access rules; without any it may do all that its owner may.`);
       for (const rule of accessRules) {
+        // A path holds a container's name, which a plan may not know yet.
         const path = ifKnown(() => rule.path);
         if (path !== undefined && isAnything(path))
           report(
@@ -31,16 +28,6 @@ export const requireAccessRules: ResourceValidationPolicy = {
     }),
   ],
 };
-
-/** A path holds a container's name, which a plan may not know yet; `pulumi up` checks again when it does. */
-function ifKnown(read: () => string): string | undefined {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof UnknownValueError) return undefined;
-    throw error;
-  }
-}
 
 const pinned = /@sha256:[0-9a-f]{64}$/;
 
