@@ -149,6 +149,41 @@ describe("a project made for the test", () => {
     expect(error.location).toEqual({ file: "stack.yaml", line: 3 });
   });
 
+  it.each<[what: string, program: string, message: string]>([
+    [
+      "without the SDK's words",
+      `new Container("x", { name: pulumi.output(1).apply(() => {
+        throw new pulumi.RunError("The token is missing; set it");
+      }) });`,
+      "the program failed: The token is missing; set it",
+    ],
+    [
+      "without the name of its class, which the SDK shows as Node does",
+      `new Container("x", { name: pulumi.output(1).apply(() => { throw new Refusal("the stack is wrong"); }) });`,
+      "the program failed: the stack is wrong",
+    ],
+    [
+      "without the name of its class",
+      `throw new Refusal("the stack is wrong");`,
+      "the program failed: the stack is wrong",
+    ],
+    [
+      "as it is: a sentence may begin like a class",
+      `throw new pulumi.RunError("Usage: a");`,
+      "the program failed: Usage: a",
+    ],
+    ["as it is, after its class", `throw new Refusal("Usage: a");`, "the program failed: Usage: a"],
+  ])("tells users a sentence, %s", async (_, program, message) => {
+    await writeFile(
+      path.join(folder, "main.ts"),
+      `import * as pulumi from "@pulumi/pulumi";
+      import { Container } from "@pulumi/openstack/objectstorage/container.js";
+      class Refusal extends Error { override name = "Refusal"; }
+      ${program}`,
+    );
+    expect((await failure(plan({ root: folder, stack: "test" }))).message.replace(/^main\.ts:4: /, "")).toBe(message);
+  });
+
   it("is refused with another version of the SDK", async () => {
     const sdk = path.join(folder, "node_modules", "@pulumi", "pulumi");
     await mkdir(sdk, { recursive: true });

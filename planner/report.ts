@@ -66,7 +66,15 @@ export function earlyEnd({ code, signal }: Exit, lines: string[]): PlanError {
 // The names of JavaScript's own errors tell something; "Error" and the names of a program's classes do not.
 const ownNames = new Set(["TypeError", "RangeError", "ReferenceError", "SyntaxError", "URIError"]);
 
-/** The text before the stack trace. A syntax error begins with its place and a line of code instead. */
+// Any word may be the name of a class where a stack trace follows; elsewhere a sentence may begin with it. Node writes
+// `<ref *1>` before an error that refers to itself, as the SDK's do.
+const classOfError = /^(?:Uncaught )?(\w*Error)(?: \[\w+\])?: /;
+const classOfTraced = /^(?:Uncaught )?(?:<ref \*\d+> )?(\w+)(?: \[\w+\])?: /;
+
+/**
+ * The text before the stack trace, without what the SDK puts before a program's sentence. A syntax error begins with its
+ * place and a line of code instead.
+ */
 function messageOf(text: string): string {
   const lines = text.trim().split("\n");
   const start = /^(file:|\/).*:\d+$/.test(lines[0] ?? "") ? lines.findIndex((line) => /^\w*Error\b/.test(line)) : 0;
@@ -76,7 +84,6 @@ function messageOf(text: string): string {
     .slice(0, end === -1 ? undefined : end)
     .join("\n")
     .trim()
-    .replace(/^(Uncaught )?(\w*Error)( \[\w+\])?: /, (_, _uncaught, name: string) =>
-      ownNames.has(name) ? `${name}: ` : "",
-    );
+    .replace(end === -1 ? classOfError : classOfTraced, (_, name: string) => (ownNames.has(name) ? `${name}: ` : ""))
+    .replaceAll(/\berror serializing property "[^"\n]*": /g, "");
 }
