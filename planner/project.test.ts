@@ -1,5 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { loadProject, stacksOf } from "./project.ts";
 
@@ -84,6 +85,40 @@ config:
       "made:twin": '{"secure":"not a secret","because":"it has company"}',
     });
     expect(secretKeys).toEqual(["made:whole", "made:deep"]);
+  });
+
+  it.each<[what: string, file: string, key: string]>([
+    ["a text", "made:secrets: { platform: { api-token: PLAIN } }", "made:secrets.platform.api-token"],
+    ["a number in a list", "secrets: [{ token: { secure: v1:a:b } }, { token: 7235 }]", "made:secrets[1].token"],
+    ["a key that needs quotes", "made:config:secrets: { 'a.b': PLAIN }", 'made:secrets["a.b"]'],
+    ["what is not closed alone", "made:secrets: { a: { secure: PLAIN, b: c } }", "made:secrets.a.secure"],
+    ["all of it", "made:secrets: PLAIN", "made:secrets"],
+    [
+      "a path that was not taken for one",
+      "'made:secrets.platform.api-token': PLAIN",
+      "made:secrets.platform.api-token",
+    ],
+  ])("refuses a secret in plain text: %s", async (_, line, key) => {
+    await write("Pulumi.dev.yaml", `config:\n  ${line}\n`);
+    const error = await loadProject(root, "dev").catch((caught: unknown) => caught);
+    expect(error).toMatchObject({
+      code: "config-secret",
+      message: `Pulumi.dev.yaml: ${key} is in plain text, for all who see the file; run \`pulumi config set --secret --path '${key}' --stack dev\` with a new value, since this one could be read`,
+    });
+    expect(inspect(error)).not.toMatch(/PLAIN|7235/);
+  });
+
+  it("refuses a secret in plain text in Pulumi.yaml, and knows other keys by their own names", async () => {
+    await write(
+      "Pulumi.dev.yaml",
+      "config: { aws:secrets: a, made:secretsOf: b, made:secrets: { c: { secure: v1:a:b }, d: {} } }",
+    );
+    expect((await loadProject(root, "dev")).secretKeys).toEqual(["made:secrets"]);
+    await write(
+      "Pulumi.yaml",
+      `name: made\nmain: main.ts\n${runtime}config: { secrets: { value: { a: PLAIN }, secret: true } }\n`,
+    );
+    await expect(loadProject(root, "dev")).rejects.toThrow(/^Pulumi\.yaml: made:secrets\.a is in plain text, /);
   });
 
   it("has the program where main says, a folder or a file", async () => {

@@ -47,7 +47,7 @@ export async function stacksOf(root: string): Promise<string[]> {
 
 /**
  * Reads `Pulumi.yaml` and `Pulumi.<stack>.yaml` in a folder. Secrets stay closed: each `{ secure: … }` becomes
- * the text `[secret]`, and its top-level key a secret key.
+ * the text `[secret]`, and its top-level key a secret key. Below `<project>:secrets` all must be closed.
  */
 export async function loadProject(folder: string, stack: string): Promise<Project> {
   // Node tells places in a program by real paths.
@@ -80,11 +80,16 @@ export async function loadProject(folder: string, stack: string): Promise<Projec
   for (const [key, declared] of Object.entries(file.config ?? {})) {
     const full = fullKey(file.name, key);
     const declaration = declarationOf(declared);
+    refuseOpenSecrets({ file: "Pulumi.yaml", project: file.name, stack }, full, declaration.value);
     if (declaration.value === null) required.push(full);
     else set(full, declaration.value, declaration.secret);
   }
   for (const [key, value] of Object.entries(settings?.config ?? {}))
-    if (value !== null) set(fullKey(file.name, key), value);
+    if (value !== null) {
+      const full = fullKey(file.name, key);
+      refuseOpenSecrets({ file: `Pulumi.${stack}.yaml`, project: file.name, stack }, full, value);
+      set(full, value);
+    }
 
   for (const key of required) if (!config.has(key)) throw missingConfig(key, stack, false);
   return {
@@ -121,10 +126,42 @@ function declarationOf(declared: Json): { value: Json; secret: boolean } {
   return { value: declared["value"] ?? declared["default"] ?? null, secret: declared["secret"] === true };
 }
 
+/** All below `<project>:secrets` is encrypted: a value that is not was committed for all to read. */
+function refuseOpenSecrets(where: { file: string; project: string; stack: string }, key: string, value: Json): void {
+  const { file, project, stack } = where;
+  if (key !== `${project}:secrets` && !key.startsWith(`${project}:secrets.`)) return;
+  const open = openPath(value, key);
+  if (open !== undefined)
+    throw new PlanError(
+      "config-secret",
+      `${file}: ${open} is in plain text, for all who see the file; run \`pulumi config set --secret --path '${open}' --stack ${stack}\` with a new value, since this one could be read`,
+    );
+}
+
+/** The path, as `--path` spells it, of the first value that is not `{ secure: … }`. */
+function openPath(value: Json, at: string): string | undefined {
+  if (value === null || isClosed(value)) return undefined;
+  const entries = Array.isArray(value)
+    ? value.map((item, index) => [`${at}[${index}]`, item] as const)
+    : isObject(value)
+      ? Object.entries(value).map(
+          ([key, item]) => [at + (/^[\w-]+$/.test(key) ? `.${key}` : `["${key}"]`), item] as const,
+        )
+      : undefined;
+  if (!entries) return at;
+  for (const [path, item] of entries) {
+    const open = openPath(item, path);
+    if (open !== undefined) return open;
+  }
+  return undefined;
+}
+
+const isClosed = (value: Json): boolean =>
+  isObject(value) && Object.keys(value).length === 1 && typeof value["secure"] === "string";
+
 function closeSecrets(value: Json): { value: Json; secret: boolean } {
+  if (isClosed(value)) return { value: secretMark, secret: true };
   if (isObject(value)) {
-    if (Object.keys(value).length === 1 && typeof value["secure"] === "string")
-      return { value: secretMark, secret: true };
     const entries = Object.entries(value).map(([key, item]) => [key, closeSecrets(item)] as const);
     return {
       value: Object.fromEntries(entries.map(([key, item]) => [key, item.value])),
