@@ -12,12 +12,12 @@ export const checkCommand = (root = projectRoot, policyPack = join(root, "polici
     .option("--json", "print one JSON object: the plan with its violations, or { plans } for several stacks")
     .addHelpText(
       "after",
-      "\nExit codes: 0 no mandatory rule is broken, 1 one is or the program failed, 2 no such stack.",
+      "\nExit codes: 0 no mandatory rule is broken, 1 one is or the program failed, 2 no such stack, 130 interrupted.",
     )
     .action(async (stacks: string[], { json = false }: { json?: boolean }) => {
       const plans = planStacks(root, stacks, { policyPack });
       const made = await showPlans(plans, { json, single: stacks.length === 1, show: writeReview });
-      if (made.some(({ violations }) => violations.some(isMandatory))) process.exitCode = 1;
+      if (made.some(({ violations }) => violations.some(isMandatory))) process.exitCode ??= 1;
     });
 
 const isMandatory = ({ level }: Violation): boolean => level === "mandatory";

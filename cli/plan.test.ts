@@ -3,7 +3,7 @@ import { text } from "node:stream/consumers";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import { projectRoot } from "./root.ts";
 
 const fixtures = join(projectRoot, "planner", "fixtures");
@@ -86,6 +86,21 @@ describe("cais plan", () => {
     });
   });
 
+  it("ends in silence when its reader does not want to read on", async () => {
+    // As main.ts does for all commands; anything else that went wrong would be told.
+    const script = `process.stdout.on("error", ({ code }) => process.stderr.write(code));
+      const { write } = await import(${JSON.stringify(pathToFileURL(join(import.meta.dirname, "planning.ts")).href)});
+      for (let left = 100; left > 0; left--) { write("x".repeat(10_000)); await new Promise(setImmediate); }
+      process.stderr.write(" done");`;
+    const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    child.stdout.destroy();
+    const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+    const [stderr, code] = await Promise.all([text(child.stderr), ended]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.stringMatching(/^(EPIPE)+ done$/) });
+  });
+
   it("is a wrong command for a stack that is not there", async () => {
     const { code, stdout, stderr } = await run([join(import.meta.dirname, "main.ts"), "plan", "prod-openstak"]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
@@ -112,16 +127,27 @@ describe("cais plan", () => {
     });
     afterAll(() => rm(folder, { recursive: true, force: true }));
 
-    it("ends the program, too", async () => {
+    afterEach(() => rm(join(folder, "pid")));
+
+    const error = { code: "aborted", message: "the plan of test was stopped", location: null };
+    it.each<["plan" | "check", string[], unknown]>([
+      ["plan", [], ""],
+      ["plan", ["--json"], { error }],
+      ["check", [], ""],
+    ])("ends the program, too: %s %s", async (command, args, stdout) => {
       const patience = { timeout: 20_000, interval: 20 };
       const started = vi.waitFor(async () => {
         const written = Number(await readFile(join(folder, "pid"), "utf8"));
         expect(written).toBeGreaterThan(0);
         return written;
       }, patience);
-      const result = await runOn(folder, "plan", ["test"], started);
-      expect(result).toEqual({ code: 1, stdout: "", stderr: "the plan of test was stopped" });
+      const result = await runOn(folder, command, ["test", ...args], started);
       const pid = await started;
+      expect({ ...result, stdout: result.stdout && JSON.parse(result.stdout) }).toEqual({
+        code: 130,
+        stdout,
+        stderr: "\nInterrupted: the plan of test was stopped, with all that it had started.\n",
+      });
       await vi.waitFor(() => expect(() => process.kill(pid, 0)).toThrow(/ESRCH/), patience);
     });
   });

@@ -10,7 +10,10 @@ export const planCommand = (root = projectRoot): Command =>
     .description("plan Pulumi stacks offline: what the program asks for, without credentials or network")
     .argument("[stack...]", "names of Pulumi.<stack>.yaml files; all of them when none is given")
     .option("--json", "print one JSON object: the plan, or { plans } unless exactly one stack is given")
-    .addHelpText("after", "\nExit codes: 0 planned, 1 the program failed, 2 no such stack. docs/plan.md tells more.")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 planned, 1 the program failed, 2 no such stack, 130 interrupted. docs/plan.md tells more.",
+    )
     .action(async (stacks: string[], { json = false }: { json?: boolean }) => {
       const plans = planStacks(root, stacks.length > 0 ? stacks : await allStacks(root));
       await showPlans(plans, { json, single: stacks.length === 1, show: writePlan });

@@ -1,4 +1,5 @@
 import { enableCompileCache } from "node:module";
+import { constants } from "node:os";
 import { styleText } from "node:util";
 import { compileCache } from "../planner/compile-cache.ts";
 import type { Plan, PlanOptions } from "../planner/index.ts";
@@ -15,7 +16,20 @@ export const writeJson = (value: unknown) => write(JSON.stringify(value, undefin
 
 export const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;
 
-/** Plans the given stacks of a project, one after the other. Ctrl-C ends the one in the making and all that it started. */
+/** A signal ended a plan: nothing went wrong. The exit code is the one of shells, 130 for Ctrl-C. */
+class Interruption extends Error {
+  readonly exitCode: number;
+
+  constructor(signal: "SIGINT" | "SIGTERM", cause: Error) {
+    super(cause.message, { cause });
+    this.exitCode = 128 + constants.signals[signal];
+  }
+}
+
+/**
+ * Plans the given stacks of a project, one after the other. Ctrl-C ends the one in the making and all that it started.
+ * @throws Failure when a stack cannot be planned, Interruption after a signal
+ */
 export async function* planStacks(
   root: string,
   stacks: string[],
@@ -25,12 +39,17 @@ export async function* planStacks(
   enableCompileCache(compileCache);
   const { plan, PlanError } = await import("../planner/index.ts");
   const controller = new AbortController();
-  const stop = () => controller.abort();
+  let received: "SIGINT" | "SIGTERM" = "SIGINT";
+  const stop = (signal: "SIGINT" | "SIGTERM") => {
+    received = signal;
+    controller.abort();
+  };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
   try {
     for (const stack of stacks) yield await plan({ root, stack, signal: controller.signal, ...options });
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
+    if (error.code === "aborted") throw new Interruption(received, error);
     throw new Failure(error.message, { exitCode: error.code === "stack-unknown" ? 2 : 1, cause: error });
   } finally {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stop);
@@ -39,7 +58,8 @@ export async function* planStacks(
 
 /**
  * Plans stacks and shows each as soon as it is there, or with `json` all as one object: the plan itself if `single`,
- * else `{ plans }`. A failure is an object, too, `{ error }`; its sentence still goes to the standard error.
+ * else `{ plans }`. A failure is an object, too, `{ error }`; its sentence still goes to the standard error. What was
+ * interrupted ends with a line and its exit code, and gives the plans that were made.
  */
 export async function showPlans(
   plans: AsyncIterable<Plan>,
@@ -52,14 +72,17 @@ export async function showPlans(
       if (!json) show(plan);
     }
   } catch (error) {
-    if (json && error instanceof Failure) writeJson({ error: describe(error) });
-    throw error;
+    if (json && (error instanceof Failure || error instanceof Interruption)) writeJson({ error: describe(error) });
+    if (!(error instanceof Interruption)) throw error;
+    process.stderr.write(`\nInterrupted: ${error.message}, with all that it had started.\n`);
+    process.exitCode = error.exitCode;
+    return made;
   }
   if (json) writeJson(single ? made[0] : { plans: made });
   return made;
 }
 
-function describe({ message, cause }: Failure) {
+function describe({ message, cause }: Error) {
   const code = cause instanceof Error && "code" in cause ? cause.code : null;
   const location = cause instanceof Error && "location" in cause ? (cause.location ?? null) : null;
   return { code, message, location };
