@@ -121,6 +121,16 @@ describe("Cluster", () => {
     ).rejects.toThrow("platform: a public address needs the network's `external`; name it or drop publicAddress.");
   });
 
+  it("warns that a machine without a way out can do nothing, and names the key", async () => {
+    const { warnings } = await record(
+      () => new Cluster("platform", { ...args(), network: new Network("platform", { tags, target: "openstack" }) }),
+    );
+    expect(warnings).toEqual([
+      "platform: the network leads nowhere, so the machine can neither install Docker nor fetch its workloads; name the provider's external network with: pulumi config set --path 'cais:platform.network.external.id' <id>, and external.name.",
+    ]);
+    expect((await record(() => new Cluster("platform", args()))).warnings).toEqual([]);
+  });
+
   it("does not exist on local, and says what takes its place", async () => {
     await expect(record(() => new Cluster("platform", { ...args(), target: "local" }))).rejects.toThrow(
       "platform: local has no cluster: the processor is a process on this machine.",

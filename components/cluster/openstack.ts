@@ -20,6 +20,12 @@ export const openstack: ClusterTarget = {
         `${name}: a public address needs the network's \`external\`; name it or drop publicAddress.`,
       );
 
+    if (place.external === undefined)
+      void pulumi.log.warn(
+        `${name}: the network leads nowhere, so the machine can neither install Docker nor fetch its workloads; name the provider's external network with: pulumi config set --path 'cais:platform.network.external.id' <id>, and external.name.`,
+        opts.parent,
+      );
+
     const workloads = new Container(`${name}-workloads`, { metadata, forceDestroy: true }, opts);
     const identity = new ApplicationCredential(
       `${name}-identity`,
