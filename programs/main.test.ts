@@ -95,7 +95,7 @@ describe("the program", () => {
   });
 
   it("says what a secret must look like", async () => {
-    await expect(withApi({ "cais:secrets": { platform: { "API token": "x" } } })).rejects.toThrow(
+    await expect(withApi({ "cais:secrets": { platform: { "API token": { secure: "v1:abc" } } } })).rejects.toThrow(
       "cais:secrets must hold texts at <stack>.<name>; ",
     );
   });
@@ -108,6 +108,12 @@ describe("the program", () => {
     ],
     ["no machine", { "cais:platform": {} }, "cais:platform.cluster is missing; say what the containers run on"],
     ["a key it does not know", { "cais:imag": "x" }, "cais:imag is not known; did you mean image?"],
+    ["a switch of no stack", { "cais:deletable": ["inmt"] }, 'cais:deletable[0] is "inmt"; '],
+    [
+      "a secret of no stack",
+      { "cais:secrets": { inmt: { key: { secure: "v1:abc" } } } },
+      "cais:secrets.inmt is not known",
+    ],
   ])("refuses %s in one sentence", async (_, change, message) => {
     await expect(planWith(change)).rejects.toThrow(message);
   });

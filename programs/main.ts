@@ -1,15 +1,19 @@
 import { fileURLToPath } from "node:url";
 import { readStacks } from "@cais/spec/read-stack.ts";
-import { platformName, SecretName, StackName } from "@cais/spec/names.ts";
+import { SecretName } from "@cais/spec/names.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { pipeline } from "./pipeline.ts";
 import { platform, type SecretReader } from "./platform.ts";
 import { readSettings } from "./settings.ts";
 
-const settings = readSettings(pulumi.runtime.allConfig());
+const stacks = readStacks(fileURLToPath(new URL("../stacks", import.meta.url)));
+const settings = readSettings(
+  pulumi.runtime.allConfig(),
+  stacks.map(({ stack }) => stack.name),
+);
 
-const Secrets = z.record(z.union([z.literal(platformName), StackName]), z.record(SecretName, z.string()));
+const Secrets = z.record(z.string(), z.record(SecretName, z.string()));
 const secrets = new pulumi.Config("cais").getSecretObject<unknown>("secrets") ?? pulumi.output({});
 const secret: SecretReader = (stack, name) =>
   secrets.apply((given) => {
@@ -26,10 +30,9 @@ const secret: SecretReader = (stack, name) =>
     return value;
   });
 
-const stacks = readStacks(fileURLToPath(new URL("../stacks", import.meta.url))).filter(({ stack }) =>
-  stack.environments.includes(settings.environment),
-);
-const pipelines = stacks.map((stack) => pipeline(stack, settings));
+const pipelines = stacks
+  .filter(({ stack }) => stack.environments.includes(settings.environment))
+  .map((stack) => pipeline(stack, settings));
 
 /** The config that the processor reads. */
 export const processor = platform(settings, pipelines, secret).config;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { readSettings } from "./settings.ts";
+import * as settings from "./settings.ts";
 
+const readSettings = (config: Record<string, string>) => settings.readSettings(config, ["inmet", "hydro"]);
 const good = { "cais:target": "local", "cais:environment": "dev", "cais:owner": "data-platform" };
 const cluster = { kind: "vm", machine: "m1.large", image: "id" };
 const platform = (value: unknown) => ({ ...good, "cais:platform": JSON.stringify(value) });
@@ -25,8 +26,10 @@ describe("readSettings", () => {
     expect(readSettings({ ...good, "cais:owner": "42" }).owner).toBe("42");
   });
 
-  it("looks at no secret", () => {
+  it("looks at no secret, but at whose it is", () => {
     expect(readSettings({ ...good, "cais:secrets": "[secret]" }).secrets).toEqual({});
+    const secrets = JSON.stringify({ platform: { "api-token": "s3cret" }, hydro: "s3cret" });
+    expect(readSettings({ ...good, "cais:secrets": secrets }).secrets).toEqual({ platform: {}, hydro: {} });
   });
 
   it.each([
@@ -59,6 +62,16 @@ describe("readSettings", () => {
       "a key like no other",
       platform({ wings: 2 }),
       "cais:platform.wings is not known: there is network, cluster, api, limits. Remove it with: pulumi config rm --path 'cais:platform.wings'",
+    ],
+    [
+      "a switch of a stack that is not there",
+      { ...good, "cais:deletable": '["platform", "inmt"]' },
+      `cais:deletable[1] is "inmt"; Invalid option: expected one of "platform"|"inmet"|"hydro"; did you mean inmet? Set it with: pulumi config set --path 'cais:deletable[1]' <value>`,
+    ],
+    [
+      "a secret of a stack that is not there",
+      { ...good, "cais:secrets": '{"platfrom":{"api-token":"s3cret"}}' },
+      "cais:secrets.platfrom is not known; did you mean platform? Remove it with: pulumi config rm --path 'cais:secrets.platfrom'",
     ],
     [
       "a wrong type inside",

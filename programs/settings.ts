@@ -1,5 +1,5 @@
 import { knownKeys } from "@cais/spec/known-keys.ts";
-import { environments, platformName, StackName, TagValue } from "@cais/spec/names.ts";
+import { environments, platformName, TagValue } from "@cais/spec/names.ts";
 import { suggest } from "@cais/spec/suggest.ts";
 import { z } from "zod";
 
@@ -32,43 +32,52 @@ const Limits = z.strictObject({
 });
 
 /** What an environment is given under `cais:`. The docs of its target say what each key does. */
-const Settings = z.strictObject({
-  target: z.string().optional().describe("Read by components/target.ts."),
-  allowDataDeletion: z.boolean().optional().describe("Read by components/target.ts."),
-  environment: z.enum(environments),
-  owner: TagValue,
-  costCentre: TagValue.optional(),
-  image: z.string().min(1).optional(),
-  deletable: z.array(z.union([z.literal(platformName), StackName])).default([]),
-  secrets: z.unknown().optional(),
-  platform: z
-    .strictObject({
-      network: Network.optional(),
-      cluster: Cluster.optional(),
-      api: Api.optional(),
-      limits: Limits.optional(),
-    })
-    .prefault({}),
-});
-export type Settings = z.output<typeof Settings>;
+function settingsOf(stacks: string[]) {
+  const parts: [string, ...string[]] = [platformName, ...stacks];
+  return z.strictObject({
+    target: z.string().optional().describe("Read by components/target.ts."),
+    allowDataDeletion: z.boolean().optional().describe("Read by components/target.ts."),
+    environment: z.enum(environments),
+    owner: TagValue,
+    costCentre: TagValue.optional(),
+    image: z.string().min(1).optional(),
+    deletable: z.array(z.enum(parts)).default([]),
+    secrets: z
+      .strictObject(Object.fromEntries(parts.map((part) => [part, z.unknown()])))
+      .partial()
+      .optional(),
+    platform: z
+      .strictObject({
+        network: Network.optional(),
+        cluster: Cluster.optional(),
+        api: Api.optional(),
+        limits: Limits.optional(),
+      })
+      .prefault({}),
+  });
+}
+type Schema = ReturnType<typeof settingsOf>;
+export type Settings = z.output<Schema>;
 
 /** Keys whose value is a text: what looks like a number or JSON stays as it is written. */
 const texts = new Set(["target", "environment", "owner", "costCentre", "image"]);
 
 /**
  * Reads a stack's config (full keys, texts) and leaves the other namespaces alone. Throws one error that names every
- * wrong key, what is there, what is expected and the command that sets it.
+ * wrong key, what is there, what is expected and the command that sets it. `stacks` are all there are, in any environment:
+ * a protection or a secret of one that is not there is a slip of the pen.
  */
-export function readSettings(config: Record<string, string>): Settings {
+export function readSettings(config: Record<string, string>, stacks: string[]): Settings {
   const given: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(config)) {
     const [namespace, name] = [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)];
-    // Secrets are checked where one is used: what is here may be a placeholder.
-    if (namespace === "cais") given[name] = texts.has(name) ? value : name === "secrets" ? {} : parsed(value);
+    if (namespace === "cais")
+      given[name] = texts.has(name) ? value : name === "secrets" ? withoutValues(parsed(value)) : parsed(value);
   }
-  const result = Settings.safeParse(given);
+  const schema = settingsOf(stacks);
+  const result = schema.safeParse(given);
   if (result.success) return result.data;
-  const problems = result.error.issues.flatMap((issue) => problemsOf(issue, given));
+  const problems = result.error.issues.flatMap((issue) => problemsOf(issue, given, schema));
   throw new Error(`The stack's config is not right:\n${problems.map((problem) => `  ${problem}`).join("\n")}`, {
     cause: result.error,
   });
@@ -84,18 +93,24 @@ function parsed(value: string): unknown {
   }
 }
 
-function problemsOf(issue: z.core.$ZodIssue, given: unknown): string[] {
+/** Whose secrets are set. Each is checked where it is used: here they may be placeholders, and no message may tell one. */
+const withoutValues = (secrets: unknown) =>
+  Object.fromEntries(Object.keys(z.looseObject({}).catch({}).parse(secrets)).map((part) => [part, {}]));
+
+function problemsOf(issue: z.core.$ZodIssue, given: unknown, schema: Schema): string[] {
   if (issue.code === "unrecognized_keys")
     return issue.keys.map((key) => {
       const path = [...issue.path, key];
-      const known = knownKeys(Settings, issue.path);
+      const known = knownKeys(schema, issue.path);
       const meant = suggest(key, known);
       return `${nameOf(path)} is not known${meant ? `; did you mean ${meant}?` : `: there is ${known.join(", ")}.`} Remove it with: ${command("rm", path)}`;
     });
   const found = valueAt(given, issue.path);
   const expected = issue.message.replace(/^Invalid input: /, "").replace(/, received \w+$/, "");
+  const meant =
+    issue.code === "invalid_value" && typeof found === "string" ? suggest(found, issue.values.map(String)) : undefined;
   return [
-    `${nameOf(issue.path)} is ${found === undefined ? "missing" : JSON.stringify(found)}; ${expected}. Set it with: ${command("set", issue.path)} <value>`,
+    `${nameOf(issue.path)} is ${found === undefined ? "missing" : JSON.stringify(found)}; ${expected}${meant ? `; did you mean ${meant}?` : "."} Set it with: ${command("set", issue.path)} <value>`,
   ];
 }
 
