@@ -1,3 +1,4 @@
+import * as pulumi from "@pulumi/pulumi";
 import { TagValue, type Environment } from "@cais/spec/names.ts";
 
 /** Who and what a resource belongs to: on every resource that can hold it. */
@@ -17,7 +18,7 @@ export function tagMap({ owner, stack, environment, costCentre }: Tags): Record<
   for (const [key, value] of Object.entries(map)) {
     const { error } = TagValue.safeParse(value);
     if (error)
-      throw new Error(
+      throw new pulumi.RunError(
         `The tag ${key} of ${stack} is ${JSON.stringify(value)}; it must be ${error.issues.map(({ message }) => message).join("; ")}.`,
         { cause: error },
       );

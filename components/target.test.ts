@@ -36,7 +36,9 @@ describe("tags", () => {
     "refuse %j, which does not fit everywhere",
     (owner) => {
       expect(() => tagMap({ ...tags, owner })).toThrow(
-        `The tag owner of inmet is ${JSON.stringify(owner)}; it must be 1 to 48 characters, with no comma, no line break`,
+        new pulumi.RunError(
+          `The tag owner of inmet is ${JSON.stringify(owner)}; it must be 1 to 48 characters, with no comma, no line break and no space at either end, since it becomes a tag.`,
+        ),
       );
     },
   );

@@ -1,13 +1,13 @@
 import { fileURLToPath } from "node:url";
-import { readStacks } from "@cais/spec/read-stack.ts";
 import { SecretName } from "@cais/spec/names.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { pipeline } from "./pipeline.ts";
 import { platform, type SecretReader } from "./platform.ts";
 import { readSettings } from "./settings.ts";
+import { stacksOf } from "./stacks.ts";
 
-const stacks = readStacks(fileURLToPath(new URL("../stacks", import.meta.url)));
+const stacks = stacksOf(fileURLToPath(new URL("../stacks", import.meta.url)));
 const settings = readSettings(
   pulumi.runtime.allConfig(),
   stacks.map(({ stack }) => stack.name),

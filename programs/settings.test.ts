@@ -1,3 +1,4 @@
+import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import * as settings from "./settings.ts";
 
@@ -90,6 +91,10 @@ describe("readSettings", () => {
     ],
   ])("tells %s, what is there and how to set it", (_, config, problem) => {
     expect(() => readSettings(config)).toThrow(first + problem);
+  });
+
+  it("throws what Pulumi prints without the program's frames", () => {
+    expect(() => readSettings({})).toThrow(pulumi.RunError);
   });
 
   it("tells all that is wrong at once", () => {

@@ -1,6 +1,7 @@
 import { knownKeys } from "@cais/spec/known-keys.ts";
 import { environments, platformName, TagValue } from "@cais/spec/names.ts";
 import { suggest } from "@cais/spec/suggest.ts";
+import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 
 const Cidr = z.union([z.cidrv4(), z.cidrv6()], "must be a range such as 10.0.0.0/8");
@@ -63,7 +64,7 @@ export type Settings = z.output<Schema>;
 const texts = new Set(["target", "environment", "owner", "costCentre", "image"]);
 
 /**
- * Reads a stack's config (full keys, texts) and leaves the other namespaces alone. Throws one error that names every
+ * Reads a stack's config (full keys, texts) and leaves the other namespaces alone. Throws one `RunError` that names every
  * wrong key, what is there, what is expected and the command that sets it. `stacks` are all there are, in any environment:
  * a protection or a secret of one that is not there is a slip of the pen.
  */
@@ -78,9 +79,12 @@ export function readSettings(config: Record<string, string>, stacks: string[]): 
   const result = schema.safeParse(given);
   if (result.success) return result.data;
   const problems = result.error.issues.flatMap((issue) => problemsOf(issue, given, schema));
-  throw new Error(`The stack's config is not right:\n${problems.map((problem) => `  ${problem}`).join("\n")}`, {
-    cause: result.error,
-  });
+  throw new pulumi.RunError(
+    `The stack's config is not right:\n${problems.map((problem) => `  ${problem}`).join("\n")}`,
+    {
+      cause: result.error,
+    },
+  );
 }
 
 function parsed(value: string): unknown {
