@@ -71,8 +71,10 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, { stacks, l
           `There is no stack "${request.params.stack}"; there is ${[...stacks.keys()].join(", ")}.`,
         );
       try {
-        const { name, body } = await fileOf(request, request.query.name, stack);
-        const { upload, created } = await take(stack, name, body, request.query.again === "true");
+        const { name, body, atEnd } = await fileOf(request, request.query.name, stack);
+        const { maxBytes } = stack.config.stack.source.upload;
+        const pieces = limited(body, maxBytes, atEnd);
+        const { upload, created } = await take(stack, name, pieces, request.query.again === "true");
         return await reply.code(created ? 202 : 200).send(upload);
       } catch (error) {
         // Whoever still sends must be read to the end to hear the answer; nothing of it is kept.
@@ -82,7 +84,7 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, { stacks, l
     },
   );
 
-  async function take(open: OpenStack, name: string, body: Readable, again: boolean) {
+  async function take(open: OpenStack, name: string, body: AsyncIterable<Uint8Array>, again: boolean) {
     const { input, config } = open;
     const stack = config.stack.name;
     const now = new Date();
@@ -92,7 +94,7 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, { stacks, l
     ledger.loose.note(loose);
     let stored;
     try {
-      stored = await input.put(key, limited(body, config.stack.source.upload.maxBytes), { ifAbsent: true });
+      stored = await input.put(key, body, { ifAbsent: true });
     } catch (error) {
       // Even a write that failed at its end may have left an object. If this fails too, the next start sweeps it.
       await input.delete(key);
@@ -112,13 +114,23 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, { stacks, l
   }
 };
 
+/** A file as it is sent. */
+interface SentFile {
+  name: string | undefined;
+  body: Readable | undefined;
+  /** Reads what follows the file; throws if the request must be refused for it. */
+  atEnd: () => Promise<void>;
+}
+
 /** The file in a request, checked as far as it can be before it is read. */
 async function fileOf(request: FastifyRequest, queryName: string | undefined, { config }: OpenStack) {
   const { formats, maxBytes } = config.stack.source.upload;
   const form = request.isMultipart();
   const announced = Number(request.headers["content-length"] ?? 0);
   if (announced > maxBytes + (form ? FRAME_BYTES : 0)) throw tooLarge(maxBytes);
-  const { name, body } = form ? await partOf(request) : { name: queryName, body: request.body as Readable | undefined };
+  const { name, body, atEnd }: SentFile = form
+    ? await partOf(request)
+    : { name: queryName, body: request.body as Readable | undefined, atEnd: async () => undefined };
   const parsed = FileName.safeParse(name);
   if (!parsed.success)
     throw new ApiProblem(
@@ -133,24 +145,38 @@ async function fileOf(request: FastifyRequest, queryName: string | undefined, { 
       `The stack takes ${formats.join(", ")}, but the file is called ${parsed.data}.`,
     );
   if (body === undefined) throw new ApiProblem("bad-request", "The request has no body; send the file in it.");
-  return { name: parsed.data, body };
+  return { name: parsed.data, body, atEnd };
 }
 
-async function partOf(request: FastifyRequest) {
-  try {
-    for await (const part of request.parts())
-      if (part.type === "file") {
-        if (part.fieldname === "file") return { name: part.filename, body: part.file as Readable };
-        part.file.resume();
+async function partOf(request: FastifyRequest): Promise<SentFile> {
+  const parts = request.parts();
+  const nextFile = async () => {
+    try {
+      // No `for await`: it would end the parts with the first file.
+      for (;;) {
+        const { done, value } = await parts.next();
+        if (done === true || value.type === "file") return value;
       }
-  } catch (error) {
-    throw new ApiProblem("bad-request", `The form cannot be read: ${messageOf(error)}.`, { cause: error });
-  }
-  throw new ApiProblem("bad-request", "The form has no file; send it in a part named file.");
+    } catch (error) {
+      const { code } = z.object({ code: z.string() }).safeParse(error).data ?? {};
+      throw new ApiProblem(
+        "bad-request",
+        code === "FST_FILES_LIMIT"
+          ? "The form has more than one file; send one file a request."
+          : `The form cannot be read: ${messageOf(error)}.`,
+        { cause: error },
+      );
+    }
+  };
+  const part = await nextFile();
+  if (part?.fieldname !== "file")
+    throw new ApiProblem("bad-request", "The form has no file; send it in a part named file.");
+  // The parser stops at a second file by an error, so what is left to wait for is the end.
+  return { name: part.filename, body: part.file, atEnd: async () => void (await nextFile()) };
 }
 
-/** Passes a body on up to `maxBytes`. */
-async function* limited(body: Readable, maxBytes: number): AsyncIterable<Uint8Array> {
+/** Passes a body on up to `maxBytes`, and ends when what follows it is read: a store keeps only a body that ended well. */
+async function* limited(body: Readable, maxBytes: number, atEnd: () => Promise<void>): AsyncIterable<Uint8Array> {
   let bytes = 0;
   // A destroyed request could not be answered any more, so the rest is left to be read and dropped.
   const pieces = body.iterator({ destroyOnReturn: false });
@@ -159,7 +185,7 @@ async function* limited(body: Readable, maxBytes: number): AsyncIterable<Uint8Ar
       const { done, value } = await pieces.next().catch((error: unknown) => {
         throw new ApiProblem("bad-request", `The file did not arrive whole: ${messageOf(error)}.`, { cause: error });
       });
-      if (done === true) return;
+      if (done === true) return await atEnd();
       const chunk: Uint8Array = value;
       bytes += chunk.length;
       if (bytes > maxBytes) throw tooLarge(maxBytes);
