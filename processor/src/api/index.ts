@@ -12,7 +12,7 @@ import type { OpenStack } from "../runs/stack.ts";
 import type { TableReader } from "../tables/index.ts";
 import { askForToken, refuseForeignPages } from "./guard.ts";
 import { health } from "./health.ts";
-import { answerWithProblems, problemOf, sendProblem } from "./problems.ts";
+import { answerWithProblems, problemOf, sendProblem, withSharedProblems } from "./problems.ts";
 import { runs } from "./runs.ts";
 import { tables } from "./tables.ts";
 import { uploadBody, uploads } from "./uploads.ts";
@@ -88,7 +88,8 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
       components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
     },
     transform(route) {
-      const described = jsonSchemaTransform(route);
+      const schema = withSharedProblems(route.schema, route.url, token !== undefined);
+      const described = jsonSchemaTransform({ ...route, schema });
       return route.url.endsWith("/files")
         ? { ...described, schema: { ...described.schema, body: uploadBody } }
         : described;

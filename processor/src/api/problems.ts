@@ -1,5 +1,5 @@
 import { STATUS_CODES } from "node:http";
-import type { FastifyError, FastifyInstance, FastifyReply } from "fastify";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifySchema } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { Problem } from "@cais/spec/api.ts";
 
@@ -40,6 +40,21 @@ export const problemResponse = (description: string) => ({
   description,
   content: { "application/problem+json": { schema: Problem } },
 });
+
+/**
+ * Adds to a route's description what it answers by the rules for all: who may ask, parameters that are not right, a
+ * failure. What the route itself describes stays.
+ */
+export function withSharedProblems(schema: FastifySchema, url: string, token: boolean): FastifySchema {
+  const takesInput = schema.params !== undefined || schema.querystring !== undefined;
+  const shared = {
+    ...(takesInput && { 400: problemResponse("A parameter is not right.") }),
+    ...(token && url.startsWith("/v1/") && { 401: problemResponse("The token is missing or wrong.") }),
+    ...(!token && { 403: problemResponse("The request is for another host name, or from another site's page.") }),
+    500: problemResponse("The processor failed; its log says why."),
+  };
+  return { ...schema, response: Object.assign(shared, schema.response) };
+}
 
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
   // As bytes, because Fastify adds a charset to a text, and this media type has none.

@@ -34,7 +34,7 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledg
           limit: z.coerce.number().int().min(1).max(500).default(50),
           before: z.string().max(64).optional().describe("`next` of the page before."),
         }),
-        response: { 200: Runs, 400: problemResponse("A parameter is not right."), 404: noSuchRun },
+        response: { 200: Runs, 404: noSuchRun },
       },
     },
     async ({ query: { stack, state, limit, before } }) => {

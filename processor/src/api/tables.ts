@@ -61,7 +61,7 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
           limit: z.coerce.number().int().min(1).max(10_000).default(100),
           offset: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
         }),
-        response: { 200: TableRows, 400: problemResponse("A parameter is not right."), 404: noSuchTable },
+        response: { 200: TableRows, 404: noSuchTable },
       },
     },
     async ({ params: { stack, table: name }, query: { limit, offset } }) => {

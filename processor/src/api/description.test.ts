@@ -1,0 +1,121 @@
+import { rm } from "node:fs/promises";
+import { request } from "node:http";
+import { text } from "node:stream/consumers";
+import { Upload } from "@cais/spec/api.ts";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { z } from "zod";
+import { startProcessor } from "../main.ts";
+import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+
+const token = "0123456789abcdef0123456789abcdef";
+let folder: string;
+let processor: Awaited<ReturnType<typeof startProcessor>> | undefined;
+beforeAll(async () => {
+  folder = await testFolder("description");
+});
+afterEach(async () => {
+  await processor?.stop();
+  processor = undefined;
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function start(options: { token?: string } = {}): Promise<string> {
+  processor = await startProcessor(configOf(salesStack()), { dataFolder: folder, ...options });
+  return processor.url;
+}
+
+interface Asked {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+async function statusOf(url: string, { method = "GET", headers = {}, body = "" }: Asked = {}): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const sent = request(url, { method, headers }, (response) => {
+    text(response).then(() => resolve(String(response.statusCode)), reject);
+  });
+  sent.on("error", reject).end(body);
+  return promise;
+}
+
+const Description = z.object({
+  paths: z.record(z.string(), z.record(z.string(), z.object({ responses: z.record(z.string(), z.unknown()) }))),
+});
+/** The statuses of every route, such as `get /v1/runs`, as the document describes them. */
+async function described(url: string): Promise<Map<string, string[]>> {
+  const { paths } = Description.parse(await (await fetch(`${url}/openapi.json`)).json());
+  return new Map(
+    Object.entries(paths).flatMap(([path, operations]) =>
+      Object.entries(operations).map(([method, { responses }]) => [`${method} ${path}`, Object.keys(responses)]),
+    ),
+  );
+}
+
+/** What no request can bring about in a processor that is well. */
+const failures = new Set(["500", "503", "507"]);
+
+it("describes for each route exactly what the route answers", async () => {
+  const url = await start();
+  const { id } = Upload.parse(await (await send(url, "sales", "day,amount,note\n2024-01-01,1,x\n")).json());
+  await ended(url, id);
+  const long = "x".repeat(65);
+  const csv = { method: "POST", body: "day,amount,note\n2024-01-02,1,x\n" };
+  const files = "/v1/stacks/sales/files?name=a.csv";
+  const asked: Record<string, [string, Asked?][]> = {
+    "get /healthz": [["/healthz"]],
+    "get /readyz": [["/readyz"]],
+    "get /metrics": [["/metrics"]],
+    "get /v1/stacks": [["/v1/stacks"]],
+    "get /v1/tables": [["/v1/tables"]],
+    "get /v1/runs": [["/v1/runs"], [`/v1/runs?before=${long}`], ["/v1/runs?before=x"]],
+    "get /v1/runs/{id}": [[`/v1/runs/${id}`], [`/v1/runs/${long}`], ["/v1/runs/x"]],
+    "get /v1/runs/{id}/rejected": [[`/v1/runs/${id}/rejected`], [`/v1/runs/${long}/rejected`], ["/v1/runs/x/rejected"]],
+    "get /v1/tables/{stack}/{table}": [
+      ["/v1/tables/sales/sold"],
+      [`/v1/tables/sales/${long}`],
+      ["/v1/tables/sales/nothing"],
+    ],
+    "get /v1/tables/{stack}/{table}.csv": [
+      ["/v1/tables/sales/sold.csv"],
+      [`/v1/tables/sales/${long}.csv`],
+      ["/v1/tables/sales/nothing.csv"],
+    ],
+    "post /v1/stacks/{stack}/files": [
+      [files, csv],
+      [files, csv],
+      [`/v1/stacks/${long}/files?name=a.csv`, csv],
+      ["/v1/stacks/nothing/files?name=a.csv", csv],
+      [files, { method: "POST", body: "x".repeat(1_000_001) }],
+      ["/v1/stacks/sales/files?name=a.xlsx", csv],
+    ],
+  };
+  const document = await described(url);
+  expect([...document.keys()].toSorted()).toEqual(Object.keys(asked).toSorted());
+  for (const [route, requests] of Object.entries(asked)) {
+    const seen = new Set<string>();
+    for (const [path, options] of requests) seen.add(await statusOf(`${url}${path}`, options));
+    const [path = "", options] = requests[0] ?? [];
+    seen.add(await statusOf(`${url}${path}`, { ...options, headers: { host: "evil.example" } }));
+    const statuses = document.get(route) ?? [];
+    expect({ route, statuses: statuses.filter((status) => !failures.has(status)) }).toEqual({
+      route,
+      statuses: [...seen].toSorted(),
+    });
+    expect({ route, statuses }).toEqual({ route, statuses: expect.arrayContaining(["500"]) });
+  }
+});
+
+it("describes who is asked for the token", async () => {
+  const url = await start({ token });
+  for (const [route, statuses] of await described(url)) {
+    const [method = "", path = ""] = route.split(" ");
+    const filled = path.replace(/\{\w+\}/g, "sales");
+    const refused = (await statusOf(`${url}${filled}`, { method: method.toUpperCase() })) === "401";
+    expect({ route, refused: statuses.includes("401"), foreign: statuses.includes("403") }).toEqual({
+      route,
+      refused,
+      foreign: false,
+    });
+    expect(refused).toBe(path.startsWith("/v1/"));
+  }
+});
