@@ -36,14 +36,17 @@ export interface Ledger {
   readonly loose: LooseObjects;
   /**
    * Queues a run for an object, once per (store, key, version). Unless `again`, an object whose content the stack has
-   * queued, running or done already gives that run instead; `created` says which.
+   * queued, running, done or in its tables already gives that run instead; `created` says which. Such a run that failed
+   * after its commit is queued again, for its sinks alone.
    */
   claim(claim: Claim, options?: { again?: boolean }): { run: Run; created: boolean };
+  /** Has `listener` called whenever a claim has queued a run, be it a new one or one that is delivered again. */
+  onQueued(listener: () => void): void;
   /** Takes the oldest queued run of a stack that none of `busyStacks` is, counts the attempt, and makes it running. */
   next(busyStacks: string[]): Run | undefined;
   /**
    * Puts the running runs back into the queue, but ends one that has had `maxAttempts` as failed: it is likely what killed
-   * the processor.
+   * the processor. Attempts count anew when a run is sent again to be delivered.
    */
   requeue(maxAttempts: number): void;
   /** Whether the run's tables are committed: then an attempt goes on with the sinks. */
@@ -54,6 +57,7 @@ export interface Ledger {
   countRows(id: string, rows: RowCounts, rejectedKey: string | null): void;
   rejectedKey(id: string): string | null;
   addOutput(id: string, output: RunOutput): void;
+  /** Ends a run. The error of one whose tables are committed already is told as that of its delivery. */
   finish(id: string, ending: Ending): Run;
   run(id: string): Run | undefined;
   /** Newest first; `before` is a run's id. */
@@ -87,6 +91,7 @@ export function openLedger(file: string, now = () => new Date()): Ledger {
   const time = () => now().toISOString();
   const readRun = runReader(database);
   const loose = looseObjects(database);
+  let queued = () => {};
 
   const byId = (id: string): Run => {
     const row = database.prepare("SELECT * FROM runs WHERE id = ?").get(id);
@@ -105,20 +110,29 @@ export function openLedger(file: string, now = () => new Date()): Ledger {
     loose,
 
     claim(claim, { again = false } = {}) {
-      return transaction(database, () => {
+      const claimed = transaction(database, () => {
         const { stack, store, key, version, name, bytes, sha256 } = claim;
-        const known =
+        const object = database
+          .prepare("SELECT id FROM runs WHERE store = ? AND key = ? AND version = ?")
+          .get(store, key, version);
+        if (object !== undefined) return { run: byId(String(object["id"])), created: false };
+        // What is committed is in the tables, whatever became of the run after that.
+        const content = database
+          .prepare(
+            `SELECT id FROM runs WHERE stack = ? AND sha256 = ?
+               AND (state IN ('queued', 'running', 'done') OR committed_at IS NOT NULL) ORDER BY number LIMIT 1`,
+          )
+          .get(stack, sha256);
+        if (content !== undefined && !again) {
+          const known = String(content["id"]);
           database
-            .prepare("SELECT id FROM runs WHERE store = ? AND key = ? AND version = ?")
-            .get(store, key, version) ??
-          (again
-            ? undefined
-            : database
-                .prepare(
-                  "SELECT id FROM runs WHERE stack = ? AND sha256 = ? AND state IN ('queued', 'running', 'done') ORDER BY number LIMIT 1",
-                )
-                .get(stack, sha256));
-        if (known !== undefined) return { run: byId(String(known["id"])), created: false };
+            .prepare(
+              `UPDATE runs SET state = 'queued', attempts = 0, error = NULL, started_at = NULL, finished_at = NULL
+               WHERE id = ? AND state = 'failed'`,
+            )
+            .run(known);
+          return { run: byId(known), created: false };
+        }
         const id = newRunId(now());
         database
           .prepare(
@@ -129,6 +143,11 @@ export function openLedger(file: string, now = () => new Date()): Ledger {
         loose.forget({ stack, role: "input", key });
         return { run: byId(id), created: true };
       });
+      if (claimed.run.state === "queued") queued();
+      return claimed;
+    },
+    onQueued(listener) {
+      queued = listener;
     },
 
     next(busyStacks) {
@@ -156,15 +175,13 @@ export function openLedger(file: string, now = () => new Date()): Ledger {
     },
     requeue(maxAttempts) {
       transaction(database, () => {
+        const times = `It was cut off ${maxAttempts} times; see the processor's log`;
         database
           .prepare(
-            "UPDATE runs SET state = 'failed', error = ?, finished_at = ? WHERE state = 'running' AND attempts >= ?",
+            `UPDATE runs SET state = 'failed', error = iif(committed_at IS NULL, ?, ?), finished_at = ?
+             WHERE state = 'running' AND attempts >= ?`,
           )
-          .run(
-            `It was cut off ${maxAttempts} times; see the processor's log, then send the file again.`,
-            time(),
-            maxAttempts,
-          );
+          .run(`${times}, then send the file again.`, undelivered(`${times}.`), time(), maxAttempts);
         database.prepare("UPDATE runs SET state = 'queued' WHERE state = 'running'").run();
       });
     },
@@ -203,8 +220,8 @@ export function openLedger(file: string, now = () => new Date()): Ledger {
     finish(id, { state, error }) {
       return transaction(database, () => {
         database
-          .prepare("UPDATE runs SET state = ?, error = ?, finished_at = ? WHERE id = ?")
-          .run(state, error ?? null, time(), id);
+          .prepare("UPDATE runs SET state = ?, error = iif(committed_at IS NULL, ?, ?), finished_at = ? WHERE id = ?")
+          .run(state, error ?? null, error === undefined ? null : undelivered(error), time(), id);
         return byId(id);
       });
     },
@@ -237,6 +254,10 @@ export function openLedger(file: string, now = () => new Date()): Ledger {
     },
   };
 }
+
+/** What is said of a run that failed after its commit. */
+const undelivered = (error: string) =>
+  `The tables are committed, but their delivery failed: ${error} Send the file again to deliver again (nothing is loaded twice).`;
 
 /** Makes a row of `runs`, with its steps and outputs, what the API answers. */
 function runReader(database: DatabaseSync): (row: object) => Run {

@@ -94,6 +94,47 @@ describe("a claim", () => {
   });
 });
 
+describe("a run that failed after its commit", () => {
+  it("is delivered again when its content is sent again, and loaded anew only if asked", () => {
+    const first = queue("a", { sha256: "same" });
+    ledger.next([]);
+    for (const step of ["contract", "commit"]) ledger.startStep(first, step);
+    ledger.tables.commit({ id: first, stack: "inmet" }, [change("x", "x/1", "append")]);
+    ledger.startStep(first, "sinks/csv/x");
+    const failed = ledger.finish(first, { state: "failed", error: "No room." });
+    expect(failed.error).toBe(
+      "The tables are committed, but their delivery failed: No room. Send the file again to deliver again (nothing is loaded twice).",
+    );
+    let queued = 0;
+    ledger.onQueued(() => (queued += 1));
+    expect(ledger.claim(claim("b", { sha256: "same" }))).toMatchObject({
+      created: false,
+      run: { id: first, state: "queued", attempts: 0, error: null, finishedAt: null },
+    });
+    expect(queued).toBe(1);
+    expect(ledger.next([])).toMatchObject({
+      id: first,
+      attempts: 1,
+      steps: [{ name: "contract" }, { name: "commit" }],
+    });
+    expect(ledger.claim(claim("b", { sha256: "same" }), { again: true }).created).toBe(true);
+    expect(ledger.runs({ limit: 9 })).toHaveLength(2);
+  });
+
+  it("stays so when it was cut off too often", () => {
+    const first = queue("a", { sha256: "same" });
+    ledger.next([]);
+    ledger.tables.commit({ id: first, stack: "inmet" }, [change("x", "x/1", "append")]);
+    ledger.requeue(1);
+    expect(ledger.run(first)).toMatchObject({
+      state: "failed",
+      error:
+        "The tables are committed, but their delivery failed: It was cut off 1 times; see the processor's log. Send the file again to deliver again (nothing is loaded twice).",
+    });
+    expect(ledger.claim(claim("b", { sha256: "same" }))).toMatchObject({ created: false, run: { id: first } });
+  });
+});
+
 describe("the queue", () => {
   it("gives the oldest run of a stack that is not busy", () => {
     const [a, b, c] = [queue("a"), queue("b"), queue("c", { stack: "other" })];

@@ -49,14 +49,13 @@ export async function attempt(work: Attempt): Promise<Ending> {
     return { state: "done" };
   } catch (error) {
     if (error instanceof Ended) return error.ending;
-    if (error instanceof EngineFailed) return endingOf(error, work.ledger.isCommitted(work.run.id));
+    if (error instanceof EngineFailed) return endingOf(error);
     throw error;
   }
 }
 
-function endingOf({ fault, message }: EngineFailed, committed: boolean): Ending {
-  if (fault === "unreadable") return { state: "quarantined", error: message };
-  return { state: "failed", error: committed ? `The tables are committed, but a sink failed: ${message}` : message };
+function endingOf({ fault, message }: EngineFailed): Ending {
+  return { state: fault === "unreadable" ? "quarantined" : "failed", error: message };
 }
 
 async function checkFile({ run, stack, ledger, engine, folder, step }: Attempt): Promise<void> {

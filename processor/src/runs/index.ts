@@ -61,7 +61,8 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
       ending = await work(run, entry, runFolder, child);
     } catch (error) {
       child.error({ err: error }, "run broke off");
-      ending = { state: "failed", error: "The processor failed, not the file; see its log, then send the file again." };
+      const again = ledger.isCommitted(run.id) ? "" : ", then send the file again";
+      ending = { state: "failed", error: `The processor failed, not the file; see its log${again}.` };
     }
     // A run that was ended by the stop goes on at the next start.
     if (!stopping) {
@@ -116,6 +117,7 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
     }
   }
 
+  ledger.onQueued(wake);
   return {
     wake,
     async stop() {

@@ -1,4 +1,4 @@
-import { appendFile, readdir, readFile, rm } from "node:fs/promises";
+import { appendFile, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TableRows, Upload } from "@cais/spec/api.ts";
 import type { ProcessorConfig } from "@cais/spec/bindings.ts";
@@ -47,6 +47,26 @@ it("appends to one table and replaces another, and deletes the files that were r
   await expect.poll(() => files("sales/lake/by_day")).toBe(1);
   expect((await readFile(join(folder, "sales/output/out/sold.csv"), "utf8")).split("\r\n")).toHaveLength(5);
   expect(await readdir(join(folder, "work/runs"))).toEqual([]);
+});
+
+it("delivers again what is committed, and loads nothing twice, when a sink failed and the file is sent again", async () => {
+  const url = await start(configOf({ stack, sql }));
+  // A file where the sink wants a folder.
+  await writeFile(join(folder, "sales/output/out"), "");
+  const error =
+    "The tables are committed, but their delivery failed: The processor failed, not the file; see its log. Send the file again to deliver again (nothing is loaded twice).";
+  const first = await ingest(url, mixed);
+  expect(first).toMatchObject({ state: "failed", error });
+  expect(await tableRows(url, "sold")).toHaveLength(1);
+  expect(await ingest(url, mixed)).toMatchObject({ id: first.id, state: "failed", error });
+  await rm(join(folder, "sales/output/out"));
+  const again = await send(url, "sales", mixed);
+  expect(again.status).toBe(200);
+  expect(await ended(url, first.id)).toMatchObject({ id: first.id, state: "done", error: null });
+  expect(await tableRows(url, "sold")).toHaveLength(1);
+  expect((await readFile(join(folder, "sales/output/out/sold.csv"), "utf8")).split("\r\n")).toHaveLength(3);
+  expect((await ingest(url, mixed, "?again=true")).id).not.toBe(first.id);
+  expect(await tableRows(url, "sold")).toHaveLength(2);
 });
 
 const policy = (onViolation: "quarantine" | "fail" | "discard") =>
