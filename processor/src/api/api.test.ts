@@ -14,7 +14,8 @@ let url: string;
 
 beforeAll(async () => {
   folder = await testFolder("api");
-  const pageFolder = join(folder, "page");
+  // Named so that the page itself could be taken for an asset.
+  const pageFolder = join(folder, "assets/page");
   await mkdir(join(pageFolder, "assets"), { recursive: true });
   await writeFile(join(pageFolder, "index.html"), "<title>Cais</title>");
   await writeFile(join(pageFolder, "assets/index-1.js"), "1");

@@ -1,3 +1,4 @@
+import { relative, sep } from "node:path";
 import fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import helmet from "@fastify/helmet";
 import fastifyStatic from "@fastify/static";
@@ -115,7 +116,7 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
       root: pageFolder,
       setHeaders(reply, path) {
         // The build names everything but the page itself by its content.
-        const forever = path.includes("assets");
+        const forever = relative(pageFolder, path).startsWith(`assets${sep}`);
         reply.header("cache-control", forever ? "public, max-age=31536000, immutable" : "no-cache");
       },
       cacheControl: false,
