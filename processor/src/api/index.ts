@@ -13,6 +13,7 @@ import type { OpenStack } from "../runs/stack.ts";
 import type { TableReader } from "../tables/index.ts";
 import { askForToken, refuseForeignPages } from "./guard.ts";
 import { health } from "./health.ts";
+import { refuseOtherMethods } from "./methods.ts";
 import { answerWithProblems, problemOf, sendProblem, withSharedProblems } from "./problems.ts";
 import { runs } from "./runs.ts";
 import { tables } from "./tables.ts";
@@ -96,7 +97,9 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
         : described;
     },
   });
-  await app.register(health, processor);
+  await app.register(async (open) =>
+    refuseOtherMethods(open, async () => void (await open.register(health, processor))),
+  );
   await app.register(
     async (v1) => {
       if (token !== undefined) askForToken(v1, token);
@@ -105,9 +108,11 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
       });
       // A table or run may change at any time.
       v1.addHook("onSend", async (_request, reply) => void reply.header("cache-control", "no-store"));
-      await v1.register(runs, processor);
-      await v1.register(tables, processor);
-      await v1.register(uploads, processor);
+      await refuseOtherMethods(v1, async () => {
+        await v1.register(runs, processor);
+        await v1.register(tables, processor);
+        await v1.register(uploads, processor);
+      });
     },
     { prefix: "/v1" },
   );

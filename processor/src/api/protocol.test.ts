@@ -1,0 +1,49 @@
+import { rm } from "node:fs/promises";
+import { connect } from "node:net";
+import { text } from "node:stream/consumers";
+import { Problem } from "@cais/spec/api.ts";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { startProcessor } from "../main.ts";
+import { configOf, salesStack, testFolder } from "../processor-for-tests.ts";
+
+let folder: string;
+let processor: Awaited<ReturnType<typeof startProcessor>>;
+beforeAll(async () => {
+  folder = await testFolder("protocol");
+  processor = await startProcessor(configOf(salesStack()), { dataFolder: folder });
+});
+afterAll(async () => {
+  await processor.stop();
+  await rm(folder, { recursive: true });
+});
+
+/** Sends raw bytes, for requests that fetch would not make; gives the problem that is answered, and the head. */
+async function refused(request: string): Promise<{ head: string; problem: Problem }> {
+  const { hostname, port } = new URL(processor.url);
+  const socket = connect(Number(port), hostname);
+  socket.write(request);
+  const [head = "", body = ""] = (await text(socket)).split("\r\n\r\n");
+  const problem = Problem.strict().parse(JSON.parse(body));
+  expect(head).toMatch(new RegExp(`^HTTP/1.1 ${problem.status} ${problem.title}\r\n`));
+  expect(head).toMatch(/^content-type: application\/problem\+json$/m);
+  return { head, problem };
+}
+const host = "Host: localhost\r\nConnection: close\r\n";
+
+it.each([
+  ["DELETE", "/v1/runs", "GET, HEAD"],
+  ["POST", "/healthz", "GET, HEAD"],
+  ["PUT", "/v1/tables/sales/sold", "GET, HEAD"],
+  ["GET", "/v1/stacks/sales/files", "POST"],
+])("%s %s is told which methods there are", async (method, path, allow) => {
+  const { head, problem } = await refused(
+    `${method} ${path} HTTP/1.1\r\n${host}Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}`,
+  );
+  expect(head).toMatch(new RegExp(`^allow: ${allow}$`, "m"));
+  expect(problem).toEqual({
+    type: "urn:cais:problem:method-not-allowed",
+    title: "Method Not Allowed",
+    status: 405,
+    detail: `This address takes ${allow}, but not ${method}.`,
+  });
+});
