@@ -1,6 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { formatProblem, readStack, StackError, type StackProblem } from "@cais/spec/read-stack.ts";
+import { formatProblem, readStack, StackError, type StackFolder, type StackProblem } from "@cais/spec/read-stack.ts";
 import { suggest } from "@cais/spec/suggest.ts";
 import { Command } from "commander";
 import { Failure } from "./failure.ts";
@@ -13,9 +13,10 @@ export const validateCommand = (): Command =>
     .argument("[stack...]", "names in stacks/, or folders with a stack.yaml; all of stacks/ when none is given")
     .option("--json", "print one JSON object: { stacks, problems }")
     .addHelpText("after", "\nExit codes: 0 all are valid, 1 there are mistakes, 2 no such stack.")
-    .action((names: string[], { json }: { json?: true }) => {
+    .action(async (names: string[], { json }: { json?: true }) => {
       const folders = names.length > 0 ? names.map(findFolder) : allFolders();
-      const problems = folders.flatMap(problemsOf);
+      const problems: StackProblem[] = [];
+      for (const folder of folders) problems.push(...(await problemsOf(folder)));
       if (json)
         process.stdout.write(
           `${JSON.stringify({ stacks: folders.map((folder) => basename(folder)), problems }, undefined, 2)}\n`,
@@ -24,14 +25,24 @@ export const validateCommand = (): Command =>
       if (problems.length > 0) process.exitCode = 1;
     });
 
-function problemsOf(folder: string): StackProblem[] {
+async function problemsOf(folder: string): Promise<StackProblem[]> {
   try {
-    readStack(folder);
-    return [];
+    return await sqlProblems(readStack(folder));
   } catch (error) {
     if (error instanceof StackError) return error.problems;
     throw error;
   }
+}
+
+/** What the engine would refuse at the first run: it is asked now, without a row. */
+async function sqlProblems({ stack, sql, place }: StackFolder): Promise<StackProblem[]> {
+  const { dryRun } = await import("@cais/processor/src/engine/dry-run.ts");
+  return (await dryRun(stack, sql)).map(({ rule, table, line, message }) => {
+    if (rule !== undefined) return { ...place(["contract", "rules", rule, "check"]), message };
+    const index = table ?? 0;
+    const { file, path } = place(["tables", index, "sql"]);
+    return { file: file.replace("stack.yaml", stack.tables[index]?.sql ?? ""), line, column: 1, path, message };
+  });
 }
 
 function allFolders(): string[] {

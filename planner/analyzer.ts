@@ -52,6 +52,8 @@ export class PolicyPack {
         PULUMI_NODEJS_PROJECT: project.name,
         PULUMI_NODEJS_STACK: project.stack,
         PULUMI_NODEJS_DRY_RUN: "true",
+        // The entry point loads a compiler that Node 24 leaves nothing to do for, and its cache lands in the system's temp folder.
+        TS_NODE_CACHE: "false",
       },
       onLine: (line, stream) => {
         if (!serving && stream === "stdout" && /^\d+$/.test(line)) {

@@ -1,5 +1,5 @@
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterAll, expect, it } from "vitest";
 import { readStack, readStacks, StackError } from "./read-stack.ts";
 
@@ -37,7 +37,7 @@ function problems(path: string): string[] {
     readStack(path);
   } catch (error) {
     if (error instanceof StackError)
-      return error.message.split("\n").map((line) => line.replace(`${relative(".", path)}/`, ""));
+      return error.message.split("\n").map((line) => line.replace(`${basename(dirname(path))}/${basename(path)}/`, ""));
     throw error;
   }
   return [];

@@ -1,5 +1,5 @@
 import { lstatSync, readdirSync, readFileSync } from "node:fs";
-import { basename, join, relative } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import { isMap, isSeq, LineCounter, parseDocument, type Document } from "yaml";
 import type { z } from "zod";
 import { crossCheck } from "./cross-check.ts";
@@ -41,6 +41,8 @@ export interface StackFolder {
   stack: Stack;
   /** The text of each SQL file that the stack names. */
   sql: Record<string, string>;
+  /** Where a key of the stack is written, such as `["tables", 0, "sql"]`. */
+  place(path: readonly PropertyKey[]): Pick<StackProblem, "file" | "line" | "column" | "path">;
 }
 
 /** No stack.yaml or SQL file of a data team comes near this; a larger one is a mistake or an attack. */
@@ -66,7 +68,8 @@ export function readStacks(stacks: string): StackFolder[] {
 /** Reads one stack's folder. Throws `StackError` with all its problems. */
 export function readStack(folder: string): StackFolder {
   const path = join(folder, "stack.yaml");
-  const file = relative(process.cwd(), path) || path;
+  // As it is called in the project, wherever the command was typed.
+  const file = relative(dirname(dirname(resolve(folder))), resolve(path));
   const text = readText(path);
   if (!text.ok) throw new StackError([{ file, line: 1, column: 1, path: "", message: text.why }]);
 
@@ -96,8 +99,9 @@ export function readStack(folder: string): StackFolder {
     ...crossCheck(value).map(({ path, message }) => ({ ...place(path), message })),
   ];
   const name = document.get("name");
-  if (typeof name === "string" && name !== basename(folder))
-    problems.push({ ...place(["name"]), message: `must be the folder's name, "${basename(folder)}", found "${name}"` });
+  const expected = basename(resolve(folder));
+  if (typeof name === "string" && name !== expected)
+    problems.push({ ...place(["name"]), message: `must be the folder's name, "${expected}", found "${name}"` });
 
   const sql: Record<string, string> = {};
   sqlFiles(document).forEach((file, index) => {
@@ -107,7 +111,7 @@ export function readStack(folder: string): StackFolder {
   });
   if (!parsed.success || problems.length > 0)
     throw new StackError(problems.toSorted((a, b) => a.line - b.line || a.column - b.column));
-  return { folder, stack: parsed.data, sql };
+  return { folder, stack: parsed.data, sql, place };
 }
 
 /** The SQL files named, as far as their names are valid, by the table's index. */

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { once } from "node:events";
-import { copyFile, readFile } from "node:fs/promises";
+import { copyFile, cp, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -196,6 +196,17 @@ describe("validate", () => {
     const { code, stderr } = await cais(["validate", name]);
     expect(stderr).toContain(`cais: there is no stack "${name}"; `);
     expect(code).toBe(2);
+  });
+
+  it("finds SQL that no run could get past, at its line", async () => {
+    const folder = join(data, "copies", "inmet");
+    await cp(join(root, "stacks", "inmet"), folder, { recursive: true });
+    await writeFile(join(folder, "clean.sql"), "SELECT *,\n  nothing\nFROM input;\n");
+    const { code, stderr } = await cais(["validate", folder]);
+    expect(stderr).toMatch(
+      /^inmet\/clean\.sql:2:1: tables\[0\]\.sql: Binder Error: Referenced column "nothing" not found/,
+    );
+    expect(code).toBe(1);
   });
 
   it("suggests the stack that was meant", async () => {

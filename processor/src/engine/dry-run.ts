@@ -1,0 +1,77 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import type { Column, Stack } from "@cais/spec/stack.ts";
+import { openDuckDB } from "./duckdb.ts";
+import { sqlName } from "./quote.ts";
+import { checkExpression, checkSelect } from "./select.ts";
+
+/** Something in a stack's SQL that no run could get past. */
+export interface SqlMistake {
+  /** The rule's or the table's index in the stack. */
+  rule?: number;
+  table?: number;
+  /** Line in the SQL, from 1. */
+  line: number;
+  message: string;
+}
+
+const sqlTypes: Record<Column["type"], string> = {
+  string: "VARCHAR",
+  integer: "BIGINT",
+  double: "DOUBLE",
+  boolean: "BOOLEAN",
+  date: "DATE",
+  timestamp: "TIMESTAMP",
+};
+
+/**
+ * Lets the engine bind a stack's rules and tables to a contract without rows: it finds what a run would find before it
+ * reads its first one. After a table that cannot be made, those that may read it are not looked at.
+ */
+export async function dryRun({ contract, tables }: Stack, sql: Record<string, string>): Promise<SqlMistake[]> {
+  const folder = await mkdtemp(join(tmpdir(), "cais-validate-"));
+  const { instance, connection } = await openDuckDB(folder, { memoryBytes: 256e6, tempBytes: 1e6, threads: 1 });
+  try {
+    const columns = contract.columns.map(({ name, type }) => `CAST(NULL AS ${sqlTypes[type]}) AS ${sqlName(name)}`);
+    await connection.run(`CREATE VIEW input AS SELECT ${columns.join(", ")} WHERE false`);
+    const mistakes: SqlMistake[] = [];
+    for (const [rule, { check }] of contract.rules.entries()) {
+      const mistake = await mistakeOf(async () => {
+        await checkExpression(connection, check);
+        await connection.run(`DESCRIBE SELECT NOT (\n${check}\n) FROM input`);
+      });
+      if (mistake) mistakes.push({ rule, ...mistake });
+    }
+    const known = ["input"];
+    for (const [table, { name, sql: file }] of tables.entries()) {
+      const mistake = await mistakeOf(() => makeView(connection, name, sql[file] ?? "", known));
+      if (mistake) return [...mistakes, { table, ...mistake }];
+      known.push(name);
+    }
+    return mistakes;
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function makeView(connection: DuckDBConnection, name: string, sql: string, known: string[]): Promise<void> {
+  const select = await checkSelect(connection, sql, known);
+  await connection.run(`CREATE VIEW ${sqlName(name)} AS\n${select}`);
+}
+
+/** DuckDB's message without its quotation of the statement, which holds words that are not the stack's. */
+async function mistakeOf(work: () => Promise<void>): Promise<Pick<SqlMistake, "line" | "message"> | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const [sentence = ""] = error.message.split(/\n*LINE \d+:/);
+    const line = Number(/LINE (\d+):/.exec(error.message)?.[1] ?? 2) - 1;
+    return { line: Math.max(1, line), message: sentence.replaceAll(/\s*\n\s*/g, " ").trim() };
+  }
+}
