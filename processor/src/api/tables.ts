@@ -55,7 +55,8 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
     {
       schema: {
         summary: "A page of a table's rows",
-        description: "Numbers are numbers (or text if they need more than 53 bits), dates and times ISO 8601.",
+        description:
+          "Numbers are numbers, but text where JSON would lose digits (integers beyond 53 bits, HUGEINT, DECIMAL of more than 15 digits); dates and times are ISO 8601 with microseconds.",
         params: z.object({ stack: StackName, table: Identifier }),
         querystring: z.object({
           limit: z.coerce.number().int().min(1).max(10_000).default(100),

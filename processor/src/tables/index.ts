@@ -18,7 +18,10 @@ export const rejectedFileKey = (run: string, attempt: number) => `rejected-rows/
 
 /** Reads Parquet files of a lake for people and programs. */
 export interface TableReader {
-  /** A page of rows as JSON values: numbers as numbers unless they need more than 53 bits, dates and times as ISO 8601. */
+  /**
+   * A page of rows as JSON values that keep every digit: integers beyond 53 bits, HUGEINT and DECIMAL of more than 15
+   * digits as text, other numbers as numbers, dates and times as ISO 8601 with microseconds.
+   */
   rows(
     files: LakeFiles,
     columns: TableColumn[],
@@ -116,13 +119,18 @@ async function bring(lake: ObjectStore, keys: () => string[], folder: string): P
   return [];
 }
 
+/** Decimal digits that a double keeps, whichever they are: DBL_DIG of C. */
+const DOUBLE_DIGITS = 15;
+
 /** SQL that gives a value in a form that JSON has. */
 function jsonValue(cell: string, type: string): string {
   if (/^(BOOLEAN|DOUBLE|FLOAT|U?(TINY|SMALL|BIG)INT|U?INTEGER|VARCHAR)$/.test(type)) return cell;
-  if (type.startsWith("DECIMAL")) return `${cell}::DOUBLE`;
+  const [, digits] = /^DECIMAL\((\d+),/.exec(type) ?? [];
+  // By the type and not by the value, so that a column is one or the other.
+  if (digits !== undefined && Number(digits) <= DOUBLE_DIGITS) return `${cell}::DOUBLE`;
   if (type === "TIMESTAMP" || type === "TIMESTAMP WITH TIME ZONE") {
     // The session's zone is UTC.
-    return `strftime(${cell}::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%gZ')`;
+    return `strftime(${cell}::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%fZ')`;
   }
   return `${cell}::VARCHAR`;
 }

@@ -55,7 +55,7 @@ export interface Series {
   bars: { x: string; value: number }[];
 }
 
-/** A cell as a number: DuckDB's wide integers and decimals come as text. Null where there is none. */
+/** A cell as a number: integers and decimals that JSON would cut come as text. Null where there is none. */
 export function numeric(cell: Row[string] | undefined): number | null {
   if (cell === null || cell === undefined || cell === "" || typeof cell === "boolean") return null;
   const value = Number(cell);
