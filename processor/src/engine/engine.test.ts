@@ -297,6 +297,24 @@ describe("an engine", () => {
     await expect(engine.makeTable("t", product, [])).rejects.toThrow("It took longer than 3 seconds and was stopped.");
   });
 
+  it("is stopped while it starts, by its signal or because that takes too long", async () => {
+    await setUp();
+    const options = {
+      folder,
+      limits: { memoryBytes: 2e8, tempBytes: 1e8, threads: 1 },
+      seconds: 60,
+      log: () => undefined,
+    };
+    const stopping = new AbortController();
+    const starting = startEngine({ ...options, signal: stopping.signal });
+    stopping.abort();
+    await expect(starting).rejects.toThrow("It was stopped with the processor.");
+    await expect(startEngine({ ...options, signal: stopping.signal })).rejects.toThrow("stopped with the processor.");
+    await expect(startEngine({ ...options, openSeconds: 0.001 })).rejects.toThrow(
+      "The SQL engine did not start within 0.001 seconds; is the machine overloaded? Send the file again.",
+    );
+  });
+
   it("stops a query that wants more memory than there is", async () => {
     await setUp();
     await engine.stop();

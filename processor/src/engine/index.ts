@@ -33,12 +33,17 @@ export interface EngineOptions {
   limits: EngineLimits;
   /** Time for everything that is asked of this engine. */
   seconds: number;
+  /** Time to start in. Default: a minute; it takes a second. */
+  openSeconds?: number;
+  /** Ends the process, also while it starts. */
+  signal?: AbortSignal;
   /** Hears what the process prints, a line at a time. */
   log: (line: string) => void;
 }
 
 /** Starts an engine. */
-export async function startEngine({ folder, limits, seconds, log }: EngineOptions): Promise<Engine> {
+export async function startEngine(options: EngineOptions): Promise<Engine> {
+  const { folder, limits, seconds, openSeconds = 60, signal, log } = options;
   const child = fork(fileURLToPath(new URL("process.ts", import.meta.url)), {
     // What the processor knows (secrets in its environment above all) is none of the engine's business.
     env: {},
@@ -47,23 +52,30 @@ export async function startEngine({ folder, limits, seconds, log }: EngineOption
   });
   for (const stream of [child.stdout, child.stderr])
     stream?.setEncoding("utf8").on("data", (text: string) => log(text.trimEnd()));
-  const ended = once(child, "exit");
   let reason: string | undefined;
-  const timer = setTimeout(() => {
-    reason = `It took longer than ${seconds} seconds and was stopped.`;
+  child.on("error", (error) => log(error.message));
+  const ended = once(child, "exit").then(
+    ([code, by]: (string | number | null)[]) => `The engine's process ended by itself (${by ?? `code ${code}`}).`,
+    (error: Error) => `The engine's process did not start: ${error.message}.`,
+  );
+  function end(why: string): void {
+    reason ??= why;
     child.kill("SIGKILL");
-  }, seconds * 1000);
+  }
+  const timer = setTimeout(() => end(`It took longer than ${seconds} seconds and was stopped.`), seconds * 1000);
+  const onAbort = () => end("It was stopped with the processor.");
+  if (signal?.aborted === true) onAbort();
+  signal?.addEventListener("abort", onAbort);
+  void ended.then(() => signal?.removeEventListener("abort", onAbort));
 
   async function ask<T>(request: Request, result: z.ZodType<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<Reply>();
     const onMessage = (message: unknown) => resolve(Reply.parse(message));
-    const onExit = (code: number | null, signal: string | null) =>
-      reject(
-        new EngineFailed("engine", reason ?? `The engine's process ended by itself (${signal ?? `code ${code}`}).`),
-      );
-    child.once("message", onMessage).once("exit", onExit);
-    if (!child.connected) onExit(child.exitCode, child.signalCode);
-    else child.send(request, (error) => error && reject(new EngineFailed("engine", reason ?? error.message)));
+    child.once("message", onMessage);
+    void ended.then((itself) => reject(new EngineFailed("engine", reason ?? itself)));
+    // One that has no connection any more is about to end.
+    if (child.connected)
+      child.send(request, (error) => error && reject(new EngineFailed("engine", reason ?? error.message)));
     try {
       const reply = await promise;
       if (reply.as === "done") return result.parse(reply.result);
@@ -73,7 +85,7 @@ export async function startEngine({ folder, limits, seconds, log }: EngineOption
         `It took ${Math.round(reply.bytes / 1e6)} MB of memory, more than the engine's ${Math.round(limits.memoryBytes / 1e6)} MB allow, and was stopped.`,
       );
     } finally {
-      child.off("message", onMessage).off("exit", onExit);
+      child.off("message", onMessage);
     }
   }
 
@@ -86,16 +98,24 @@ export async function startEngine({ folder, limits, seconds, log }: EngineOption
     writeCsv: (table) => ask({ do: "csv", table }, Written),
     async stop() {
       clearTimeout(timer);
-      reason ??= "It was stopped with the processor.";
-      child.kill("SIGKILL");
+      end("It was stopped with the processor.");
       await ended;
     },
   };
+  const opening = setTimeout(
+    () =>
+      end(
+        `The SQL engine did not start within ${openSeconds} seconds; is the machine overloaded? Send the file again.`,
+      ),
+    openSeconds * 1000,
+  );
   try {
     await ask({ do: "open", folder, limits }, z.null());
   } catch (error) {
     await engine.stop();
     throw error;
+  } finally {
+    clearTimeout(opening);
   }
   return engine;
 }
