@@ -91,7 +91,7 @@ export function openLedger(file: string, now = () => new Date()): Ledger {
   const time = () => now().toISOString();
   const readRun = runReader(database);
   const loose = looseObjects(database);
-  let queued = () => {};
+  let queued: (() => void) | undefined;
 
   const byId = (id: string): Run => {
     const row = database.prepare("SELECT * FROM runs WHERE id = ?").get(id);
@@ -143,7 +143,7 @@ export function openLedger(file: string, now = () => new Date()): Ledger {
         loose.forget({ stack, role: "input", key });
         return { run: byId(id), created: true };
       });
-      if (claimed.run.state === "queued") queued();
+      if (claimed.run.state === "queued") queued?.();
       return claimed;
     },
     onQueued(listener) {

@@ -22,12 +22,17 @@ export interface Attempt {
   step<T>(name: string, work: () => Promise<T>): Promise<T>;
 }
 
+/** How an attempt ended, with the kind of fault for the log: unlike the error, it tells nothing of the file. */
+export interface Ended extends Ending {
+  fault?: "rows" | "stack" | "processor" | EngineFailed["fault"];
+}
+
 /** Thrown to end a run as something else than done. */
-class Ended extends Error {
-  readonly ending: Ending;
-  constructor(state: "failed" | "quarantined", error: string) {
+class EndedEarly extends Error {
+  readonly ending: Ended;
+  constructor(state: "failed" | "quarantined", fault: Ended["fault"] & string, error: string) {
     super(error);
-    this.ending = { state, error };
+    this.ending = { state, fault, error };
   }
 }
 
@@ -36,7 +41,7 @@ class Ended extends Error {
  * seen, and an attempt starts anew; after it, only the sinks are delivered (again), which changes nothing if they were.
  * Failures of the processor itself, such as a full disk, are thrown.
  */
-export async function attempt(work: Attempt): Promise<Ending> {
+export async function attempt(work: Attempt): Promise<Ended> {
   try {
     if (work.ledger.isCommitted(work.run.id)) await attachTables(work);
     else {
@@ -48,14 +53,14 @@ export async function attempt(work: Attempt): Promise<Ending> {
       await work.step(`sinks/csv/${csv.table}`, () => deliverCsv(work, csv));
     return { state: "done" };
   } catch (error) {
-    if (error instanceof Ended) return error.ending;
+    if (error instanceof EndedEarly) return error.ending;
     if (error instanceof EngineFailed) return endingOf(error);
     throw error;
   }
 }
 
-function endingOf({ fault, message }: EngineFailed): Ending {
-  return { state: fault === "unreadable" ? "quarantined" : "failed", error: message };
+function endingOf({ fault, message }: EngineFailed): Ended {
+  return { state: fault === "unreadable" ? "quarantined" : "failed", fault, error: message };
 }
 
 async function checkFile({ run, stack, ledger, engine, folder, step }: Attempt): Promise<void> {
@@ -63,16 +68,24 @@ async function checkFile({ run, stack, ledger, engine, folder, step }: Attempt):
   const file = join(folder, "file.csv");
   const checked = await step("contract", async () => {
     if (!(await stack.input.fetch(run.file.key, file)))
-      throw new Ended("failed", `The file ${stack.input.location(run.file.key)} is gone; send it again.`);
+      throw new EndedEarly(
+        "failed",
+        "processor",
+        `The file ${stack.input.location(run.file.key)} is gone; send it again.`,
+      );
     return engine.checkContract(file, contract);
   });
   ledger.countRows(run.id, checked, await keepRejected({ run, stack, ledger }, checked));
   const { read, clean, rejected } = checked;
   const some = `${rejected} of ${read} rows`;
   if (contract.onViolation === "fail" && rejected > 0)
-    throw new Ended("failed", `${some} break the contract, and the stack asks for none; see the rejected rows.`);
+    throw new EndedEarly(
+      "failed",
+      "rows",
+      `${some} break the contract, and the stack asks for none; see the rejected rows.`,
+    );
   if (clean === 0 && contract.onViolation === "quarantine")
-    throw new Ended("quarantined", `All ${read} rows break the contract; see the rejected rows.`);
+    throw new EndedEarly("quarantined", "rows", `All ${read} rows break the contract; see the rejected rows.`);
 }
 
 /** Keeps the refused rows in the lake, unless the stack wants them only counted. */
@@ -109,8 +122,9 @@ const list = (columns: TableColumn[]) => columns.map(({ name, type }) => `${name
 
 function checkColumns(table: string, before: TableColumn[], now: TableColumn[]): void {
   if (list(before) !== list(now))
-    throw new Ended(
+    throw new EndedEarly(
       "failed",
+      "stack",
       `Table "${table}" has the columns ${list(before)}, but its SQL now gives ${list(now)}; give the new table a new name.`,
     );
 }

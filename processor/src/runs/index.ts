@@ -1,17 +1,21 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Run } from "@cais/spec/api.ts";
 import type { EngineLimits } from "../engine/duckdb.ts";
-import { type Engine, startEngine } from "../engine/index.ts";
-import type { Ending, Ledger } from "../ledger/index.ts";
+import { EngineFailed, startEngine } from "../engine/index.ts";
+import type { Ledger } from "../ledger/index.ts";
 import type { Metrics } from "../metrics/index.ts";
-import { attempt } from "./attempt.ts";
+import { attempt, type Ended } from "./attempt.ts";
 import { sweep } from "./sweep.ts";
 import type { OpenStack } from "./stack.ts";
 
 /** Runs of different stacks at a time. Those of one stack follow each other: a table has one committer. */
 const AT_A_TIME = 2;
+
+/** First and longest wait before a ledger that failed, as on a full disk, is tried again. It doubles in between. */
+const RETRY_MS = { first: 1000, longest: 60_000 };
 
 export interface RunnerOptions {
   stacks: ReadonlyMap<string, OpenStack>;
@@ -34,67 +38,88 @@ export interface Runner {
 }
 
 export function startRunner({ stacks, ledger, metrics, log, folder, limits, seconds }: RunnerOptions): Runner {
-  const running = new Map<string, { engine: Engine | undefined; ended: Promise<void> }>();
-  let stopping = false;
+  const running = new Map<string, Promise<void>>();
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+  let retry: NodeJS.Timeout | undefined;
+  let wait = RETRY_MS.first;
 
   function wake(): void {
-    if (stopping) return;
-    while (running.size < AT_A_TIME) {
-      const run = ledger.next([...running.keys()]);
-      if (run === undefined) return;
-      const entry = { engine: undefined, ended: Promise.resolve() };
-      running.set(run.stack, entry);
-      entry.ended = take(run, entry).finally(() => {
-        running.delete(run.stack);
-        wake();
-      });
+    clearTimeout(retry);
+    if (signal.aborted) return;
+    try {
+      while (running.size < AT_A_TIME) {
+        const run = ledger.next([...running.keys()]);
+        wait = RETRY_MS.first;
+        if (run === undefined) return;
+        const taken = take(run, log.child({ run: run.id, stack: run.stack }));
+        running.set(
+          run.stack,
+          taken.finally(() => {
+            running.delete(run.stack);
+            wake();
+          }),
+        );
+      }
+    } catch (error) {
+      log.error({ err: error, wait }, "the ledger gives no run; it is asked again");
+      retry = setTimeout(wake, wait);
+      wait = Math.min(wait * 2, RETRY_MS.longest);
     }
   }
 
-  async function take(run: Run, entry: { engine: Engine | undefined }): Promise<void> {
+  /** Never rejects. */
+  async function take(run: Run, child: Logger): Promise<void> {
     const runFolder = join(folder, run.id);
-    const child = log.child({ run: run.id, stack: run.stack });
-    let ending: Ending;
+    let ending: Ended | undefined;
     try {
       await rm(runFolder, { recursive: true, force: true });
       await mkdir(runFolder, { recursive: true, mode: 0o700 });
-      ending = await work(run, entry, runFolder, child);
+      ending = await work(run, runFolder, child);
     } catch (error) {
-      child.error({ err: error }, "run broke off");
-      const again = ledger.isCommitted(run.id) ? "" : ", then send the file again";
-      ending = { state: "failed", error: `The processor failed, not the file; see its log${again}.` };
+      if (!signal.aborted) child.error({ err: error }, "run broke off");
+      if (error instanceof EngineFailed) ending = { state: "failed", fault: error.fault, error: error.message };
     }
-    // A run that was ended by the stop goes on at the next start.
-    if (!stopping) {
-      const finished = ledger.finish(run.id, ending);
-      metrics.finished(finished);
-      child.info({ state: finished.state, rows: finished.rows, error: finished.error }, "run ended");
+    await finish(run, ending, child);
+    try {
+      await rm(runFolder, { recursive: true, force: true });
+      // The next run of this stack starts after this, so no one is writing its lake.
+      await sweep(ledger, stacks, ({ stack, role }) => !signal.aborted && stack === run.stack && role === "lake");
+    } catch (error) {
+      child.warn({ err: error }, "files that are no longer needed are left for the next sweep");
     }
-    await rm(runFolder, { recursive: true, force: true });
-    // The next run of this stack starts after this, so no one is writing its lake.
-    await sweep(ledger, stacks, ({ stack, role }) => !stopping && stack === run.stack && role === "lake").catch(
-      (error: unknown) => child.warn({ err: error }, "replaced files are left for the next sweep"),
-    );
   }
 
-  async function work(
-    run: Run,
-    entry: { engine: Engine | undefined },
-    runFolder: string,
-    child: Logger,
-  ): Promise<Ending> {
+  /** Records a run's end, if need be later: until then it counts as running, and its stack waits. */
+  async function finish(run: Run, ending: Ended | undefined, child: Logger): Promise<void> {
+    // A run that was ended by the stop goes on at the next start.
+    for (let wait = RETRY_MS.first; !signal.aborted; wait = Math.min(wait * 2, RETRY_MS.longest))
+      try {
+        const { fault, ...known } = ending ?? brokenOff(ledger.isCommitted(run.id));
+        const finished = ledger.finish(run.id, known);
+        metrics.finished(finished);
+        // The error stays in the ledger: it may hold a cell of the file.
+        child.info({ state: finished.state, rows: finished.rows, fault }, "run ended");
+        return;
+      } catch (error) {
+        child.error({ err: error, wait }, "the run's end cannot be recorded; it is tried again");
+        await Promise.race([pause(wait, undefined, { ref: false }), stopped]);
+      }
+  }
+
+  async function work(run: Run, runFolder: string, child: Logger): Promise<Ended> {
     const stack = stacks.get(run.stack);
     if (stack === undefined)
-      return { state: "failed", error: `The stack "${run.stack}" is not deployed here any more.` };
+      return { state: "failed", fault: "stack", error: `The stack "${run.stack}" is not deployed here any more.` };
     const engine = await startEngine({
       folder: runFolder,
       limits,
       seconds,
+      signal,
       log: (line) => child.warn({ line }, "engine"),
     });
-    entry.engine = engine;
     try {
-      if (stopping) return { state: "failed" };
       return await attempt({
         run,
         stack,
@@ -121,10 +146,20 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
   return {
     wake,
     async stop() {
-      stopping = true;
-      await Promise.all([...running.values()].map(({ engine }) => engine?.stop()));
-      await Promise.all([...running.values()].map(({ ended }) => ended));
-      ledger.requeue(Number.POSITIVE_INFINITY);
+      stopping.abort();
+      clearTimeout(retry);
+      await Promise.all(running.values());
+      try {
+        ledger.requeue(Number.POSITIVE_INFINITY);
+      } catch (error) {
+        log.error({ err: error }, "what ran is not queued again; the next start does it");
+      }
     },
   };
 }
+
+const brokenOff = (committed: boolean): Ended => ({
+  state: "failed",
+  fault: "processor",
+  error: `The processor failed, not the file; see its log${committed ? "" : ", then send the file again"}.`,
+});

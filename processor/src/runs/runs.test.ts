@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { TableRows, Upload } from "@cais/spec/api.ts";
 import type { ProcessorConfig } from "@cais/spec/bindings.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { pino } from "pino";
+import { z } from "zod";
 import { startProcessor } from "../main.ts";
 import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
 
@@ -135,6 +137,20 @@ it("fails for the stack's mistakes with what to mend, and the server goes on", a
   expect((await ingest(url, mixed)).state).toBe("done");
   expect(await tableRows(url, "sold")).toHaveLength(1);
   expect(await files("sales/lake/sold")).toBe(1);
+});
+
+it("keeps the cells of a file out of its log", async () => {
+  await processor?.stop();
+  const lines: string[] = [];
+  const log = pino({}, { write: (line: string) => lines.push(line) });
+  const config = configOf({ stack, sql: { ...sql, "by_day.sql": "SELECT note::INTEGER AS note FROM sold" } });
+  processor = await startProcessor(config, { dataFolder: folder, log });
+  const run = await ingest(processor.url, "day,amount,note\n2024-01-01,1,a private note\n");
+  expect(run.error).toContain("a private note");
+  await expect.poll(() => lines.some((line) => line.includes("run ended"))).toBe(true);
+  const said = lines.map((line) => z.looseObject({ msg: z.string() }).parse(JSON.parse(line)));
+  expect(said.find(({ msg }) => msg === "run ended")).toMatchObject({ state: "failed", fault: "engine" });
+  expect(lines.join("")).not.toContain("a private note");
 });
 
 it("does not mix rows of other columns into a table", async () => {
