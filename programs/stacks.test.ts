@@ -1,5 +1,5 @@
 import { mkdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import * as pulumi from "@pulumi/pulumi";
 import { afterAll, expect, it } from "vitest";
 import { stacksOf } from "./stacks.ts";
@@ -10,7 +10,8 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 it("tells mistakes as what Pulumi prints without the program's frames", () => {
   for (const name of ["rain", "snow"]) mkdirSync(join(folder, name), { recursive: true });
   const told = ["rain", "snow"].map(
-    (name) => `  ${folder}/${name}/stack.yaml:1:1: there is no file stack.yaml in the stack's folder; create it`,
+    (name) =>
+      `  ${basename(folder)}/${name}/stack.yaml:1:1: there is no file stack.yaml in the stack's folder; create it`,
   );
   expect(() => stacksOf(folder)).toThrow(new pulumi.RunError(`The pipeline stacks are not right:\n${told.join("\n")}`));
 });

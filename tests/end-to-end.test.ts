@@ -204,7 +204,7 @@ describe("validate", () => {
     await writeFile(join(folder, "clean.sql"), "SELECT *,\n  nothing\nFROM input;\n");
     const { code, stderr } = await cais(["validate", folder]);
     expect(stderr).toMatch(
-      /^inmet\/clean\.sql:2:1: tables\[0\]\.sql: Binder Error: Referenced column "nothing" not found/,
+      /^copies\/inmet\/clean\.sql:2:1: tables\[0\]\.sql: Binder Error: Referenced column "nothing" not found/,
     );
     expect(code).toBe(1);
   });
