@@ -28,7 +28,7 @@ export const ingestCommand = (): Command =>
     .option("--url <url>", "the processor's address (default: CAIS_URL, or the one started here)")
     .addHelpText(
       "after",
-      "\nExit codes: 0 all went through, 1 a file failed or was quarantined, 2 wrong usage, 130 interrupted.",
+      "\nA processor that asks for a token gets the one in the environment variable CAIS_TOKEN.\nExit codes: 0 all went through, 1 a file failed or was quarantined, 2 wrong usage, 130 interrupted.",
     )
     .action(async (stack: string, files: string[], options: Options) => {
       const connection = await connect(options.url);

@@ -24,6 +24,7 @@ export const runsCommand = (): Command =>
     .option("--rejected", "print the run's rejected rows, one JSON object a line")
     .option("--json", "print the answer as JSON")
     .option("--url <url>", "the processor's address (default: CAIS_URL, or the one started here)")
+    .addHelpText("after", "\nA processor that asks for a token gets the one in the environment variable CAIS_TOKEN.")
     .action(async (id: string | undefined, options: Options, command: Command) => {
       const connection = await connect(options.url);
       if (id === undefined && options.rejected) command.error("--rejected needs a run's id: cais runs ID --rejected");
