@@ -112,8 +112,18 @@ describe("a file", () => {
       new Uint8Array(3_000_000).fill(65),
       "The file has no header row: its first line never ends.",
     ],
+    [
+      "of 4,097 columns",
+      `a${",a".repeat(4096)}\n1\n`,
+      "The file has 4,097 columns, but at most 4,096 are taken; send one with fewer.",
+    ],
     ["with lone carriage returns", "a,b\r1,2\r3,4\r", "The file's header row holds a carriage return outside quotes."],
   ])("%s cannot be read", async (_, content, message) => {
     await expect(split(content)).rejects.toThrow(expect.objectContaining({ name: "Unreadable", message }));
+  });
+  it("may have 4,096 columns", async () => {
+    const { header, good } = await split(`a${",a".repeat(4095)}\n1${",".repeat(4095)}\n`);
+    expect(header).toHaveLength(4096);
+    expect(good).toBe(`2,1${",".repeat(4095)}\n`);
   });
 });

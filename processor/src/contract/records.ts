@@ -20,6 +20,8 @@ export interface Records {
 
 /** Longest row taken. DuckDB's own limit for a line is 2,097,152 bytes. */
 const MAX_ROW_BYTES = 1_000_000;
+/** Most columns taken. Each costs the engine memory and time, whether the contract names it or not. */
+const MAX_COLUMNS = 4096;
 /** How much of a refused row is kept to show. */
 const MAX_SHOWN = 1000;
 const OUT_BYTES = 1 << 20;
@@ -157,6 +159,10 @@ function readHeader(row: Buffer, scan: RowScan): string[] {
   if (!isUtf8(row)) throw new Unreadable("The file is not in UTF-8; save it as CSV in UTF-8 and send it again.");
   if (row.includes(0)) throw new Unreadable("The file is not text: its first line holds a zero byte.");
   if (scan.problem !== undefined) throw new Unreadable(`The file's header row ${scan.problem}.`);
+  if (scan.cells > MAX_COLUMNS)
+    throw new Unreadable(
+      `The file has ${scan.cells.toLocaleString("en")} columns, but at most ${MAX_COLUMNS.toLocaleString("en")} are taken; send one with fewer.`,
+    );
   return parseRecord(row.toString("utf8")).map((cell) => cell.trim().normalize("NFC"));
 }
 
