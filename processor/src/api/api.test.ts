@@ -91,7 +91,7 @@ describe("a file that is sent", () => {
       { row: 3, column: "amount", reason: "is below 0", value: "-1" },
       { row: 4, column: "day", reason: "is not a date (YYYY-MM-DD)", value: "never" },
     ]);
-    const csv = "row,column,reason,value\r\n3,amount,is below 0,'-1\r\n4,day,is not a date (YYYY-MM-DD),never\r\n";
+    const csv = "row,column,reason,value\r\n3,amount,is below 0,-1\r\n4,day,is not a date (YYYY-MM-DD),never\r\n";
     expect(await (await get(`/v1/runs/${upload.id}/rejected?format=csv`)).text()).toBe(csv);
     expect(await (await get(`/v1/runs/${upload.id}/rejected`, { accept: "text/csv" })).text()).toBe(csv);
     expect(Stacks.strict().parse(await (await get("/v1/stacks")).json()).stacks[0]?.name).toBe("sales");

@@ -49,3 +49,24 @@ it("gives every digit in JSON, as a number where a number keeps it", async () =>
     },
   ]);
 });
+
+it("marks formulas in CSV, but not numbers", async () => {
+  const cells = ["-9.9", "-9,9", "+5", "-1+1", "-9.9\n", "=1", "@x", "-", "+1.", "--5", "-1,2,3", "x-1"];
+  const [files, columns] = await lakeOf(`SELECT unnest([${cells.map((cell) => `'${cell}'`).join(", ")}]) AS cell`);
+  expect((await Array.fromAsync(reader.csv(files, columns))).join("").split("\r\n")).toEqual([
+    "cell",
+    "-9.9",
+    '"-9,9"',
+    "+5",
+    "'-1+1",
+    `"'-9.9\n"`,
+    "'=1",
+    "'@x",
+    "'-",
+    "'+1.",
+    "'--5",
+    `"'-1,2,3"`,
+    "x-1",
+    "",
+  ]);
+});

@@ -3,7 +3,7 @@ import { sqlName, sqlText } from "../../engine/quote.ts";
 
 /**
  * SQL that gives each row of `from` as one line of treated CSV in the column `line` (RFC 4180, CRLF at its end). A text
- * that a spreadsheet would run as a formula gets a ' before it; numbers such as -9.9 stay as they are
+ * that a spreadsheet would run as a formula gets a ' before it; what is only a number, such as -9.9, stays as it is
  * (https://owasp.org/www-community/attacks/CSV_Injection).
  */
 export function csvLines(columns: TableColumn[], from: string): string {
@@ -11,7 +11,9 @@ export function csvLines(columns: TableColumn[], from: string): string {
     const cell = sqlName(name);
     if (/^(DATE|BOOLEAN|DOUBLE|FLOAT|U?(TINY|SMALL|BIG)INT|U?INTEGER|U?HUGEINT|DECIMAL\(.*\))$/.test(type))
       return `coalesce(${cell}::VARCHAR, '')`;
-    const safe = `regexp_replace(${cell}::VARCHAR, '^[=+\\-@\\t\\r]', '''\\0')`;
+    const text = `${cell}::VARCHAR`;
+    const safe = `CASE WHEN regexp_full_match(${text}, '[+-]?\\d+([.,]\\d+)?') THEN ${text}
+      ELSE regexp_replace(${text}, '^[=+\\-@\\t\\r]', '''\\0') END`;
     return `coalesce(CASE WHEN regexp_matches(${safe}, '[",\\r\\n]') THEN '"' || replace(${safe}, '"', '""') || '"' ELSE ${safe} END, '')`;
   });
   return `SELECT ${cells.join(" || ',' || ")} || chr(13) || chr(10) AS line FROM ${from}`;
