@@ -168,7 +168,7 @@ describe("a file that is sent", () => {
       () => fetch(`${url}/v1/stacks/sales/files?name=..%2Fa.csv`, { method: "POST", body: "x" }),
       400,
       "bad-request",
-      "The request is not right: name: must be a file's name alone: no folder, no control character.",
+      "The request is not right: name: must be a name alone, of 1 to 255 characters: no folder, no control character.",
     ],
     [
       "no file in the form",
@@ -253,6 +253,14 @@ describe("an address", () => {
     ["/assets/..%2f..%2f..%2fdata%2fledger.sqlite", 404, "no-such-address"],
   ])("%s is a problem", async (path, status, code) => {
     expect(await problem(await get(path))).toMatchObject({ status, type: `urn:cais:problem:${code}` });
+  });
+
+  it.each([
+    ["/v1/runs?limit=x", "limit: must be a whole number from 1 to 500"],
+    ["/v1/tables/sales/sold?offset=1e20", "offset: must be a whole number from 0 to 9007199254740991"],
+    [`/v1/runs/${"x".repeat(65)}`, "id: must have at most 64 characters"],
+  ])("%s is refused with one sentence", async (path, mistake) => {
+    expect(await problem(await get(path))).toMatchObject({ detail: `The request is not right: ${mistake}.` });
   });
 
   it("answers what is no HTTP with a problem", async () => {

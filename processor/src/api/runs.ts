@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { RejectedRow, Run, Runs, RunState, type TableColumn } from "@cais/spec/api.ts";
 import { z } from "zod";
 import type { Processor } from "./index.ts";
+import { oneOf, Sought, wholeNumber } from "./parameters.ts";
 import { ApiProblem, problemResponse } from "./problems.ts";
 import { sendText } from "./stream.ts";
 
@@ -14,7 +15,7 @@ const rejectedColumns: TableColumn[] = [
 
 /** `GET /v1/runs…`: what became of the files. */
 export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledger, tables }) => {
-  const params = z.object({ id: z.string().max(64) });
+  const params = z.object({ id: Sought });
   const noSuchRun = problemResponse("There is no such run.");
 
   function runOf(id: string): Run {
@@ -29,10 +30,10 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledg
       schema: {
         summary: "List runs, newest first",
         querystring: z.object({
-          stack: z.string().max(64).optional(),
-          state: RunState.optional(),
-          limit: z.coerce.number().int().min(1).max(500).default(50),
-          before: z.string().max(64).optional().describe("`next` of the page before."),
+          stack: Sought.optional(),
+          state: oneOf(RunState.options).optional(),
+          limit: wholeNumber(1, 500).default(50),
+          before: Sought.optional().describe("`next` of the page before."),
         }),
         response: { 200: Runs, 404: noSuchRun },
       },
@@ -64,7 +65,7 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledg
         summary: "The rows that a run refused",
         description: "One line per mistake: NDJSON, or CSV with `?format=csv` or `Accept: text/csv`.",
         params,
-        querystring: z.object({ format: z.enum(["ndjson", "csv"]).optional() }),
+        querystring: z.object({ format: oneOf(["ndjson", "csv"]).optional() }),
         response: {
           200: {
             description: "Empty if there is none, and if the stack discards refused rows.",

@@ -3,6 +3,7 @@ import { Stacks, type Table, TableRows, Tables } from "@cais/spec/api.ts";
 import { Identifier, StackName } from "@cais/spec/names.ts";
 import { z } from "zod";
 import type { Processor } from "./index.ts";
+import { wholeNumber } from "./parameters.ts";
 import { ApiProblem, problemResponse } from "./problems.ts";
 import { sendText } from "./stream.ts";
 
@@ -59,8 +60,8 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
           "Numbers are numbers, but text where JSON would lose digits (integers beyond 53 bits, HUGEINT, DECIMAL of more than 15 digits); dates and times are ISO 8601 with microseconds.",
         params: z.object({ stack: StackName, table: Identifier }),
         querystring: z.object({
-          limit: z.coerce.number().int().min(1).max(10_000).default(100),
-          offset: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+          limit: wholeNumber(1, 10_000).default(100),
+          offset: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0),
         }),
         response: { 200: TableRows, 404: noSuchTable },
       },

@@ -47,3 +47,11 @@ it("a form may have fields after its file", async () => {
   form.append("comment", "x");
   expect((await post(form)).status).toBe(202);
 });
+
+it("a name that is too long is refused with one sentence", async () => {
+  const form = new FormData();
+  form.append("file", new Blob(["x"]), `${"x".repeat(252)}.csv`);
+  expect(Problem.parse(await (await post(form)).json()).detail).toBe(
+    "The file's name must be a name alone, of 1 to 255 characters: no folder, no control character.",
+  );
+});

@@ -7,14 +7,9 @@ import { StackName } from "@cais/spec/names.ts";
 import { z } from "zod";
 import { newRunId } from "../ledger/run-id.ts";
 import type { OpenStack } from "../runs/stack.ts";
+import { FileName, oneOf } from "./parameters.ts";
 import { ApiProblem, problemResponse } from "./problems.ts";
 import type { Processor } from "./index.ts";
-
-const FileName = z
-  .string()
-  .min(1)
-  .max(255)
-  .regex(/^[^/\\\p{Cc}]+$/u, "must be a file's name alone: no folder, no control character");
 
 /** Bytes of a multipart body that are not the file: boundaries, part headers, a few small fields. */
 const FRAME_BYTES = 20_000;
@@ -47,8 +42,7 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, { stacks, l
         params: z.object({ stack: StackName }),
         querystring: z.object({
           name: FileName.optional().describe("The file's name, for a body that is no form."),
-          again: z
-            .enum(["true", "false"])
+          again: oneOf(["true", "false"])
             .default("false")
             .describe("Load it although the same content was loaded before."),
         }),

@@ -1,0 +1,21 @@
+import { z } from "zod";
+
+/** What a caller may put in an address. Each is refused with one sentence's end, whatever is wrong with it. */
+
+/** A whole number; in a query all is text, so it is read as one. */
+export function wholeNumber(min: number, max: number) {
+  const message = `must be a whole number from ${min} to ${max}`;
+  // `int` also refuses what is beyond a safe integer, so `max` would tell it again.
+  return z.coerce.number(message).int({ message, abort: true }).min(min, message).max(max, message);
+}
+
+/** One of a few words. */
+export const oneOf = <const Words extends readonly string[]>(words: Words) =>
+  z.enum(words, `must be ${words.join(" or ")}, and given once`);
+
+/** An id or name to look for. */
+export const Sought = z.string("must be given once").max(64, "must have at most 64 characters");
+
+export const FileName = z
+  .string("must be given once")
+  .regex(/^[^/\\\p{Cc}]{1,255}$/u, "must be a name alone, of 1 to 255 characters: no folder, no control character");
