@@ -63,3 +63,9 @@ it("has the limits that it was given", async () => {
     { name: "threads", value: "1" },
   ]);
 });
+
+it("has no view of its own that a common table's name could stand for", async () => {
+  const views = `SELECT view_name FROM duckdb_views() WHERE internal AND schema_name <> 'information_schema'
+    AND NOT regexp_matches(view_name, '^(duckdb|pragma|sqlite|pg)_')`;
+  expect(await query(connection, views)).toEqual([]);
+});

@@ -10,6 +10,16 @@ export class SqlRefused extends Error {
 /** Table functions that read and change nothing outside the query. Others read files, settings or the engine itself. */
 const tableFunctions = new Set(["unnest", "range", "generate_series"]);
 
+/** Functions that tell of the engine or of the machine, or act on it, where a stack's SQL is about rows. */
+const engineFunctions =
+  /^(current_(setting|query|database|catalog|schema|user|role|connection|transaction).*|getvariable|getenv|version|write_log|txid_current|in_search_path|stats|get_block_size|sleep_ms|nextval|currval|inet_.*|has_.*_privilege|duckdb_.*|pg_(?!typeof$|size_pretty$).*)$/i;
+
+/**
+ * Names that a common table must not have: where it cannot be seen, its name would be the engine's own view or a file.
+ */
+const plainName = /^[\p{L}_][\p{L}\p{N}_]*$/u;
+const engineName = /^(duckdb_|pragma_|sqlite_|pg_|information_schema)/i;
+
 const Parsed = z.union([
   z.object({ error: z.literal(true), error_type: z.string(), error_message: z.string() }),
   z.object({ error: z.literal(false), statements: z.array(z.object({ node: z.record(z.string(), z.unknown()) })) }),
@@ -26,8 +36,11 @@ export async function checkSelect(connection: DuckDBConnection, sql: string, tab
   if (node === undefined || statements.length > 1)
     throw new SqlRefused(`It must be one SELECT statement, but it has ${statements.length}.`);
   const known = new Set(tables.map((table) => table.toLowerCase()));
-  for (const part of objectsIn(node)) for (const name of commonTables(part)) known.add(name.toLowerCase());
-  for (const part of objectsIn(node)) checkSource(part, known, tables);
+  for (const part of objectsIn(node)) for (const name of commonTables(part)) known.add(checkName(name));
+  for (const part of objectsIn(node)) {
+    checkSource(part, known, tables);
+    checkFunction(part);
+  }
   // A text that is a SELECT alone is one in brackets too, unless it ends in what brackets would not close.
   await parse(connection, `SELECT * FROM (${select}\n)`, "must be one SELECT statement with nothing after it");
   return select;
@@ -46,9 +59,12 @@ export async function checkExpression(connection: DuckDBConnection, expression: 
   });
   const [node] = statements;
   if (statements.length !== 1 || !Expression.safeParse(node).success) throw new SqlRefused(`It ${expected}.`);
-  for (const { class: kind } of objectsIn(node))
+  for (const part of objectsIn(node)) {
+    const kind = part["class"];
     if (kind === "SUBQUERY" || kind === "STAR" || kind === "WINDOW")
       throw new SqlRefused(`It ${expected}: a ${kind.toLowerCase()} is more than that.`);
+    checkFunction(part);
+  }
   return expression;
 }
 
@@ -82,6 +98,20 @@ const CommonTables = z.object({ cte_map: z.object({ map: z.array(z.object({ key:
 function commonTables(part: Part): string[] {
   const { data } = CommonTables.safeParse(part);
   return data?.cte_map.map.map(({ key }) => key) ?? [];
+}
+
+function checkName(name: string): string {
+  if (!plainName.test(name) || engineName.test(name))
+    throw new SqlRefused(
+      `It calls a query "${name}" (WITH); use letters, digits and _ alone, and do not begin with duckdb_, pragma_, sqlite_, pg_ or information_schema.`,
+    );
+  return name.toLowerCase();
+}
+
+function checkFunction(part: Part): void {
+  const name = part["function_name"];
+  if (typeof name === "string" && engineFunctions.test(name))
+    throw new SqlRefused(`It calls ${name}(), which is about the engine and not about rows; leave it out.`);
 }
 
 function checkSource(part: Part, known: Set<string>, tables: string[]): void {
