@@ -68,11 +68,12 @@ export async function makeTable(
   );
   await mkdir(join(folder, "made"), { recursive: true });
   const file = join(folder, "made", `${name}.parquet`);
-  await connection
-    .run(`COPY (${select}\n) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION zstd)`)
-    .catch((error: Error) => {
-      throw new Error(`The SQL of table "${name}" failed: ${error.message}`, { cause: error });
-    });
+  try {
+    const exact = await withExactSums(connection, select);
+    await connection.run(`COPY (${exact}\n) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION zstd)`);
+  } catch (error) {
+    throw new Error(`The SQL of table "${name}" failed: ${messageOf(error)}`, { cause: error });
+  }
   const [count] = await query(connection, `SELECT count(*)::INTEGER AS rows FROM read_parquet(${sqlText(file)})`);
   const described = await query(connection, `DESCRIBE SELECT * FROM read_parquet(${sqlText(file)})`);
   await attachTable(connection, name, [...before, file]);
@@ -82,6 +83,26 @@ export async function makeTable(
     file,
   };
 }
+
+/**
+ * A SELECT whose whole numbers of 128 bits, as sum() gives them, are DECIMAL(38,0). Parquet has no such integer, and DuckDB
+ * would write them as DOUBLE (https://duckdb.org/docs/stable/data/parquet/overview); what needs 39 digits fails instead.
+ */
+async function withExactSums(connection: DuckDBConnection, select: string): Promise<string> {
+  const columns = (await query(connection, `DESCRIBE SELECT * FROM (${select}\n)`)).map((column) =>
+    TableColumn.parse({ name: column["column_name"], type: column["column_type"] }),
+  );
+  if (!columns.some(({ type }) => type.includes("HUGEINT"))) return select;
+  const casts = columns.map(({ name, type }, index) => {
+    const cell = type.includes("HUGEINT") ? `c${index}::${type.replaceAll(hugeInteger, "DECIMAL(38,0)")}` : `c${index}`;
+    return `${cell} AS ${sqlName(name)}`;
+  });
+  return `SELECT ${casts.join(", ")} FROM (${select}\n) AS made(${columns.map((_, index) => `c${index}`).join(", ")})`;
+}
+
+const hugeInteger = /\bU?HUGEINT\b/g;
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 /** Makes a table of Parquet files visible to SQL under its name. */
 export async function attachTable(connection: DuckDBConnection, name: string, files: string[]): Promise<null> {

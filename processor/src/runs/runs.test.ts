@@ -139,6 +139,15 @@ it("fails for the stack's mistakes with what to mend, and the server goes on", a
   expect(await files("sales/lake/sold")).toBe(1);
 });
 
+it("shows every digit of a sum of whole numbers, and no others", async () => {
+  const select = "SELECT day, sum(1) AS sales FROM sold GROUP BY day";
+  const url = await start(configOf({ stack, sql: { ...sql, "by_day.sql": select } }));
+  await ingest(url, mixed);
+  expect(await tableRows(url, "by_day")).toEqual([{ day: "2024-01-01", sales: "1" }]);
+  const csv = await (await fetch(`${url}/v1/tables/sales/by_day.csv`)).text();
+  expect(csv).toBe("day,sales\r\n2024-01-01,1\r\n");
+});
+
 it("keeps the cells of a file out of its log", async () => {
   await processor?.stop();
   const lines: string[] = [];
