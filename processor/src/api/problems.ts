@@ -31,7 +31,8 @@ export class ApiProblem extends Error {
   }
 }
 
-export function problemOf(code: ProblemCode, detail: string, status: number = codes[code]): Problem {
+export function problemOf(code: ProblemCode, detail: string): Problem {
+  const status = codes[code];
   return { type: `urn:cais:problem:${code}`, title: STATUS_CODES[status] ?? "Error", status, detail };
 }
 
@@ -93,8 +94,12 @@ function toProblem(error: FastifyError | ApiProblem): Problem {
   if (error.code === "ENOSPC" || error.code === "EDQUOT")
     return problemOf("storage-full", "The store has no room left for the file; free some or ask who runs it.");
   const status = error.statusCode ?? 500;
+  if (status === 415)
+    return problemOf(
+      "not-this-format",
+      "The Content-Type cannot be read; leave it out, or send application/octet-stream.",
+    );
   // What Fastify itself refuses is the caller's fault and told in its words; anything else could tell too much.
-  if (status >= 400 && status < 500)
-    return problemOf(status === 413 ? "too-large" : "bad-request", error.message, status);
+  if (status >= 400 && status < 500) return problemOf(status === 413 ? "too-large" : "bad-request", error.message);
   return problemOf("internal", "The processor failed; its log says why.");
 }

@@ -17,6 +17,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
+const host = "Host: localhost\r\nConnection: close\r\n";
+
 /** Sends raw bytes, for requests that fetch would not make; gives the problem that is answered, and the head. */
 async function refused(request: string): Promise<{ head: string; problem: Problem }> {
   const { hostname, port } = new URL(processor.url);
@@ -28,7 +30,17 @@ async function refused(request: string): Promise<{ head: string; problem: Proble
   expect(head).toMatch(/^content-type: application\/problem\+json$/m);
   return { head, problem };
 }
-const host = "Host: localhost\r\nConnection: close\r\n";
+it("a Content-Type that is none is a format that is not taken", async () => {
+  const { problem } = await refused(
+    `POST /v1/stacks/sales/files?name=a.csv HTTP/1.1\r\n${host}Content-Type: ;;;\r\nContent-Length: 1\r\n\r\nx`,
+  );
+  expect(problem).toEqual({
+    type: "urn:cais:problem:not-this-format",
+    title: "Unsupported Media Type",
+    status: 415,
+    detail: "The Content-Type cannot be read; leave it out, or send application/octet-stream.",
+  });
+});
 
 it.each([
   ["DELETE", "/v1/runs", "GET, HEAD"],
