@@ -90,6 +90,8 @@ describe("with a token", () => {
         expect({ path, status }).toEqual({ path, status: path.startsWith("//") ? 404 : 401 });
       }
     expect((await ask(url, "/v1/stacks/sales/files?name=a.csv", {}, "POST")).status).toBe(401);
+    for (const scheme of ["bearer", "BEARER", "Bearer "])
+      expect((await ask(url, "/v1/runs", { authorization: `${scheme} ${token}` })).status).toBe(200);
     expect((await ask(url, "/v1/runs", {}, "DELETE")).status).toBe(401);
     expect((await ask(url, "/v1/runs", { authorization: `Bearer ${token}`, host: "cais.example" })).status).toBe(200);
     for (const path of ["/healthz", "/readyz", "/metrics", "/openapi.json"])

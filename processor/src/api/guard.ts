@@ -34,9 +34,11 @@ const digest = (text: string) => createHash("sha256").update(text).digest();
 
 /** Asks every request for the token. */
 export function askForToken(app: FastifyInstance, token: string): void {
-  const expected = digest(`Bearer ${token}`);
+  const expected = digest(token);
   app.addHook("onRequest", async (request, reply) => {
-    if (timingSafeEqual(digest(request.headers.authorization ?? ""), expected)) return;
+    // The scheme is written in any case: https://www.rfc-editor.org/rfc/rfc9110#section-11.1
+    const [, given = ""] = /^Bearer +(.*)$/i.exec(request.headers.authorization ?? "") ?? [];
+    if (timingSafeEqual(digest(given), expected)) return;
     reply.header("www-authenticate", 'Bearer realm="cais"');
     throw new ApiProblem("token-needed", "Send the processor's token as the header Authorization: Bearer <token>.");
   });
