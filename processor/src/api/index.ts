@@ -15,6 +15,7 @@ import { askForToken, refuseForeignPages } from "./guard.ts";
 import { health } from "./health.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import { answerWithProblems, problemOf, sendProblem, withSharedProblems } from "./problems.ts";
+import { answerToNoRequest, askForHost, refuseExpectations } from "./protocol.ts";
 import { runs } from "./runs.ts";
 import { tables } from "./tables.ts";
 import { uploadBody, uploads } from "./uploads.ts";
@@ -48,15 +49,13 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
     logController: new LogController({ disableRequestLogging: true }),
     connectionTimeout: IDLE_MS,
     forceCloseConnections: "idle",
+    http: { requireHostHeader: false },
     routerOptions: { maxParamLength: 200 },
     // These two fail before there is a request to answer to.
     frameworkErrors: (error, _request, reply) => sendProblem(reply, problemOf("bad-request", error.message)),
     clientErrorHandler(error, socket) {
       if (!socket.writable) return;
-      const body = JSON.stringify(problemOf("bad-request", "The request is no HTTP that this server understands."));
-      socket.end(
-        `HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-      );
+      socket.end(answerToNoRequest(error));
       log.debug({ err: error }, "bad request");
     },
   });
@@ -65,6 +64,8 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
   answerWithProblems(app);
   // No address takes JSON or text as such: what is sent is a file.
   app.removeAllContentTypeParsers();
+  refuseExpectations(app.server);
+  askForHost(app);
   if (token === undefined) refuseForeignPages(app);
   await app.register(helmet, {
     contentSecurityPolicy: {

@@ -16,6 +16,8 @@ const codes = {
   "method-not-allowed": 405,
   "too-large": 413,
   "not-this-format": 415,
+  "expectation-failed": 417,
+  "headers-too-large": 431,
   internal: 500,
   "storage-full": 507,
 } as const;

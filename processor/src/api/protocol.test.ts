@@ -59,3 +59,13 @@ it.each([
     detail: `This address takes ${allow}, but not ${method}.`,
   });
 });
+
+it.each([
+  ["without Host", "GET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n", 400, "bad-request"],
+  ["of HTTP/1.0 without Host", "GET /healthz HTTP/1.0\r\n\r\n", 403, "foreign-host"],
+  ["with an expectation", `GET /healthz HTTP/1.1\r\n${host}Expect: foo\r\n\r\n`, 417, "expectation-failed"],
+  ["of large headers", `GET /healthz HTTP/1.1\r\nX: ${"x".repeat(100_000)}\r\n\r\n`, 431, "headers-too-large"],
+  ["that is none", "nonsense\r\n\r\n", 400, "bad-request"],
+])("a request %s is answered with a problem", async (_, request, status, code) => {
+  expect((await refused(request)).problem).toMatchObject({ status, type: `urn:cais:problem:${code}` });
+});
