@@ -17,7 +17,7 @@ export type RunState = z.output<typeof RunState>;
 export const Step = z.object({
   name: z.string().describe("`contract`, `tables/<table>`, `commit` or `sinks/csv/<table>`."),
   startedAt: z.iso.datetime(),
-  finishedAt: z.iso.datetime().nullable(),
+  finishedAt: z.iso.datetime().nullable().describe("null while it runs, and for the step that failed."),
 });
 export type Step = z.output<typeof Step>;
 

@@ -43,14 +43,20 @@ class EndedEarly extends Error {
  */
 export async function attempt(work: Attempt): Promise<Ended> {
   try {
-    if (work.ledger.isCommitted(work.run.id)) await attachTables(work);
+    const { sinks } = work.stack.config.stack;
+    // An engine knows the tables that it made itself.
+    const unknown = new Set<string>();
+    if (work.ledger.isCommitted(work.run.id)) for (const { csv } of sinks) unknown.add(csv.table);
     else {
-      await checkFile(work);
+      await work.step("contract", () => checkFile(work));
       const changes = await makeTables(work);
       await work.step("commit", async () => work.ledger.tables.commit(work.run, changes));
     }
-    for (const { csv } of work.stack.config.stack.sinks)
-      await work.step(`sinks/csv/${csv.table}`, () => deliverCsv(work, csv));
+    for (const { csv } of sinks)
+      await work.step(`sinks/csv/${csv.table}`, async () => {
+        if (unknown.delete(csv.table)) await attachTable(work, csv.table);
+        await deliverCsv(work, csv);
+      });
     return { state: "done" };
   } catch (error) {
     if (error instanceof EndedEarly) return error.ending;
@@ -63,18 +69,16 @@ function endingOf({ fault, message }: EngineFailed): Ended {
   return { state: fault === "unreadable" ? "quarantined" : "failed", fault, error: message };
 }
 
-async function checkFile({ run, stack, ledger, engine, folder, step }: Attempt): Promise<void> {
+async function checkFile({ run, stack, ledger, engine, folder }: Attempt): Promise<void> {
   const { contract } = stack.config.stack;
   const file = join(folder, "file.csv");
-  const checked = await step("contract", async () => {
-    if (!(await stack.input.fetch(run.file.key, file)))
-      throw new EndedEarly(
-        "failed",
-        "processor",
-        `The file ${stack.input.location(run.file.key)} is gone; send it again.`,
-      );
-    return engine.checkContract(file, contract);
-  });
+  if (!(await stack.input.fetch(run.file.key, file)))
+    throw new EndedEarly(
+      "failed",
+      "processor",
+      `The file ${stack.input.location(run.file.key)} is gone; send it again.`,
+    );
+  const checked = await engine.checkContract(file, contract);
   ledger.countRows(run.id, checked, await keepRejected({ run, stack, ledger }, checked));
   const { read, clean, rejected } = checked;
   const some = `${rejected} of ${read} rows`;
@@ -102,9 +106,9 @@ async function makeTables({ run, stack, ledger, engine, folder, step }: Attempt)
   const changes: TableChange[] = [];
   for (const { name, sql, disposition } of tables) {
     const now = ledger.tables.read(run.stack, name);
-    const before =
-      disposition === "append" ? await fetchAll(stack.lake, join(folder, "before", name), now?.files ?? []) : [];
     const change = await step(`tables/${name}`, async () => {
+      const before =
+        disposition === "append" ? await fetchAll(stack.lake, join(folder, "before", name), now?.files ?? []) : [];
       const { columns, rows, file } = await engine.makeTable(name, stack.config.sql[sql] ?? "", before);
       if (disposition === "append" && now !== undefined && now.files.length > 0)
         checkColumns(name, now.columns, columns);
@@ -129,11 +133,9 @@ function checkColumns(table: string, before: TableColumn[], now: TableColumn[]):
     );
 }
 
-async function attachTables({ run, stack, ledger, engine, folder }: Attempt): Promise<void> {
-  for (const table of new Set(stack.config.stack.sinks.map(({ csv }) => csv.table))) {
-    const { files } = ledger.tables.read(run.stack, table) ?? { files: [] };
-    await engine.attachTable(table, await fetchAll(stack.lake, join(folder, "before", table), files));
-  }
+async function attachTable({ run, stack, ledger, engine, folder }: Attempt, table: string): Promise<void> {
+  const { files } = ledger.tables.read(run.stack, table) ?? { files: [] };
+  await engine.attachTable(table, await fetchAll(stack.lake, join(folder, "before", table), files));
 }
 
 async function deliverCsv({ run, stack, ledger, engine }: Attempt, csv: { table: string; to: string }): Promise<void> {

@@ -130,9 +130,11 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
           ledger.startStep(run.id, name);
           const start = performance.now();
           try {
-            return await work();
-          } finally {
+            const result = await work();
+            // One that fails stays open: it is where the run stopped.
             ledger.finishStep(run.id, name);
+            return result;
+          } finally {
             metrics.step(run.stack, name, (performance.now() - start) / 1000);
           }
         },

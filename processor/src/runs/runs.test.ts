@@ -1,6 +1,6 @@
 import { appendFile, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { TableRows, Upload } from "@cais/spec/api.ts";
+import { type Run, TableRows, Upload } from "@cais/spec/api.ts";
 import type { ProcessorConfig } from "@cais/spec/bindings.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { pino } from "pino";
@@ -34,6 +34,9 @@ const files = async (path: string) =>
   (await readdir(join(folder, path), { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile())
     .length;
 
+/** The steps that have not finished. */
+const stoppedIn = (run: Run) => run.steps.filter(({ finishedAt }) => finishedAt === null).map(({ name }) => name);
+
 const { stack, sql } = salesStack();
 const mixed = "day,amount,note\n2024-01-01,1,a\n2024-01-01,-1,b\n";
 
@@ -59,6 +62,7 @@ it("delivers again what is committed, and loads nothing twice, when a sink faile
     "The tables are committed, but their delivery failed: The processor failed, not the file; see its log. Send the file again to deliver again (nothing is loaded twice).";
   const first = await ingest(url, mixed);
   expect(first).toMatchObject({ state: "failed", error });
+  expect(stoppedIn(first)).toEqual(["sinks/csv/sold"]);
   expect(await tableRows(url, "sold")).toHaveLength(1);
   expect(await ingest(url, mixed)).toMatchObject({ id: first.id, state: "failed", error });
   await rm(join(folder, "sales/output/out"));
@@ -82,6 +86,7 @@ it("quarantine keeps the refused rows, fail stops at them, discard only counts t
     rows: { read: 2, clean: 1, rejected: 1 },
     error: "1 of 2 rows break the contract, and the stack asks for none; see the rejected rows.",
   });
+  expect(stoppedIn(failed)).toEqual(["contract"]);
   expect(await rejected(url, failed.id)).toContain("is below 0");
   expect(await tableRows(url, "sold")).toEqual([]);
 
@@ -125,6 +130,7 @@ it("fails for the stack's mistakes with what to mend, and the server goes on", a
     "SELECT count(*) AS n FROM range(100000) a, range(100000) b, range(100000) c WHERE (a.range + b.range + c.range) % 7 = 3",
     4,
   );
+  expect(stoppedIn(endless)).toEqual(["tables/by_day"]);
   expect(endless).toMatchObject({
     state: "failed",
     error: "It took longer than 4 seconds and was stopped.",
@@ -188,6 +194,7 @@ it("fails a run whose file is gone, and one whose lake is broken, without tellin
     state: "failed",
     error: "The processor failed, not the file; see its log, then send the file again.",
   });
+  expect(stoppedIn(next)).toEqual(["tables/sold"]);
   expect((await fetch(`${url}/v1/runs/${run.id}`)).status).toBe(200);
 });
 

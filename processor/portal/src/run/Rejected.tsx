@@ -9,6 +9,7 @@ import { Icon } from "../icon/Icon.tsx";
 import { useFormat } from "../language/format.ts";
 import { Pages } from "../page/Pages.tsx";
 import { ProblemAlert } from "../page/ProblemAlert.tsx";
+import { isPublished } from "./published.ts";
 import { countReasons } from "./reasons.ts";
 import classes from "./Rejected.module.css";
 
@@ -35,7 +36,7 @@ export function Rejected({ run }: { run: Run }) {
               {t("rejected.title")}
             </Title>
             <Text c="dimmed" size="sm" maw={640}>
-              {t(run.state === "done" ? "rejected.lead" : "rejected.leadFailed")}
+              {t(isPublished(run) ? "rejected.lead" : "rejected.leadFailed")}
             </Text>
           </div>
           <Download

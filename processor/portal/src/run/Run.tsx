@@ -12,6 +12,7 @@ import { Heading } from "../page/Heading.tsx";
 import { ProblemAlert } from "../page/ProblemAlert.tsx";
 import { href } from "../route/route.ts";
 import { Counts } from "./Counts.tsx";
+import { isPublished } from "./published.ts";
 import { Facts } from "./Facts.tsx";
 import { Rejected } from "./Rejected.tsx";
 import { Results } from "./Results.tsx";
@@ -66,8 +67,7 @@ function Failure({ run }: { run: RunAnswer }) {
   const { t } = useTranslation();
   if (run.state !== "failed" && run.state !== "quarantined") return null;
   const tone = run.state === "failed" ? "bad" : "warn";
-  // What fails later, such as a delivery, leaves the tables as they are then.
-  const published = run.steps.some(({ name, finishedAt }) => name === "commit" && finishedAt !== null);
+  const published = isPublished(run);
   return (
     <Alert
       role="alert"
@@ -75,7 +75,7 @@ function Failure({ run }: { run: RunAnswer }) {
       bg={`var(--page-${tone}-ground)`}
       variant="outline"
       icon={<Icon name="alert" />}
-      title={t(`run.${run.state}`)}
+      title={t(published ? "run.undelivered" : `run.${run.state}`)}
     >
       <Stack gap="xs" align="flex-start">
         <Text style={{ overflowWrap: "anywhere" }} lang="en">
@@ -83,7 +83,7 @@ function Failure({ run }: { run: RunAnswer }) {
         </Text>
         {!published && <Text size="sm">{t("run.nothingLoaded")}</Text>}
         <Button component="a" variant="default" size="compact-md" href={href({ view: "send", stack: run.stack })}>
-          {t("run.another")}
+          {t(published ? "run.resend" : "run.another")}
         </Button>
       </Stack>
     </Alert>
