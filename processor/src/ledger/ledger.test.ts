@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -264,9 +264,35 @@ describe("loose objects", () => {
   });
 });
 
+const isFile = (data: string) => `The data folder ${data} is a file or lies below one; choose a folder with --data.`;
+
 describe("the file", () => {
   it("belongs to one processor at a time", () => {
     expect(() => openLedger(file)).toThrow(/is another processor using this data folder/);
+  });
+
+  it("is for its owner alone, with what SQLite keeps beside it", async () => {
+    queue("a");
+    ledger.close();
+    await chmod(file, 0o644);
+    ledger = openLedger(file, now);
+    queue("b");
+    const names = await readdir(folder);
+    expect(names).toContain("ledger.sqlite-wal");
+    for (const name of names) expect((await stat(join(folder, name))).mode & 0o777).toBe(0o600);
+  });
+
+  it("says which data folder cannot be used, and what to change", async () => {
+    const path = join(folder, "file");
+    await writeFile(path, "");
+    expect(() => openLedger(join(path, "ledger.sqlite"))).toThrow(isFile(path));
+    expect(() => openLedger(join(path, "data", "ledger.sqlite"))).toThrow(isFile(join(path, "data")));
+    await mkdir(join(folder, "data", "ledger.sqlite"), { recursive: true });
+    expect(() => openLedger(join(folder, "data", "ledger.sqlite"))).toThrow(
+      `The data folder ${join(folder, "data")} cannot be written; let this user write it, or choose another one with --data.`,
+    );
+    await writeFile(path, "no ledger, but long enough to be taken for a file of SQLite".repeat(100));
+    expect(() => openLedger(path)).toThrow(/is the data folder writable, with room left, and the file a ledger\?$/);
   });
 
   it("is refused if a later version wrote it", () => {
