@@ -30,7 +30,7 @@ export const Column = z.strictObject({
   name: Identifier.describe("The column's name in SQL and in the tables."),
   from: z.string().min(1).optional().describe("Its header in the file. Default: the name."),
   type: z.enum(["string", "integer", "double", "boolean", "date", "timestamp"]),
-  required: z.boolean().default(false).describe("A row with this cell empty is refused."),
+  required: z.boolean().default(false).describe("A row with this cell empty, or of white space only, is refused."),
   min: z.number().optional().describe("Smallest value accepted (integer, double)."),
   max: z.number().optional().describe("Largest value accepted (integer, double)."),
   pattern: z.string().optional().describe("Regular expression (RE2) that the whole cell must match (string)."),

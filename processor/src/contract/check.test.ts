@@ -1,6 +1,31 @@
-import type { Column } from "@cais/spec/stack.ts";
-import { expect, it } from "vitest";
-import { placeColumns } from "./check.ts";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Column, Contract } from "@cais/spec/stack.ts";
+import { DuckDBInstance } from "@duckdb/node-api";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { testFolder } from "../processor-for-tests.ts";
+import { checkSql, placeColumns, VIOLATIONS } from "./check.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await testFolder("check");
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Checks one cell by one column; gives its value as text and the reasons why it is refused. */
+async function checkCell(cell: string, column: { type: Column["type"]; required?: boolean }) {
+  const file = join(await mkdtemp(join(folder, "cell-")), "rows.csv");
+  await writeFile(file, `2,"${cell}"\n`);
+  const contract = Contract.parse({ columns: [{ name: "c", ...column }] });
+  const connection = await (await DuckDBInstance.create()).connect();
+  await connection.run("SET TimeZone = 'UTC'");
+  const result = await connection.runAndReadAll(
+    `SELECT c::VARCHAR AS value, list_transform("${VIOLATIONS}", lambda item: item.reason) AS reasons
+     FROM (${checkSql(file, contract, [0], 1, true)})`,
+  );
+  connection.closeSync();
+  return result.getRowObjectsJson()[0];
+}
 
 const columns = (...from: string[]): Column[] =>
   from.map((title, n) => ({ name: `c${n}`, from: title, type: "string", required: false }));
@@ -17,4 +42,36 @@ it.each([
   expect(() => placeColumns(columns("c", "d"), header)).toThrow(
     expect.objectContaining({ name: "Unreadable", message }),
   );
+});
+
+it.each([
+  ["2024-01-01T00:00", "2024-01-01 00:00:00"],
+  ["2024-01-01T00:00Z", "2024-01-01 00:00:00"],
+  [" 2024-01-01 00:00-03:00 ", "2024-01-01 03:00:00"],
+  ["2024-01-01T00:00+0530", "2023-12-31 18:30:00"],
+  ["2024-01-01T00:00:01.25-03", "2024-01-01 03:00:01.25"],
+])("takes the date and time %s", async (cell, value) => {
+  expect(await checkCell(cell, { type: "timestamp" })).toEqual({ value, reasons: null });
+});
+
+it.each(["2024-01-01", "2024-01-01T00Z", "2024-01-01T25:00Z", "2024-01-01T00:00 UTC"])(
+  "refuses %s as a date and time and names what is taken",
+  async (cell) => {
+    expect(await checkCell(cell, { type: "timestamp" })).toEqual({
+      value: null,
+      reasons: ["is not a date and time (YYYY-MM-DD HH:MM or HH:MM:SS, and a zone such as Z or -03:00 if it has one)"],
+    });
+  },
+);
+
+it.each(["string", "integer", "double", "boolean", "date", "timestamp"] as const)(
+  "takes white space for empty where a column of type %s is required",
+  async (type) => {
+    for (const cell of [" ", "\t \u{A0}", "\n"])
+      expect(await checkCell(cell, { type, required: true })).toMatchObject({ reasons: ["is required, but empty"] });
+  },
+);
+
+it("takes white space for text where nothing is required", async () => {
+  expect(await checkCell(" ", { type: "string" })).toEqual({ value: " ", reasons: null });
 });

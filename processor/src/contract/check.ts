@@ -97,8 +97,9 @@ function typedSql({ type }: Column, raw: string): string {
     // By way of TIMESTAMPTZ, because a cast to TIMESTAMP drops the offset. The session's zone is UTC.
     case "timestamp":
       return matching(
-        String.raw`\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}(:?\d{2})?)?)?`,
-        `TRY_CAST(trim(${raw}) AS TIMESTAMPTZ) AT TIME ZONE 'UTC'`,
+        String.raw`\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}(:?\d{2})?)?`,
+        // DuckDB takes a zone only after seconds.
+        `TRY_CAST(regexp_replace(trim(${raw}), '^(.{16})([Z+-].*)$', '\\1:00\\2') AS TIMESTAMPTZ) AT TIME ZONE 'UTC'`,
       );
   }
 }
@@ -109,15 +110,18 @@ const typeReasons: Record<Column["type"], string> = {
   double: "is not a number (with a point, not a comma)",
   boolean: "is not true, false, 1 or 0",
   date: "is not a date (YYYY-MM-DD)",
-  timestamp: "is not a date and time (YYYY-MM-DD HH:MM:SS)",
+  timestamp: "is not a date and time (YYYY-MM-DD HH:MM or HH:MM:SS, and a zone such as Z or -03:00 if it has one)",
 };
 
 function demandsOf(column: Column, raw: string, name: string): Demand[] {
   const { type, required, min, max, pattern, values, reason } = column;
   const demands: Demand[] = [];
   const demand = (broken: string, reason: string) => demands.push({ broken, reason });
-  if (required) demand(`${raw} IS NULL`, "is required, but empty");
-  if (type !== "string") demand(`${raw} IS NOT NULL AND ${name} IS NULL`, typeReasons[type]);
+  // What looks empty in a spreadsheet is empty for who sent it.
+  const blank = `regexp_full_match(${raw}, '[\\s\\p{Z}]*')`;
+  if (required) demand(`${raw} IS NULL OR ${blank}`, "is required, but empty");
+  if (type !== "string")
+    demand(`${raw} IS NOT NULL AND ${name} IS NULL${required ? ` AND NOT ${blank}` : ""}`, typeReasons[type]);
   if (min !== undefined) demand(`${name} < ${min}`, `is below ${min}`);
   if (max !== undefined) demand(`${name} > ${max}`, `is above ${max}`);
   const unmatched = pattern === undefined ? [] : [`NOT regexp_full_match(${name}, ${sqlText(pattern)})`];
