@@ -2,6 +2,7 @@ import { STATUS_CODES } from "node:http";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifySchema } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { Problem } from "@cais/spec/api.ts";
+import { z } from "zod";
 
 /** Every code of a problem's `type`, with its HTTP status. */
 const codes = {
@@ -43,6 +44,9 @@ export const problemResponse = (description: string) => ({
   description,
   content: { "application/problem+json": { schema: Problem } },
 });
+
+/** For routes that write: what is sent, or files that are read through a copy. */
+export const storageFull = problemResponse("The processor's storage has no room left.");
 
 /**
  * Adds to a route's description what it answers by the rules for all: who may ask, parameters that are not right, a
@@ -93,8 +97,8 @@ function toProblem(error: FastifyError | ApiProblem): Problem {
     );
     return problemOf("bad-request", `The request is not right: ${mistakes.join("; ")}.`);
   }
-  if (error.code === "ENOSPC" || error.code === "EDQUOT")
-    return problemOf("storage-full", "The store has no room left for the file; free some or ask who runs it.");
+  if (isStorageFull(error))
+    return problemOf("storage-full", "The processor's storage has no room left; free some or ask who runs it.");
   const status = error.statusCode ?? 500;
   if (status === 415)
     return problemOf(
@@ -104,4 +108,13 @@ function toProblem(error: FastifyError | ApiProblem): Problem {
   // What Fastify itself refuses is the caller's fault and told in its words; anything else could tell too much.
   if (status >= 400 && status < 500) return problemOf(status === 413 ? "too-large" : "bad-request", error.message);
   return problemOf("internal", "The processor failed; its log says why.");
+}
+
+/** SQLITE_FULL, as node:sqlite gives it in `errcode`: https://www.sqlite.org/rescode.html#full */
+const SQLITE_FULL = 13;
+const Full = z.union([z.object({ code: z.enum(["ENOSPC", "EDQUOT"]) }), z.object({ errcode: z.literal(SQLITE_FULL) })]);
+
+/** Whether an error, or one that caused it, is that there is no room. */
+function isStorageFull(error: unknown): boolean {
+  return Full.safeParse(error).success || (error instanceof Error && isStorageFull(error.cause));
 }

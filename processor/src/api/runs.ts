@@ -3,7 +3,7 @@ import { RejectedRow, Run, Runs, RunState, type TableColumn } from "@cais/spec/a
 import { z } from "zod";
 import type { Processor } from "./index.ts";
 import { oneOf, Sought, wholeNumber } from "./parameters.ts";
-import { ApiProblem, problemResponse } from "./problems.ts";
+import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
 import { sendText } from "./stream.ts";
 
 const rejectedColumns: TableColumn[] = [
@@ -72,6 +72,7 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledg
             content: { "application/x-ndjson": { schema: RejectedRow }, "text/csv": { schema: z.string() } },
           },
           404: noSuchRun,
+          507: storageFull,
         },
       },
     },

@@ -4,7 +4,7 @@ import { Identifier, StackName } from "@cais/spec/names.ts";
 import { z } from "zod";
 import type { Processor } from "./index.ts";
 import { wholeNumber } from "./parameters.ts";
-import { ApiProblem, problemResponse } from "./problems.ts";
+import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
 import { sendText } from "./stream.ts";
 
 /** `GET /v1/stacks` and `GET /v1/tables…`: what is deployed here and what the tables hold. */
@@ -63,7 +63,7 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
           limit: wholeNumber(1, 10_000).default(100),
           offset: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0),
         }),
-        response: { 200: TableRows, 404: noSuchTable },
+        response: { 200: TableRows, 404: noSuchTable, 507: storageFull },
       },
     },
     async ({ params: { stack, table: name }, query: { limit, offset } }) => {
@@ -84,6 +84,7 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
         response: {
           200: { description: "The rows.", content: { "text/csv": { schema: z.string() } } },
           404: noSuchTable,
+          507: storageFull,
         },
       },
     },

@@ -8,7 +8,7 @@ import { z } from "zod";
 import { newRunId } from "../ledger/run-id.ts";
 import type { OpenStack } from "../runs/stack.ts";
 import { FileName, oneOf } from "./parameters.ts";
-import { ApiProblem, problemResponse } from "./problems.ts";
+import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
 import type { Processor } from "./index.ts";
 
 /** Bytes of a multipart body that are not the file: boundaries, part headers, a few small fields. */
@@ -53,7 +53,7 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, { stacks, l
           404: problemResponse("There is no such stack."),
           413: problemResponse("The file is larger than the stack's maxBytes."),
           415: problemResponse("The stack does not take this format."),
-          507: problemResponse("The store is full."),
+          507: storageFull,
         },
       },
     },
