@@ -81,8 +81,8 @@ async function run(config: ProcessorConfig, dataFolder: string) {
   const page = join(projectRoot, "processor", "portal", "dist");
   const token = process.env["CAIS_TOKEN"];
   const logFile = join(dataFolder, "processor.log");
-  // Written at once: what was logged last before a crash is what is looked for.
-  const log = pino(pino.destination({ dest: logFile, mkdir: true, sync: true }));
+  // Written at once: what was logged last before a crash is what is looked for. It names people's files, so it is its owner's.
+  const log = pino(pino.destination({ dest: logFile, mkdir: true, sync: true, mode: 0o600 }));
   const processor = await told(() =>
     startProcessor(config, {
       dataFolder,

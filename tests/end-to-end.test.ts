@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { once } from "node:events";
-import { copyFile, cp, readFile, writeFile } from "node:fs/promises";
+import { copyFile, cp, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -30,6 +30,10 @@ it("says where the page is, what to try next and how to stop", () => {
   expect(processor.welcome).toContain("Cais: dev on local, 1 stack (inmet)");
   expect(processor.welcome).toContain(`npx cais ingest inmet stacks/inmet/sample.csv --wait --url ${processor.url}\n`);
   expect(processor.welcome).toContain("Stop with Ctrl-C. What was ingested stays.");
+});
+
+it("keeps its log to its owner", async () => {
+  expect((await stat(join(data, "processor.log"))).mode & 0o777).toBe(0o600);
 });
 
 describe("ingest", () => {
