@@ -125,6 +125,8 @@ const DOUBLE_DIGITS = 15;
 /** SQL that gives a value in a form that JSON has. */
 function jsonValue(cell: string, type: string): string {
   if (/^(BOOLEAN|DOUBLE|FLOAT|U?(TINY|SMALL|BIG)INT|U?INTEGER|VARCHAR)$/.test(type)) return cell;
+  // What sums of whole numbers are: a number or a text by the value, as BIGINT is.
+  if (/^DECIMAL\(\d+,0\)$/.test(type)) return `${cell}::HUGEINT`;
   const [, digits] = /^DECIMAL\((\d+),/.exec(type) ?? [];
   // By the type and not by the value, so that a column is one or the other.
   if (digits !== undefined && Number(digits) <= DOUBLE_DIGITS) return `${cell}::DOUBLE`;
