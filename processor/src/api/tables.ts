@@ -57,7 +57,7 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
       schema: {
         summary: "A page of a table's rows",
         description:
-          "Numbers are numbers, but text where JSON would lose digits (integers beyond 53 bits, HUGEINT, DECIMAL of more than 15 digits); dates and times are ISO 8601 with microseconds.",
+          "Numbers are numbers, but text where JSON would lose digits (whole numbers beyond 53 bits, DECIMAL with a fraction and more than 15 digits); dates and times are ISO 8601 with microseconds.",
         params: z.object({ stack: StackName, table: Identifier }),
         querystring: z.object({
           limit: wholeNumber(1, 10_000).default(100),

@@ -19,8 +19,8 @@ export const rejectedFileKey = (run: string, attempt: number) => `rejected-rows/
 /** Reads Parquet files of a lake for people and programs. */
 export interface TableReader {
   /**
-   * A page of rows as JSON values that keep every digit: integers beyond 53 bits, HUGEINT and DECIMAL of more than 15
-   * digits as text, other numbers as numbers, dates and times as ISO 8601 with microseconds.
+   * A page of rows as JSON values that keep every digit: whole numbers beyond 53 bits, and DECIMAL with a fraction and more
+   * than 15 digits, as text, other numbers as numbers, dates and times as ISO 8601 with microseconds.
    */
   rows(
     files: LakeFiles,
