@@ -16,6 +16,8 @@ it.each([
 it("suggests nothing when nothing is near", () => {
   expect(suggest("schedule", keys)).toBeUndefined();
   expect(suggest("x", keys)).toBeUndefined();
+  expect(suggest("x", ["y"])).toBeUndefined();
+  expect(suggest("x", ["X"])).toBe("X");
 });
 
 it("takes the nearest of several", () => {

@@ -1,7 +1,7 @@
-/** The nearest of the words that could have been meant, or undefined when none is near: at most a third of the letters differ. */
+/** The nearest of the words that could have been meant, or undefined when none is near: at most a third of its letters differ, or one of two or more. */
 export function suggest(found: string, words: Iterable<string>): string | undefined {
   let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(found.length / 3)) + 1;
+  let bestDistance = Math.min(found.length, Math.max(1, Math.floor(found.length / 3)) + 1);
   for (const word of words) {
     const distance = editDistance(found.toLowerCase(), word.toLowerCase());
     if (distance < bestDistance) [best, bestDistance] = [word, distance];

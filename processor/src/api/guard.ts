@@ -21,7 +21,7 @@ export function isLoopback(host: string): boolean {
 export function checkAccess(host: string, token: string | undefined): void {
   if (token === undefined && !isLoopback(host))
     throw new Error(
-      `The processor would listen on ${host} for everyone who can reach it; give it a token (32 characters or more) or the host 127.0.0.1.`,
+      `The processor would listen on ${host} for everyone who can reach it; give it a token of 32 characters or more (in its config, or for cais start in CAIS_TOKEN) or the host 127.0.0.1.`,
     );
   if (token !== undefined && token.length < MIN_TOKEN_LENGTH)
     throw new Error(

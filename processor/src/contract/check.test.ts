@@ -36,7 +36,14 @@ it("finds columns by their title, whatever their order and the way their accents
 });
 
 it.each([
-  [["a", "b"], 'The header row lacks "c", "d"; it has "a", "b".'],
+  [["c", "b"], 'The header row lacks "d"; it has "c", "b".'],
+  [["c", "D"], 'The header row lacks "d" (is it "D"?); it has "c", "D".'],
+  [
+    ["v", "w", "x", "y", "z", "q"],
+    'The header row has none of the 2 columns expected; is it the right file? It has "v", "w", "x", "y", "z", ….',
+  ],
+  [["c;d"], 'The file separates its cells by ";"; save it as CSV with commas and send it again.'],
+  [["c\td"], "The file separates its cells by tabs; save it as CSV with commas and send it again."],
   [["c", "d", "c"], 'The header row has "c" more than once; name each column once.'],
 ])("cannot read a file with the header %j", (header, message) => {
   expect(() => placeColumns(columns("c", "d"), header)).toThrow(

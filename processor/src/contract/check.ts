@@ -1,4 +1,5 @@
 import type { Column, Contract } from "@cais/spec/stack.ts";
+import { suggest } from "@cais/spec/suggest.ts";
 import { sqlName, sqlText } from "../engine/quote.ts";
 import { Unreadable } from "./records.ts";
 
@@ -16,14 +17,28 @@ interface Demand {
 export function placeColumns(columns: Column[], header: string[]): number[] {
   const wanted = columns.map(({ name, from }) => (from ?? name).trim().normalize("NFC"));
   const missing = wanted.filter((title) => !header.includes(title));
-  if (missing.length > 0)
-    throw new Unreadable(
-      `The header row lacks ${missing.map((title) => `"${title}"`).join(", ")}; it has ${header.map((title) => `"${title}"`).join(", ")}.`,
-    );
+  if (missing.length > 0) throw new Unreadable(explainMissing(missing, wanted, header));
   const twice = wanted.find((title) => header.indexOf(title) !== header.lastIndexOf(title));
   if (twice !== undefined) throw new Unreadable(`The header row has "${twice}" more than once; name each column once.`);
   return wanted.map((title) => header.indexOf(title));
 }
+
+function explainMissing(missing: string[], wanted: string[], header: string[]): string {
+  const [only = ""] = header;
+  const separator = header.length > 1 ? undefined : [";", "\t", "|"].find((character) => only.includes(character));
+  if (separator !== undefined)
+    return `The file separates its cells by ${separator === "\t" ? "tabs" : `"${separator}"`}; save it as CSV with commas and send it again.`;
+  const free = header.filter((title) => !wanted.includes(title));
+  const meant = missing.map((title) => suggest(title, free));
+  if (missing.length === wanted.length && meant.every((title) => title === undefined))
+    return `The header row has none of the ${wanted.length} columns expected; is it the right file? It has ${quoted(header.slice(0, 5))}${header.length > 5 ? ", …" : ""}.`;
+  const lacking = missing.map(
+    (title, index) => `"${title}"${meant[index] === undefined ? "" : ` (is it "${meant[index]}"?)`}`,
+  );
+  return `The header row lacks ${lacking.join(", ")}; it has ${quoted(header)}.`;
+}
+
+const quoted = (titles: string[]) => titles.map((title) => `"${title}"`).join(", ");
 
 /**
  * SQL that reads the good rows of splitRecords: their number, the contract's columns with their types, and a list of
