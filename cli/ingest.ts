@@ -6,7 +6,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { Run, Upload } from "@cais/spec/api.ts";
 import { Command } from "commander";
 import { connect, parseAnswer, request, requestJson, type Connection } from "./client.ts";
-import { Failure } from "./failure.ts";
+import { Failure, Interruption } from "./failure.ts";
 import { formatBytes, formatEnd, formatState, formatStep } from "./run-text.ts";
 
 interface Options {
@@ -41,9 +41,7 @@ export const ingestCommand = (): Command =>
           if (await ingest(connection, stack, file, sizes[index] ?? 0, options, interrupt.signal)) ended++;
         } catch (error) {
           if (!interrupt.signal.aborted) throw error;
-          process.stderr.write("\nInterrupted. What was acknowledged goes on: npx cais runs\n");
-          process.exitCode = 130;
-          return;
+          throw new Interruption("SIGINT", "what was acknowledged goes on; see npx cais runs", error);
         }
       }
       if (ended < files.length) process.exitCode = 1;

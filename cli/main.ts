@@ -2,7 +2,7 @@ import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { StackError } from "@cais/spec/read-stack.ts";
 import { checkCommand } from "./check.ts";
-import { Failure } from "./failure.ts";
+import { Failure, Interruption } from "./failure.ts";
 import { ingestCommand } from "./ingest.ts";
 import { matrixCommand } from "./matrix.ts";
 import { planCommand } from "./plan.ts";
@@ -46,6 +46,7 @@ try {
 
 function tell(error: unknown): number {
   if (isCommanderExit(error)) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof Interruption) return error.tell();
   if (error instanceof Failure) {
     process.stderr.write(`cais: ${error.message}\n`);
     return error.exitCode;

@@ -1,11 +1,10 @@
-import { enableCompileCache } from "node:module";
-import { constants } from "node:os";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { styleText } from "node:util";
-import { compileCache } from "../planner/compile-cache.ts";
 import type { Plan, PlanOptions } from "../planner/index.ts";
 import type { Message } from "../planner/plan.ts";
 import { type Paint, sentenceOf } from "../planner/tree.ts";
-import { Failure } from "./failure.ts";
+import { Failure, Interruption } from "./failure.ts";
 
 /** Colours on a terminal, unless NO_COLOR says otherwise. */
 export const paint: Paint = (tone, text) => styleText(tone, text, { stream: process.stdout });
@@ -15,16 +14,6 @@ export const write = (...lines: string[]) => process.stdout.write(`${lines.join(
 export const writeJson = (value: unknown) => write(JSON.stringify(value, undefined, 2));
 
 export const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;
-
-/** A signal ended a plan: nothing went wrong. The exit code is the one of shells, 130 for Ctrl-C. */
-class Interruption extends Error {
-  readonly exitCode: number;
-
-  constructor(signal: "SIGINT" | "SIGTERM", cause: Error) {
-    super(cause.message, { cause });
-    this.exitCode = 128 + constants.signals[signal];
-  }
-}
 
 /**
  * Plans the given stacks of a project, one after the other. Ctrl-C ends the one in the making and all that it started.
@@ -36,7 +25,6 @@ export async function* planStacks(
   options: Pick<PlanOptions, "policyPack"> = {},
 ): AsyncGenerator<Plan> {
   // The planner loads gRPC, which the other commands need not wait for.
-  enableCompileCache(compileCache);
   const { plan, PlanError } = await import("../planner/index.ts");
   const controller = new AbortController();
   let received: "SIGINT" | "SIGTERM" = "SIGINT";
@@ -49,8 +37,12 @@ export async function* planStacks(
     for (const stack of stacks) yield await plan({ root, stack, signal: controller.signal, ...options });
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
-    if (error.code === "aborted") throw new Interruption(received, error);
-    throw new Failure(error.message, { exitCode: error.code === "stack-unknown" ? 2 : 1, cause: error });
+    if (error.code === "aborted")
+      throw new Interruption(received, `${error.message}, with all that it had started.`, error);
+    if (error.code !== "stack-unknown") throw new Failure(error.message, { cause: error });
+    const pipeline = stacks.find((stack) => existsSync(join(root, "stacks", stack, "stack.yaml")));
+    const hint = pipeline ? `; ${pipeline} is a pipeline stack, planned with each environment that it asks for` : "";
+    throw new Failure(`${error.message}${hint}`, { exitCode: 2, cause: error });
   } finally {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.off(signal, stop);
   }
@@ -74,8 +66,7 @@ export async function showPlans(
   } catch (error) {
     if (json && (error instanceof Failure || error instanceof Interruption)) writeJson({ error: describe(error) });
     if (!(error instanceof Interruption)) throw error;
-    process.stderr.write(`\nInterrupted: ${error.message}, with all that it had started.\n`);
-    process.exitCode = error.exitCode;
+    process.exitCode = error.tell();
     return made;
   }
   if (json) writeJson(single ? made[0] : { plans: made });
@@ -85,7 +76,7 @@ export async function showPlans(
 function describe({ message, cause }: Error) {
   const code = cause instanceof Error && "code" in cause ? cause.code : null;
   const location = cause instanceof Error && "location" in cause ? (cause.location ?? null) : null;
-  return { code, message, location };
+  return { code, message: cause instanceof Error ? cause.message : message, location };
 }
 
 /** What program and pack said, a line each, warnings first. */

@@ -20,7 +20,7 @@ export function openDatabase(file: string): DatabaseSync {
     const { errcode } = z.object({ errcode: z.number().optional() }).parse(error);
     const question =
       errcode === SQLITE_BUSY
-        ? "is another processor using this data folder?"
+        ? "is another processor using this data folder? Stop it, or choose another folder."
         : "is the data folder writable, with room left, and the file a ledger?";
     throw new Error(`The ledger ${file} cannot be opened; ${question}`, { cause: error });
   }
