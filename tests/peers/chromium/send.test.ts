@@ -145,7 +145,7 @@ describe("a file that cannot be used", () => {
     await expect.poll(() => page.getByRole("region", { name: "Files being sent" }).count()).toBe(0);
   });
 
-  it("without the columns says what is missing and what to do", async () => {
+  it("with the columns of another says so and what to do", async () => {
     await using visitor = await visit(browser, site);
     const { page } = visitor;
     await visitor.open("");
@@ -153,7 +153,7 @@ describe("a file that cannot be used", () => {
     await page.getByRole("heading", { level: 1, name: "broken.csv" }).waitFor();
     const alert = page.getByRole("alert");
     await alert.getByText("This file was put in quarantine").waitFor();
-    await alert.getByText("Data", { exact: false }).first().waitFor();
+    await alert.getByText("none of the 19 columns expected; is it the right file?", { exact: false }).waitFor();
     await alert.getByRole("link", { name: "Send a corrected file" }).click();
     await expect.poll(() => page.getByRole("button", { name: "Choose a file" }).count()).toBe(1);
   });
