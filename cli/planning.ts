@@ -11,7 +11,7 @@ export const paint: Paint = (tone, text) => styleText(tone, text, { stream: proc
 
 export const write = (...lines: string[]) => process.stdout.write(`${lines.join("\n")}\n`);
 
-export const writeJson = (value: unknown) => write(JSON.stringify(value, undefined, 2));
+const writeJson = (value: unknown) => write(JSON.stringify(value, undefined, 2));
 
 export const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;
 

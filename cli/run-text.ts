@@ -2,7 +2,7 @@ import { styleText } from "node:util";
 import type { Run, RunState, Step } from "@cais/spec/api.ts";
 
 /** A number of things, with separators for thousands. */
-export const formatCount = (count: number): string => count.toLocaleString("en");
+const formatCount = (count: number): string => count.toLocaleString("en");
 
 /** A size in the unit that fits, in powers of 1,000. */
 export function formatBytes(bytes: number): string {

@@ -7,6 +7,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { pino } from "pino";
 import { addressFile } from "./client.ts";
 import { Failure } from "./failure.ts";
+import { count, planStacks } from "./planning.ts";
 import { defaultDataFolder, projectRoot } from "./root.ts";
 
 interface Options {
@@ -62,7 +63,6 @@ function parsePort(value: string): number {
 
 /** The processor's config as the offline plan of a Pulumi stack gives it, as JSON. */
 async function planned(stack: string): Promise<string> {
-  const { planStacks } = await import("./planning.ts");
   for await (const { outputs } of planStacks(projectRoot, [stack]))
     if ("processor" in outputs) return JSON.stringify(outputs["processor"]);
   throw new Failure(`the plan of ${stack} has no output \`processor\`; programs/main.ts must export it`);
@@ -118,7 +118,7 @@ function welcome({ environment, target, stacks }: ProcessorConfig, url: string, 
   npx cais runs${where}`
     : "There is no stack for this environment yet; CONTRIBUTING.md tells how to add one.";
   process.stdout.write(`
-Cais: ${environment} on ${target}, ${names.length === 1 ? "1 stack" : `${names.length} stacks`} (${names.join(", ") || "none"})
+Cais: ${environment} on ${target}, ${count(names.length, "stack")} (${names.join(", ") || "none"})
 
   Page   ${url}/
   API    ${url}/openapi.json

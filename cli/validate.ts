@@ -4,6 +4,7 @@ import { formatProblem, readStack, StackError, type StackFolder, type StackProbl
 import { suggest } from "@cais/spec/suggest.ts";
 import { Command } from "commander";
 import { Failure } from "./failure.ts";
+import { count } from "./planning.ts";
 import { stacksFolder } from "./root.ts";
 
 /** `cais validate`: every mistake of every stack at once, each at its place. */
@@ -71,5 +72,3 @@ function report(folders: string[], problems: StackProblem[]) {
       `${count(folders.length, "stack")}, ${problems.length > 0 ? count(problems.length, "mistake") : "all valid"}\n`,
     );
 }
-
-const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? "" : "s"}`;

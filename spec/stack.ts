@@ -83,7 +83,6 @@ const CsvSink = z.strictObject({
     to: ObjectKey.describe("Key in the stack's output store."),
   }),
 });
-export type Sink = z.output<typeof CsvSink>;
 
 /** A stack key by key, without the rules that span keys. */
 export const StackShape = z.strictObject({
