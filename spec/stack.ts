@@ -1,71 +1,14 @@
 import { z } from "zod";
+import { Contract } from "./contract.ts";
 import { crossCheck } from "./cross-check.ts";
 import { environments, Identifier, ObjectKey, StackName, TagValue } from "./names.ts";
-
-const units: Record<string, number> = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
-
-function bytesOf(size: string): number {
-  const [, amount, unit] = /^([\d.]+)\s*(\w+)$/.exec(size) ?? [];
-  return Math.floor(Number(amount) * (units[unit ?? ""] ?? Number.NaN));
-}
-
-/** A size: bytes as a number, or a number with its unit (`500MB`, `2GiB`). Decimal units are powers of 1,000 (IEC 80000-13). */
-const Bytes = z.union([
-  z.number().int().positive(),
-  z
-    .string()
-    .regex(/^\d+(\.\d+)?\s*(B|kB|MB|GB|KiB|MiB|GiB)$/, "must be a number and one of B, kB, MB, GB, KiB, MiB, GiB")
-    .refine((text) => !(bytesOf(text) < 1), "must be at least 1 byte")
-    .transform(bytesOf),
-]);
+import { Upload } from "./upload.ts";
 
 /** The name of a SQL file in a stack's folder. */
 export const SqlFile = z
   .string()
   .regex(/^[\w-]+\.sql$/, "must be the name of a .sql file in the stack's folder")
   .describe("File in this folder with one SELECT. It sees `input` (the rows of this run) and the tables above it.");
-
-/** One column of the contract: what it is called here, in the file, and what it must hold. */
-export const Column = z.strictObject({
-  name: Identifier.describe("The column's name in SQL and in the tables."),
-  from: z.string().min(1).optional().describe("Its header in the file. Default: the name."),
-  type: z.enum(["string", "integer", "double", "boolean", "date", "timestamp"]),
-  required: z.boolean().default(false).describe("A row with this cell empty, or of white space only, is refused."),
-  min: z.number().optional().describe("Smallest value accepted (integer, double)."),
-  max: z.number().optional().describe("Largest value accepted (integer, double)."),
-  pattern: z.string().optional().describe("Regular expression (RE2) that the whole cell must match (string)."),
-  values: z.array(z.string()).min(1).optional().describe("The only values accepted (string)."),
-  reason: z
-    .string()
-    .min(1)
-    .optional()
-    .describe(
-      "What is told to the person who sent the row when pattern or values are not met. Default: what they are.",
-    ),
-});
-export type Column = z.output<typeof Column>;
-
-const Rule = z.strictObject({
-  check: z
-    .string()
-    .min(1)
-    .describe(
-      "SQL expression over the columns. A row for which it is false is refused; null passes, as in SQL's CHECK.",
-    ),
-  reason: z.string().min(1).describe("What is told to the person who sent the row."),
-});
-
-export const Contract = z.strictObject({
-  columns: z.array(Column).min(1),
-  rules: z.array(Rule).default([]).describe("Rules over whole rows."),
-  onViolation: z
-    .enum(["quarantine", "fail", "discard"])
-    .default("quarantine")
-    .describe(
-      "quarantine: refused rows are kept with the reason; fail: one refused row fails the run; discard: refused rows are only counted.",
-    ),
-});
-export type Contract = z.output<typeof Contract>;
 
 const Table = z.strictObject({
   name: Identifier,
@@ -92,13 +35,7 @@ export const StackShape = z.strictObject({
   description: z.string().optional(),
   environments: z.array(z.enum(environments)).min(1).describe("Where it is deployed."),
   source: z.strictObject({
-    upload: z.strictObject({
-      formats: z
-        .array(z.enum(["csv"]))
-        .min(1)
-        .default(["csv"]),
-      maxBytes: Bytes.default(2e9).describe("Largest file accepted, such as 500MB. Default: 2GB."),
-    }),
+    upload: Upload,
   }),
   contract: Contract,
   tables: z.array(Table).min(1),

@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Column, Contract } from "@cais/spec/stack.ts";
+import { type Column, Contract } from "@cais/spec/contract.ts";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { testFolder } from "../processor-for-tests.ts";

@@ -1,4 +1,4 @@
-import type { Column, Contract } from "@cais/spec/stack.ts";
+import type { Column, Contract } from "@cais/spec/contract.ts";
 import { suggest } from "@cais/spec/suggest.ts";
 import { sqlName, sqlText } from "../engine/quote.ts";
 import { Unreadable } from "./records.ts";
@@ -15,7 +15,7 @@ interface Demand {
 
 /** The place of each contract column in the file; a header that lacks one or has it twice makes the file unreadable. */
 export function placeColumns(columns: Column[], header: string[]): number[] {
-  const wanted = columns.map(({ name, from }) => (from ?? name).trim().normalize("NFC"));
+  const wanted = columns.map(({ name, from }) => (typeof from === "string" ? from : name).trim().normalize("NFC"));
   const missing = wanted.filter((title) => !header.includes(title));
   if (missing.length > 0) throw new Unreadable(explainMissing(missing, wanted, header));
   const twice = wanted.find((title) => header.indexOf(title) !== header.lastIndexOf(title));
@@ -104,6 +104,8 @@ function typedSql({ type }: Column, raw: string): string {
     // TRY_CAST alone would take inf, nan and 1_000.
     case "double":
       return `CASE WHEN isfinite(TRY_CAST(${raw} AS DOUBLE)) AND NOT contains(${raw}, '_') THEN TRY_CAST(${raw} AS DOUBLE) END`;
+    case "decimal":
+      return `TRY_CAST(${raw} AS DECIMAL(18, 2))`;
     case "boolean":
       return `CASE WHEN lower(trim(${raw})) IN ('true', '1') THEN true WHEN lower(trim(${raw})) IN ('false', '0') THEN false END`;
     // TRY_CAST alone would take `epoch` and cut the time off a timestamp.
@@ -123,6 +125,7 @@ const typeReasons: Record<Column["type"], string> = {
   string: "is not text",
   integer: "is not a whole number of at most 64 bits",
   double: "is not a number (with a point, not a comma)",
+  decimal: "is not a decimal number",
   boolean: "is not true, false, 1 or 0",
   date: "is not a date (YYYY-MM-DD)",
   timestamp: "is not a date and time (YYYY-MM-DD HH:MM or HH:MM:SS, and a zone such as Z or -03:00 if it has one)",

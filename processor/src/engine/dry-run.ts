@@ -2,7 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import type { Column, Stack } from "@cais/spec/stack.ts";
+import type { Column } from "@cais/spec/contract.ts";
+import type { Stack } from "@cais/spec/stack.ts";
 import { openDuckDB } from "./duckdb.ts";
 import { sqlName } from "./quote.ts";
 import { checkExpression, checkSelect } from "./select.ts";
@@ -21,6 +22,7 @@ const sqlTypes: Record<Column["type"], string> = {
   string: "VARCHAR",
   integer: "BIGINT",
   double: "DOUBLE",
+  decimal: "DECIMAL(18, 2)",
   boolean: "BOOLEAN",
   date: "DATE",
   timestamp: "TIMESTAMP",

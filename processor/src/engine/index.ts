@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { Contract } from "@cais/spec/stack.ts";
+import type { Contract } from "@cais/spec/contract.ts";
 import { z } from "zod";
 import type { EngineLimits } from "./duckdb.ts";
 import { Checked, Made, Reply, type Request, Written } from "./messages.ts";

@@ -1,5 +1,5 @@
 import { TableColumn } from "@cais/spec/api.ts";
-import { Contract } from "@cais/spec/stack.ts";
+import { Contract } from "@cais/spec/contract.ts";
 import { z } from "zod";
 
 /** What the processor asks of an engine's process, one after the other. Paths are absolute and in the run's folder. */

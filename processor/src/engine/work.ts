@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { TableColumn } from "@cais/spec/api.ts";
-import type { Contract } from "@cais/spec/stack.ts";
+import type { Contract } from "@cais/spec/contract.ts";
 import { z } from "zod";
 import { checkSql, placeColumns, ROW, VIOLATIONS } from "../contract/check.ts";
 import { splitRecords } from "../contract/records.ts";
