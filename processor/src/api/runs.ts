@@ -27,6 +27,7 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledg
   app.get(
     "/runs",
     {
+      config: { action: "read" },
       schema: {
         summary: "List runs, newest first",
         querystring: z.object({
@@ -54,13 +55,14 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledg
 
   app.get(
     "/runs/:id",
-    { schema: { summary: "One run", params, response: { 200: Run, 404: noSuchRun } } },
+    { config: { action: "read" }, schema: { summary: "One run", params, response: { 200: Run, 404: noSuchRun } } },
     async ({ params: { id } }) => runOf(id),
   );
 
   app.get(
     "/runs/:id/rejected",
     {
+      config: { action: "read" },
       schema: {
         summary: "The rows that a run refused",
         description: "One line per mistake: NDJSON, or CSV with `?format=csv` or `Accept: text/csv`.",

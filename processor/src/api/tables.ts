@@ -11,7 +11,7 @@ import { sendText } from "./stream.ts";
 export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, stacks, ledger, tables: reader }) => {
   app.get(
     "/stacks",
-    { schema: { summary: "The stacks that are deployed here", response: { 200: Stacks } } },
+    { config: { action: "read" }, schema: { summary: "The stacks that are deployed here", response: { 200: Stacks } } },
     async () => ({
       environment: config.environment,
       stacks: [...stacks.values()].map(({ config: { stack } }) => ({
@@ -43,17 +43,22 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
     return { lake, keys: () => ledger.tables.read(stack, name)?.files.map(({ key }) => key) ?? [] };
   }
 
-  app.get("/tables", { schema: { summary: "The tables of all stacks", response: { 200: Tables } } }, async () => ({
-    tables: [...stacks.values()].flatMap(({ config: { stack } }) =>
-      stack.tables.map(({ name }) => tableOf(stack.name, name)),
-    ),
-  }));
+  app.get(
+    "/tables",
+    { config: { action: "read" }, schema: { summary: "The tables of all stacks", response: { 200: Tables } } },
+    async () => ({
+      tables: [...stacks.values()].flatMap(({ config: { stack } }) =>
+        stack.tables.map(({ name }) => tableOf(stack.name, name)),
+      ),
+    }),
+  );
 
   const noSuchTable = problemResponse("There is no such table.");
 
   app.get(
     "/tables/:stack/:table",
     {
+      config: { action: "read" },
       schema: {
         summary: "A page of a table's rows",
         description:
@@ -77,6 +82,7 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
   app.get(
     "/tables/:stack/:table.csv",
     {
+      config: { action: "read" },
       schema: {
         summary: "A whole table as treated CSV",
         description: "RFC 4180 in UTF-8. A text that a spreadsheet would run as a formula has a ' before it.",

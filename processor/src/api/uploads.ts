@@ -35,6 +35,7 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, { stacks, l
   app.post(
     "/stacks/:stack/files",
     {
+      config: { action: "send", change: "upload" },
       schema: {
         summary: "Send a file to a stack",
         description:
