@@ -40,14 +40,14 @@ export async function startProcessor(
   const token = givenToken ?? (config.api.token && (await readSecret(config.api.token, dataFolder)));
   checkAccess(config.api.host, token);
 
-  const ledger = openLedger(join(dataFolder, "ledger.sqlite"));
+  const ledger = await openLedger({ driver: "sqlite", file: join(dataFolder, "ledger.sqlite") });
   const workFolder = join(dataFolder, "work");
   // The ledger is this processor's alone, so nothing else works here now.
   await rm(workFolder, { recursive: true, force: true });
   const stacks = new Map<string, OpenStack>();
   for (const [name, stack] of Object.entries(config.stacks)) stacks.set(name, await openStack(stack, dataFolder));
   await sweep(ledger, stacks, () => true);
-  ledger.requeue(MAX_ATTEMPTS);
+  await ledger.requeue(MAX_ATTEMPTS);
 
   const metrics = startMetrics(() => ledger.depth());
   const tables = openTableReader(join(workFolder, "reads"));
@@ -72,7 +72,7 @@ export async function startProcessor(
     await runner.stop();
     await tables.stop();
     await metrics.stop();
-    ledger.close();
+    await ledger.close();
     await rm(workFolder, { recursive: true, force: true });
   }
   const stopOnce = () => (stopping ??= stop());

@@ -18,8 +18,8 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledg
   const params = z.object({ id: Sought });
   const noSuchRun = problemResponse("There is no such run.");
 
-  function runOf(id: string): Run {
-    const run = ledger.run(id);
+  async function runOf(id: string): Promise<Run> {
+    const run = await ledger.run(id);
     if (run === undefined) throw new ApiProblem("no-such-run", `There is no run "${id}"; GET /v1/runs lists them.`);
     return run;
   }
@@ -40,9 +40,9 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledg
       },
     },
     async ({ query: { stack, state, limit, before } }) => {
-      if (before !== undefined) runOf(before);
+      if (before !== undefined) await runOf(before);
       // One more than asked for tells whether there is a next page.
-      const found = ledger.runs({
+      const found = await ledger.runs({
         ...(stack !== undefined && { stack }),
         ...(state !== undefined && { state }),
         ...(before !== undefined && { before }),
@@ -79,8 +79,8 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledg
       },
     },
     async ({ params: { id }, query: { format }, headers: { accept = "" } }, reply) => {
-      const run = runOf(id);
-      const key = ledger.rejectedKey(id);
+      const run = await runOf(id);
+      const key = await ledger.rejectedKey(id);
       const lake = stacks.get(run.stack)?.lake;
       if (key !== null && lake === undefined)
         throw new ApiProblem(
@@ -94,7 +94,7 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledg
           .type("text/csv; charset=utf-8")
           .header("content-disposition", `attachment; filename="${id}-rejected.csv"`);
       } else reply.type("application/x-ndjson; charset=utf-8");
-      const from = lake === undefined ? undefined : { lake, keys: () => (key === null ? [] : [key]) };
+      const from = lake === undefined ? undefined : { lake, keys: async () => (key === null ? [] : [key]) };
       if (from === undefined) return reply.send("");
       return sendText(reply, asCsv ? tables.csv(from, rejectedColumns) : ndjson(from));
     },

@@ -24,11 +24,11 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
     }),
   );
 
-  function tableOf(stack: string, name: string): Table {
+  async function tableOf(stack: string, name: string): Promise<Table> {
     const layer = stacks.get(stack)?.config.stack.tables.find((table) => table.name === name)?.layer;
     if (layer === undefined)
       throw new ApiProblem("no-such-table", `There is no table "${stack}/${name}"; GET /v1/tables lists them.`);
-    const { columns, files, updatedAt } = ledger.tables.read(stack, name) ?? {
+    const { columns, files, updatedAt } = (await ledger.tables.read(stack, name)) ?? {
       columns: [],
       files: [],
       updatedAt: null,
@@ -40,15 +40,17 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
   function filesOf({ stack, name }: Table) {
     const lake = stacks.get(stack)?.lake;
     if (lake === undefined) throw new ApiProblem("no-such-stack", `There is no stack "${stack}".`);
-    return { lake, keys: () => ledger.tables.read(stack, name)?.files.map(({ key }) => key) ?? [] };
+    return { lake, keys: async () => (await ledger.tables.read(stack, name))?.files.map(({ key }) => key) ?? [] };
   }
 
   app.get(
     "/tables",
     { config: { action: "read" }, schema: { summary: "The tables of all stacks", response: { 200: Tables } } },
     async () => ({
-      tables: [...stacks.values()].flatMap(({ config: { stack } }) =>
-        stack.tables.map(({ name }) => tableOf(stack.name, name)),
+      tables: await Promise.all(
+        [...stacks.values()].flatMap(({ config: { stack } }) =>
+          stack.tables.map(({ name }) => tableOf(stack.name, name)),
+        ),
       ),
     }),
   );
@@ -72,7 +74,7 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
       },
     },
     async ({ params: { stack, table: name }, query: { limit, offset } }) => {
-      const table = tableOf(stack, name);
+      const table = await tableOf(stack, name);
       const data =
         table.columns.length === 0 ? [] : await reader.rows(filesOf(table), table.columns, { limit, offset });
       return { ...table, data, offset };
@@ -95,7 +97,7 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
       },
     },
     async ({ params: { stack, table: name } }, reply) => {
-      const table = tableOf(stack, name);
+      const table = await tableOf(stack, name);
       reply
         .type("text/csv; charset=utf-8")
         .header("content-disposition", `attachment; filename="${stack}-${name}.csv"`);

@@ -86,24 +86,27 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, { stacks, l
     // Keys begin with the date, so that a listing finds new ones; the name as sent is no key's business.
     const key = `${now.toISOString().slice(0, 10)}/${newRunId(now)}.csv`;
     const loose = { stack, role: "input", key } as const;
-    ledger.loose.note(loose);
+    await ledger.loose.note(loose);
     let stored;
     try {
       stored = await input.put(key, body, { ifAbsent: true });
     } catch (error) {
       // Even a write that failed at its end may have left an object. If this fails too, the next start sweeps it.
       await input.delete(key);
-      ledger.loose.forget(loose);
+      await ledger.loose.forget(loose);
       throw error;
     }
     const { bytes, sha256, version } = stored;
-    const { run, created } = ledger.claim({ stack, store: input.id, key, version, name, bytes, sha256 }, { again });
+    const { run, created } = await ledger.claim(
+      { stack, store: input.id, key, version, name, bytes, sha256 },
+      { again },
+    );
     if (created) {
       metrics.received(stack, bytes);
       runner.wake();
     } else {
       await input.delete(key);
-      ledger.loose.forget(loose);
+      await ledger.loose.forget(loose);
     }
     return { upload: { id: run.id, stack, name, bytes, sha256 }, created };
   }

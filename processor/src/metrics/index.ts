@@ -14,7 +14,7 @@ export interface Metrics {
 }
 
 /** `depth` tells the queue's length when it is asked for. */
-export function startMetrics(depth: () => { queued: number; running: number }): Metrics {
+export function startMetrics(depth: () => Promise<{ queued: number; running: number }>): Metrics {
   const exporter = new PrometheusExporter({ preventServerStart: true });
   const provider = new MeterProvider({ readers: [exporter] });
   const meter = provider.getMeter("cais");
@@ -27,8 +27,8 @@ export function startMetrics(depth: () => { queued: number; running: number }): 
     advice: { explicitBucketBoundaries: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800] },
   });
   const queue = meter.createObservableGauge("cais_queue_runs", { ...integer, description: "Runs queued and running." });
-  queue.addCallback((result) => {
-    for (const [state, count] of Object.entries(depth())) result.observe(count, { state });
+  queue.addCallback(async (result) => {
+    for (const [state, count] of Object.entries(await depth())) result.observe(count, { state });
   });
   // Without what every line would repeat: the target's and the meter's names.
   const serializer = new PrometheusSerializer("", false, undefined, true, true);

@@ -4,8 +4,7 @@ import { join } from "node:path";
 import type { Run, TableColumn } from "@cais/spec/api.ts";
 import { type Engine, EngineFailed } from "../engine/index.ts";
 import type { Checked } from "../engine/messages.ts";
-import type { Ending, Ledger } from "../ledger/index.ts";
-import type { TableChange } from "../ledger/tables.ts";
+import type { Ending, Ledger, TableChange } from "../ledger/index.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import { rejectedFileKey, tableFileKey } from "../tables/index.ts";
 import type { OpenStack } from "./stack.ts";
@@ -46,11 +45,11 @@ export async function attempt(work: Attempt): Promise<Ended> {
     const { sinks } = work.stack.config.stack;
     // An engine knows the tables that it made itself.
     const unknown = new Set<string>();
-    if (work.ledger.isCommitted(work.run.id)) for (const { csv } of sinks) unknown.add(csv.table);
+    if (await work.ledger.isCommitted(work.run.id)) for (const { csv } of sinks) unknown.add(csv.table);
     else {
       await work.step("contract", () => checkFile(work));
       const changes = await makeTables(work);
-      await work.step("commit", async () => work.ledger.tables.commit(work.run, changes));
+      await work.step("commit", () => work.ledger.tables.commit(work.run, changes));
     }
     for (const { csv } of sinks)
       await work.step(`sinks/csv/${csv.table}`, async () => {
@@ -79,7 +78,7 @@ async function checkFile({ run, stack, ledger, engine, folder }: Attempt): Promi
       `The file ${stack.input.location(run.file.key)} is gone; send it again.`,
     );
   const checked = await engine.checkContract(file, contract);
-  ledger.countRows(run.id, checked, await keepRejected({ run, stack, ledger }, checked));
+  await ledger.countRows(run.id, checked, await keepRejected({ run, stack, ledger }, checked));
   const { read, clean, rejected } = checked;
   const some = `${rejected} of ${read} rows`;
   if (contract.onViolation === "fail" && rejected > 0)
@@ -96,7 +95,7 @@ async function checkFile({ run, stack, ledger, engine, folder }: Attempt): Promi
 async function keepRejected({ run, stack, ledger }: Pick<Attempt, "run" | "stack" | "ledger">, { file }: Checked) {
   if (file === null || stack.config.stack.contract.onViolation === "discard") return null;
   const key = rejectedFileKey(run.id, run.attempts);
-  ledger.loose.note({ stack: run.stack, role: "lake", key });
+  await ledger.loose.note({ stack: run.stack, role: "lake", key });
   await stack.lake.put(key, createReadStream(file));
   return key;
 }
@@ -105,7 +104,7 @@ async function makeTables({ run, stack, ledger, engine, folder, step }: Attempt)
   const { tables } = stack.config.stack;
   const changes: TableChange[] = [];
   for (const { name, sql, disposition } of tables) {
-    const now = ledger.tables.read(run.stack, name);
+    const now = await ledger.tables.read(run.stack, name);
     const change = await step(`tables/${name}`, async () => {
       const before =
         disposition === "append" ? await fetchAll(stack.lake, join(folder, "before", name), now?.files ?? []) : [];
@@ -113,7 +112,7 @@ async function makeTables({ run, stack, ledger, engine, folder, step }: Attempt)
       if (disposition === "append" && now !== undefined && now.files.length > 0)
         checkColumns(name, now.columns, columns);
       const key = tableFileKey(name, run.id, run.attempts);
-      ledger.loose.note({ stack: run.stack, role: "lake", key });
+      await ledger.loose.note({ stack: run.stack, role: "lake", key });
       const { bytes } = await stack.lake.put(key, createReadStream(file));
       return { name, disposition, columns, file: { key, rows, bytes }, location: stack.lake.location(name) };
     });
@@ -134,7 +133,7 @@ function checkColumns(table: string, before: TableColumn[], now: TableColumn[]):
 }
 
 async function attachTable({ run, stack, ledger, engine, folder }: Attempt, table: string): Promise<void> {
-  const { files } = ledger.tables.read(run.stack, table) ?? { files: [] };
+  const { files } = (await ledger.tables.read(run.stack, table)) ?? { files: [] };
   await engine.attachTable(table, await fetchAll(stack.lake, join(folder, "before", table), files));
 }
 
@@ -142,7 +141,7 @@ async function deliverCsv({ run, stack, ledger, engine }: Attempt, csv: { table:
   const { rows, file } = await engine.writeCsv(csv.table);
   const { bytes } = await stack.output.put(csv.to, createReadStream(file));
   const location = stack.output.location(csv.to);
-  ledger.addOutput(run.id, { kind: "csv", name: csv.table, location, rows, bytes });
+  await ledger.addOutput(run.id, { kind: "csv", name: csv.table, location, rows, bytes });
 }
 
 async function fetchAll(lake: ObjectStore, folder: string, files: { key: string }[]): Promise<string[]> {

@@ -44,15 +44,27 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
   const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
   let retry: NodeJS.Timeout | undefined;
   let wait = RETRY_MS.first;
+  let asking: Promise<void> | undefined;
+  let askAgain = false;
 
   function wake(): void {
     clearTimeout(retry);
     if (signal.aborted) return;
+    askAgain = asking !== undefined;
+    asking ??= ask().finally(() => {
+      asking = undefined;
+      if (askAgain) wake();
+    });
+  }
+
+  /** Takes as many runs as may run now. Never rejects. */
+  async function ask(): Promise<void> {
     try {
       while (running.size < AT_A_TIME) {
-        const run = ledger.next([...running.keys()]);
+        const run = await ledger.next([...running.keys()]);
         wait = RETRY_MS.first;
-        if (run === undefined) return;
+        // One that is taken while the processor stops is queued again with the others.
+        if (run === undefined || signal.aborted) return;
         const taken = take(run, log.child({ run: run.id, stack: run.stack }));
         running.set(
           run.stack,
@@ -96,8 +108,8 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
     // A run that was ended by the stop goes on at the next start.
     for (let wait = RETRY_MS.first; !signal.aborted; wait = Math.min(wait * 2, RETRY_MS.longest))
       try {
-        const { fault, ...known } = ending ?? brokenOff(ledger.isCommitted(run.id));
-        const finished = ledger.finish(run.id, known);
+        const { fault, ...known } = ending ?? brokenOff(await ledger.isCommitted(run.id));
+        const finished = await ledger.finish(run.id, known);
         metrics.finished(finished);
         // The error stays in the ledger: it may hold a cell of the file.
         child.info({ state: finished.state, rows: finished.rows, fault }, "run ended");
@@ -127,12 +139,12 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
         engine,
         folder: runFolder,
         async step(name, work) {
-          ledger.startStep(run.id, name);
+          await ledger.startStep(run.id, name);
           const start = performance.now();
           try {
             const result = await work();
             // One that fails stays open: it is where the run stopped.
-            ledger.finishStep(run.id, name);
+            await ledger.finishStep(run.id, name);
             return result;
           } finally {
             metrics.step(run.stack, name, (performance.now() - start) / 1000);
@@ -150,9 +162,10 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
     async stop() {
       stopping.abort();
       clearTimeout(retry);
+      await asking;
       await Promise.all(running.values());
       try {
-        ledger.requeue(Number.POSITIVE_INFINITY);
+        await ledger.requeue(Number.POSITIVE_INFINITY);
       } catch (error) {
         log.error({ err: error }, "what ran is not queued again; the next start does it");
       }

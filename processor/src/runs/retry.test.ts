@@ -22,11 +22,11 @@ function failing(ledger: Ledger, method: "next" | "finish", times: number): Ledg
   };
   return {
     ...ledger,
-    next(busy) {
+    async next(busy) {
       if (method === "next") fail();
       return ledger.next(busy);
     },
-    finish(id, ending) {
+    async finish(id, ending) {
       if (method === "finish") fail();
       return ledger.finish(id, ending);
     },
@@ -38,7 +38,7 @@ it.each(["next", "finish"] as const)("outlives a full disk in the ledger's %s, a
   const { sales } = config.stacks;
   if (sales === undefined) throw new Error("unreachable");
   const open = await openStack(sales, folder);
-  const ledger = openLedger(join(folder, "ledger.sqlite"));
+  const ledger = await openLedger({ driver: "sqlite", file: join(folder, "ledger.sqlite") });
   const metrics = startMetrics(() => ledger.depth());
   const lines: string[] = [];
   const runner = startRunner({
@@ -54,7 +54,7 @@ it.each(["next", "finish"] as const)("outlives a full disk in the ledger's %s, a
     "a.csv",
     new Blob(["day,amount,note\n2024-01-01,1,x\n"]).stream(),
   );
-  const { run } = ledger.claim({
+  const { run } = await ledger.claim({
     stack: "sales",
     store: open.input.id,
     key: "a.csv",
@@ -63,10 +63,10 @@ it.each(["next", "finish"] as const)("outlives a full disk in the ledger's %s, a
     bytes,
     sha256,
   });
-  await expect.poll(() => ledger.run(run.id)?.state, { timeout: 10_000 }).toBe("done");
-  expect(ledger.run(run.id)?.attempts).toBe(1);
+  await expect.poll(async () => (await ledger.run(run.id))?.state, { timeout: 10_000 }).toBe("done");
+  expect((await ledger.run(run.id))?.attempts).toBe(1);
   expect(lines.filter((line) => line.includes("database or disk is full"))).toHaveLength(1);
   await runner.stop();
   await metrics.stop();
-  ledger.close();
+  await ledger.close();
 });

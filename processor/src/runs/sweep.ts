@@ -1,5 +1,4 @@
-import type { Ledger } from "../ledger/index.ts";
-import type { LooseObject } from "../ledger/loose.ts";
+import type { Ledger, LooseObject } from "../ledger/index.ts";
 import type { OpenStack } from "./stack.ts";
 
 /**
@@ -11,11 +10,11 @@ export async function sweep(
   stacks: ReadonlyMap<string, OpenStack>,
   which: (object: LooseObject) => boolean,
 ): Promise<void> {
-  for (const object of ledger.loose.all().filter(which)) {
+  for (const object of (await ledger.loose.all()).filter(which)) {
     const stack = stacks.get(object.stack);
     // The objects of a stack that is not deployed now are out of reach; they wait.
     if (stack === undefined) continue;
     await stack[object.role].delete(object.key);
-    ledger.loose.forget(object);
+    await ledger.loose.forget(object);
   }
 }

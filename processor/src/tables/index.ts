@@ -37,7 +37,7 @@ export interface TableReader {
 /** Keys in a lake, asked for anew if a commit deletes one of them before it is read. */
 export interface LakeFiles {
   lake: ObjectStore;
-  keys: () => string[];
+  keys: () => Promise<string[]>;
 }
 
 /** Every read has a folder of its own in `folder`, in which DuckDB finds the files. */
@@ -104,11 +104,11 @@ const empty = (columns: TableColumn[]) =>
   `(SELECT ${columns.map(({ name }) => `NULL AS ${sqlName(name)}`).join(", ")} WHERE false)`;
 
 /** Fetches the files of a table. A commit may delete one between listing and fetching; then the list is read again. */
-async function bring(lake: ObjectStore, keys: () => string[], folder: string): Promise<string[]> {
+async function bring(lake: ObjectStore, keys: () => Promise<string[]>, folder: string): Promise<string[]> {
   for (let attempt = 1; attempt <= 3; attempt++) {
     const files: string[] = [];
     let missing: string | undefined;
-    for (const [index, key] of keys().entries()) {
+    for (const [index, key] of (await keys()).entries()) {
       const file = join(folder, `${attempt}-${index}.parquet`);
       if (await lake.fetch(key, file)) files.push(file);
       else missing ??= key;

@@ -29,7 +29,7 @@ async function lakeOf(query: string): Promise<[LakeFiles, TableColumn[]]> {
   connection.closeSync();
   const lake = await openObjectStore({ driver: "fs", path: "lake" }, folder);
   await lake.put("made.parquet", createReadStream(file));
-  return [{ lake, keys: () => ["made.parquet"] }, columns];
+  return [{ lake, keys: async () => ["made.parquet"] }, columns];
 }
 
 it("gives every digit in JSON, as a number where a number keeps it", async () => {

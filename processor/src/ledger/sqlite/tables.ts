@@ -2,44 +2,10 @@ import type { DatabaseSync } from "node:sqlite";
 import { type RunOutput, TableColumn } from "@cais/spec/api.ts";
 import { z } from "zod";
 import { transaction } from "./database.ts";
-import type { LooseObjects } from "./loose.ts";
+import type { TableFile, TableLedger } from "../index.ts";
+import { forgetLoose, noteLoose } from "./loose.ts";
 
-/** One Parquet file of a table, by its key in the lake. */
-export interface TableFile {
-  key: string;
-  rows: number;
-  bytes: number;
-}
-
-/** What a table is made of. */
-export interface TableState {
-  columns: TableColumn[];
-  /** In the order in which they were added. */
-  files: TableFile[];
-  updatedAt: string;
-}
-
-/** One table's part in a run's commit. */
-export interface TableChange {
-  name: string;
-  disposition: "append" | "replace";
-  columns: TableColumn[];
-  file: TableFile;
-  /** The table's folder, as the run reports it. */
-  location: string;
-}
-
-export interface TableLedger {
-  /** A table as the last commit left it; undefined before the first. */
-  read(stack: string, name: string): TableState | undefined;
-  /**
-   * Makes all of a run's changes at once: before it none can be seen, after it all. A run that is committed already is
-   * left as it is. The files that are in no table any more are noted as loose.
-   */
-  commit(run: { id: string; stack: string }, changes: TableChange[]): void;
-}
-
-export function tableLedger(database: DatabaseSync, loose: LooseObjects, time: () => string): TableLedger {
+export function tableLedger(database: DatabaseSync, time: () => string): TableLedger {
   const files = (stack: string, name: string): TableFile[] =>
     z.array(z.object({ key: z.string(), rows: z.number(), bytes: z.number() })).parse(
       database
@@ -49,7 +15,7 @@ export function tableLedger(database: DatabaseSync, loose: LooseObjects, time: (
     );
 
   return {
-    read(stack, name) {
+    async read(stack, name) {
       const row = database
         .prepare("SELECT columns, updated_at FROM tables WHERE stack = ? AND name = ?")
         .get(stack, name);
@@ -58,7 +24,7 @@ export function tableLedger(database: DatabaseSync, loose: LooseObjects, time: (
       return { columns, files: files(stack, name), updatedAt: String(row["updated_at"]) };
     },
 
-    commit({ id, stack }, changes) {
+    async commit({ id, stack }, changes) {
       transaction(database, () => {
         const { changes: first } = database
           .prepare("UPDATE runs SET committed_at = ? WHERE id = ? AND committed_at IS NULL")
@@ -74,9 +40,9 @@ export function tableLedger(database: DatabaseSync, loose: LooseObjects, time: (
             )
             .run(stack, name, JSON.stringify(columns), time());
           const dropped = disposition === "replace" ? files(stack, name) : [];
-          loose.forget({ stack, role: "lake", key: file.key });
+          forgetLoose(database, { stack, role: "lake", key: file.key });
           for (const { key } of dropped) {
-            loose.note({ stack, role: "lake", key });
+            noteLoose(database, { stack, role: "lake", key });
             database.prepare("DELETE FROM files WHERE stack = ? AND name = ? AND key = ?").run(stack, name, key);
           }
           database
