@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -102,6 +102,42 @@ export function behavesAsObjectStore(open: () => Promise<ObjectStore>, folder: (
     expect(await read("slow")).toBe("first half, second half");
   });
 
+  it("takes a file over, which stays readable", async () => {
+    const file = join(local, "made");
+    await writeFile(file, "made here");
+    const stored = await store.putFile("over/made", file);
+    expect(stored).toEqual({ bytes: 9, version: expect.any(String) });
+    expect(await store.head("over/made")).toMatchObject({ bytes: 9, version: stored.version });
+    expect(await read("over/made")).toBe("made here");
+    expect(await readFile(file, "utf8")).toBe("made here");
+    // As its maker cleans up, and as an attempt that is repeated does it again.
+    await store.putFile("over/made", file);
+    await rm(file);
+    expect(await read("over/made")).toBe("made here");
+    expect(await keys("over")).toEqual(["over/made"]);
+  });
+
+  it("takes a file over in place of an object, or not with ifAbsent", async () => {
+    const file = join(local, "newer");
+    await writeFile(file, "newer");
+    const first = await store.put("there", pieces("older"));
+    await expect(store.putFile("there", file, { ifAbsent: true })).rejects.toThrow(ObjectExists);
+    expect(await read("there")).toBe("older");
+    expect((await store.putFile("there", file)).version).not.toBe(first.version);
+    expect(await read("there")).toBe("newer");
+    await store.putFile("absent", file, { ifAbsent: true });
+    expect(await read("absent")).toBe("newer");
+    // What replaces the object leaves the file alone.
+    await store.put("absent", pieces("another"));
+    expect(await readFile(file, "utf8")).toBe("newer");
+  });
+
+  it("takes no file over that is not there, and no folder", async () => {
+    await expect(store.putFile("nothing", join(local, "nothing"))).rejects.toThrow(/ENOENT/);
+    await expect(store.putFile("nothing", local)).rejects.toThrow(/EISDIR|is no file/);
+    expect(await store.head("nothing")).toBeUndefined();
+  });
+
   it("lists a folder but not its siblings", async () => {
     for (const key of ["list/a", "list/b/c", "list-other/d", "listing"]) await store.put(key, pieces(key));
     expect(await keys("list")).toEqual(["list/a", "list/b/c"]);
@@ -150,6 +186,7 @@ export function behavesAsObjectStore(open: () => Promise<ObjectStore>, folder: (
     "refuses the key %j everywhere",
     async (key) => {
       await expect(store.put(key, pieces("x"))).rejects.toThrow(/object key/);
+      await expect(store.putFile(key, join(local, "x"))).rejects.toThrow(/object key/);
       await expect(store.get(key)).rejects.toThrow(/object key/);
       await expect(store.head(key)).rejects.toThrow(/object key/);
       await expect(store.delete(key)).rejects.toThrow(/object key/);

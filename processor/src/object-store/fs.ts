@@ -1,5 +1,5 @@
-import { createHash, randomUUID } from "node:crypto";
-import { constants, type BigIntStats } from "node:fs";
+import { createHash, type Hash, randomUUID } from "node:crypto";
+import { constants, createReadStream, type BigIntStats } from "node:fs";
 import {
   access,
   copyFile,
@@ -53,44 +53,65 @@ export async function open(
     return stats?.isFile() === true ? { path, stats } : undefined;
   }
 
+  /** Gives what `bring` makes at `temporary` the key's name, at once and durably. */
+  async function place(key: string, temporary: string, bring: () => Promise<void>, ifAbsent: boolean) {
+    const path = pathOf(key);
+    try {
+      await bring();
+      return await name(temporary, path, key, ifAbsent);
+    } finally {
+      await rm(temporary, { force: true });
+    }
+  }
+
+  async function name(temporary: string, path: string, key: string, ifAbsent: boolean) {
+    try {
+      const folder = await folderOf(path, true);
+      if (ifAbsent) await link(temporary, path);
+      else await rename(temporary, path);
+      if (folder !== undefined) await syncFolder(folder);
+      const stats = await lstat(path, { bigint: true });
+      return { bytes: Number(stats.size), version: versionOf(stats) };
+    } catch (error) {
+      if (ifAbsent && isCode(error, ["EEXIST"]))
+        throw new ObjectExists(`There is an object ${JSON.stringify(key)} already.`, { cause: error });
+      if (isCode(error, ["EISDIR", "ENOTDIR", "EEXIST"]))
+        throw new Error(`The object ${JSON.stringify(key)} lies above or below another one; choose another key.`, {
+          cause: error,
+        });
+      throw error;
+    }
+  }
+
   return {
     id: `fs:${binding.path}`,
     location: pathOf,
 
     async put(key, body, { ifAbsent = false } = {}) {
-      const path = pathOf(key);
-      const temporary = unfinished();
       const hash = createHash("sha256");
-      let bytes = 0;
-      try {
-        const file = await openFile(temporary, "wx", 0o600);
+      const temporary = unfinished();
+      const { bytes, version } = await place(key, temporary, () => write(temporary, body, hash), ifAbsent);
+      return { bytes, sha256: hash.digest("hex"), version };
+    },
+
+    async putFile(key, file, { ifAbsent = false } = {}) {
+      const temporary = unfinished();
+      const bring = async () => {
+        const linked = await orUndefined(
+          link(file, temporary).then(() => true),
+          UNLINKABLE,
+        );
+        if (linked !== true) return write(temporary, createReadStream(file));
+        const handle = await openFile(temporary, constants.O_RDWR | constants.O_NOFOLLOW);
         try {
-          for await (const chunk of body) {
-            hash.update(chunk);
-            bytes += chunk.byteLength;
-            await file.writeFile(chunk);
-          }
-          await file.sync();
+          if (!(await handle.stat()).isFile()) throw new Error(`${file} is no file, so it cannot become an object.`);
+          await handle.chmod(0o600);
+          await handle.sync();
         } finally {
-          await file.close();
+          await handle.close();
         }
-        const folder = await folderOf(path, true);
-        if (ifAbsent) await link(temporary, path);
-        else await rename(temporary, path);
-        if (folder !== undefined) await syncFolder(folder);
-        const stats = await lstat(path, { bigint: true });
-        return { bytes, sha256: hash.digest("hex"), version: versionOf(stats) };
-      } catch (error) {
-        if (ifAbsent && isCode(error, ["EEXIST"]))
-          throw new ObjectExists(`There is an object ${JSON.stringify(key)} already.`, { cause: error });
-        if (isCode(error, ["EISDIR", "ENOTDIR", "EEXIST"]))
-          throw new Error(`The object ${JSON.stringify(key)} lies above or below another one; choose another key.`, {
-            cause: error,
-          });
-        throw error;
-      } finally {
-        await rm(temporary, { force: true });
-      }
+      };
+      return place(key, temporary, bring, ifAbsent);
     },
 
     async get(key, range) {
@@ -131,7 +152,7 @@ export async function open(
       // A second name for the same file costs nothing; another file system needs a copy.
       const linked = await orUndefined(
         link(found.path, file).then(() => true),
-        ["EXDEV", "EPERM", "ENOENT"],
+        [...UNLINKABLE, "ENOENT"],
       );
       if (linked === true) return true;
       const copied = orUndefined(
@@ -142,6 +163,23 @@ export async function open(
     },
   };
 }
+
+/** Writes a body to a new file, durably. */
+async function write(path: string, body: AsyncIterable<Uint8Array>, hash?: Hash): Promise<void> {
+  const file = await openFile(path, "wx", 0o600);
+  try {
+    for await (const chunk of body) {
+      hash?.update(chunk);
+      await file.writeFile(chunk);
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Why a file can have no second name: another file system, one without such names, too many already (link(2)). */
+const UNLINKABLE = ["EXDEV", "EPERM", "EMLINK"];
 
 /** Every file below a folder but the unfinished ones; links are not followed. */
 async function* walk(folder: string): AsyncIterable<string> {

@@ -18,6 +18,9 @@ export interface StoredObject {
   version: string;
 }
 
+/** What a store says of a file handed over. */
+export type HandedOver = Omit<StoredObject, "sha256">;
+
 /**
  * A private store of objects addressed by key (`ObjectKey` of the spec: relative, no `.` or `..` part).
  * A write is durable and visible whole when its promise resolves, and invisible before. Every method refuses a key that is
@@ -31,6 +34,11 @@ export interface ObjectStore {
    * ObjectExists. If the body fails, nothing is written and the body's error is thrown as it is.
    */
   put(key: string, body: AsyncIterable<Uint8Array>, options?: { ifAbsent?: boolean }): Promise<StoredObject>;
+  /**
+   * Hands a local file over as an object, as `put` does with its content, but without reading it where the file system
+   * allows. The file stays readable, and must never be written again: it may be the object itself.
+   */
+  putFile(key: string, file: string, options?: { ifAbsent?: boolean }): Promise<HandedOver>;
   /** Streams an object, or its bytes `start` to `end` (both included, as in HTTP). */
   get(key: string, range?: { start: number; end?: number }): Promise<Readable | undefined>;
   head(key: string): Promise<ObjectHead | undefined>;
@@ -49,7 +57,7 @@ export interface ObjectStore {
   location(key: string): string;
 }
 
-/** Thrown by `put` with `ifAbsent` when there is an object already. */
+/** Thrown by `put` and `putFile` with `ifAbsent` when there is an object already. */
 export class ObjectExists extends Error {
   override name = "ObjectExists";
 }

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { behavesAsObjectStore, pieces } from "./conformance.ts";
@@ -42,6 +42,35 @@ describe("the fs driver", () => {
     // Writing to the name of a link replaces the link, not what it leads to.
     await store.put("file", pieces("mine"));
     expect(await readFile(join(outside, "secret"), "utf8")).toBe("secret");
+  });
+
+  it("takes over a file of its file system without reading it, for its owner alone", async () => {
+    const store = await open();
+    const file = join(folder, `made-${stores}`);
+    await writeFile(file, "made", { mode: 0o644 });
+    await store.putFile("made", file);
+    const [made, object] = [await stat(file), await stat(store.location("made"))];
+    expect(object.ino).toBe(made.ino);
+    expect(object.mode & 0o777).toBe(0o600);
+    expect(await readdir(join(folder, `store-${stores}`, ".unfinished"))).toEqual([]);
+  });
+
+  // The one file that is surely of another file system.
+  it.runIf(process.platform === "linux")("copies a file of another file system", async () => {
+    const store = await open();
+    const { bytes } = await store.putFile("version", "/proc/version");
+    const expected = await readFile("/proc/version");
+    expect(bytes).toBe(expected.length);
+    expect(await readFile(store.location("version"))).toEqual(expected);
+  });
+
+  it("takes over no link", async () => {
+    const store = await open();
+    const target = join(folder, `target-${stores}`);
+    await writeFile(target, "not mine");
+    await symlink(target, join(folder, `link-${stores}`));
+    await expect(store.putFile("linked", join(folder, `link-${stores}`))).rejects.toThrow(/ELOOP/);
+    expect(await store.head("linked")).toBeUndefined();
   });
 
   it("says which key lies above or below another", async () => {
