@@ -30,15 +30,38 @@ export const RunOutput = z.object({
 });
 export type RunOutput = z.output<typeof RunOutput>;
 
+export const RunKind = z.enum(["load", "replay", "rerun"]);
+export type RunKind = z.output<typeof RunKind>;
+
 export const Run = z.object({
   id: z.string(),
   stack: z.string(),
+  kind: RunKind.default("load").describe(
+    "load: a file's first run; replay: of its open rejected rows, or of all of it; rerun: of the whole file again.",
+  ),
+  root: z.string().nullable().default(null).describe("The file's first run; null for that run itself."),
   state: RunState,
   file: z.object({ name: z.string(), key: z.string(), bytes: z.number().int(), sha256: z.string() }),
   rows: z
     .object({ read: z.number().int(), clean: z.number().int(), rejected: z.number().int() })
     .describe("Rows of the file. Every row read is either clean or rejected."),
+  open: z
+    .object({ scope: z.enum(["rows", "file"]), rows: z.number().int() })
+    .nullable()
+    .default(null)
+    .describe("What a replay would do: the file's rows that are in no table yet, or the whole file; null: nothing."),
+  found: z
+    .object({ format: z.string(), encoding: z.string().nullable(), delimiter: z.string().nullable() })
+    .nullable()
+    .default(null)
+    .describe("What the file was found to be; null until it was read."),
   attempts: z.number().int(),
+  retryAt: z.iso
+    .datetime()
+    .nullable()
+    .default(null)
+    .describe("When a run whose last attempt broke off is tried again."),
+  by: z.string().nullable().default(null).describe("Who asked for it: a token's name, or null."),
   error: z.string().nullable().describe("Why it failed or was quarantined, and what to do."),
   steps: z.array(Step),
   outputs: z.array(RunOutput),
@@ -53,6 +76,10 @@ export const Runs = z.object({
   next: z.string().nullable().describe("Pass as `before` for the next page."),
 });
 export type Runs = z.output<typeof Runs>;
+
+/** Runs that were queued together, in the order in which they are done. */
+export const Reruns = z.object({ runs: z.array(Run) });
+export type Reruns = z.output<typeof Reruns>;
 
 export const RejectedRow = z.object({
   row: z.number().int().describe("The row's number as a spreadsheet shows it: the header is row 1."),
@@ -96,6 +123,13 @@ export const StackSummary = z.object({
 export type StackSummary = z.output<typeof StackSummary>;
 
 export const Stacks = z.object({ environment: z.string(), stacks: z.array(StackSummary) });
+
+/** Objects that Cais wrote and that no run or table has. */
+export const Garbage = z.object({
+  dryRun: z.boolean().describe("Whether they were only listed."),
+  objects: z.array(z.object({ store: z.string(), key: z.string(), bytes: z.number().int() })),
+});
+export type Garbage = z.output<typeof Garbage>;
 
 /** An error (RFC 9457, application/problem+json). */
 export const Problem = z.object({
