@@ -14,6 +14,9 @@ export interface Connection {
   token?: string;
 }
 
+/** What the help of every command that asks a processor says of tokens. */
+export const tokenHelp = "\nA processor that asks for a token gets the one in the environment variable CAIS_TOKEN.";
+
 /** The processor given by `--url`, by CAIS_URL, or the one that `cais start` runs on this machine. */
 export async function connect(url: string | undefined): Promise<Connection> {
   const token = process.env["CAIS_TOKEN"];

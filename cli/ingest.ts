@@ -1,13 +1,10 @@
-import { createReadStream } from "node:fs";
-import { stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { Readable } from "node:stream";
-import { setTimeout as wait } from "node:timers/promises";
-import { Run, Upload } from "@cais/spec/api.ts";
+import { Upload } from "@cais/spec/api.ts";
 import { Command } from "commander";
-import { connect, parseAnswer, request, requestJson, type Connection } from "./client.ts";
-import { Failure, Interruption } from "./failure.ts";
-import { formatBytes, formatEnd, formatState, formatStep } from "./run-text.ts";
+import { connect, parseAnswer, request, tokenHelp, type Connection } from "./client.ts";
+import { follow, interruptible } from "./follow.ts";
+import { formatBytes, formatEnd } from "./run-text.ts";
+import { sending, sizeOf } from "./send.ts";
 
 interface Options {
   url?: string;
@@ -28,37 +25,20 @@ export const ingestCommand = (): Command =>
     .option("--url <url>", "the processor's address (default: CAIS_URL, or the one started here)")
     .addHelpText(
       "after",
-      "\nA processor that asks for a token gets the one in the environment variable CAIS_TOKEN.\nExit codes: 0 all went through, 1 a file failed or was quarantined, 2 wrong usage, 130 interrupted.",
+      `${tokenHelp}\nExit codes: 0 all went through, 1 a file failed or was quarantined, 2 wrong usage, 130 interrupted.`,
     )
     .action(async (stack: string, files: string[], options: Options) => {
       const connection = await connect(options.url);
       const sizes = await Promise.all(files.map(sizeOf));
-      const interrupt = new AbortController();
-      process.once("SIGINT", () => interrupt.abort());
-      let ended = 0;
-      for (const [index, file] of files.entries()) {
-        try {
-          if (await ingest(connection, stack, file, sizes[index] ?? 0, options, interrupt.signal)) ended++;
-        } catch (error) {
-          if (!interrupt.signal.aborted) throw error;
-          throw new Interruption("SIGINT", "what was acknowledged goes on; see npx cais runs", error);
-        }
-      }
+      const ended = await interruptible(async (signal) => {
+        let ended = 0;
+        for (const [index, file] of files.entries())
+          if (await ingest(connection, stack, file, sizes[index] ?? 0, options, signal)) ended++;
+        return ended;
+      });
       if (ended < files.length) process.exitCode = 1;
       else if (options.wait && !options.json) process.stdout.write("[DONE]\n");
     });
-
-async function sizeOf(file: string): Promise<number> {
-  try {
-    const status = await stat(file);
-    if (!status.isFile()) throw new Failure(`${file} is not a file`, { exitCode: 2 });
-    return status.size;
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT")
-      throw new Failure(`there is no file ${file}`, { exitCode: 2, cause });
-    throw cause;
-  }
-}
 
 /** Sends one file; true when it went through as far as was asked. */
 async function ingest(
@@ -70,16 +50,8 @@ async function ingest(
   signal: AbortSignal,
 ): Promise<boolean> {
   const query = new URLSearchParams({ name: basename(file), ...(options.again && { again: "true" }) });
-  const progress = showProgress(file, bytes, options);
-  const init: RequestInit = {
-    method: "POST",
-    headers: { "content-type": "application/octet-stream" },
-    body: Readable.toWeb(createReadStream(file).on("data", progress)) as ReadableStream<Uint8Array>,
-    duplex: "half",
-    signal,
-  };
   const path = `/v1/stacks/${encodeURIComponent(stack)}/files?${query}`;
-  const response = await request(connection, path, init);
+  const response = await request(connection, path, sending(file, bytes, options, signal));
   const upload = await parseAnswer(response, Upload);
   const { id, name } = upload;
   if (!options.json) process.stdout.write(`${name}  ${formatBytes(upload.bytes)}  run ${id}\n`);
@@ -93,32 +65,4 @@ async function ingest(
   const run = await follow(connection, id, options, signal);
   process.stdout.write(`${options.json ? JSON.stringify(run) : formatEnd(run)}\n`);
   return run.state === "done";
-}
-
-function showProgress(file: string, total: number, { json }: Options): (chunk: string | Buffer) => void {
-  let sent = 0;
-  let shownAt = 0;
-  return (chunk) => {
-    sent += chunk.length;
-    const now = performance.now();
-    if (json || !process.stderr.isTTY || (now - shownAt < 100 && sent < total)) return;
-    shownAt = now;
-    process.stderr.write(
-      `\r\u001B[2K${sent < total ? `${basename(file)}  ${formatBytes(sent)} of ${formatBytes(total)}` : ""}`,
-    );
-  };
-}
-
-/** Follows a run to its end, telling each step as it finishes. */
-async function follow(connection: Connection, id: string, { json }: Options, signal: AbortSignal): Promise<Run> {
-  let told = 0;
-  for (;;) {
-    const run = await requestJson(connection, `/v1/runs/${encodeURIComponent(id)}`, Run, { signal });
-    const finished = run.steps.filter((step) => step.finishedAt);
-    if (!json) for (const step of finished.slice(told)) process.stdout.write(`${formatStep(step)}\n`);
-    told = finished.length;
-    if (run.state !== "queued" && run.state !== "running") return run;
-    if (!json && process.stderr.isTTY) process.stderr.write(`\r\u001B[2K  ${formatState(run.state)}…\r`);
-    await wait(200, undefined, { signal });
-  }
 }

@@ -3,9 +3,13 @@ import packageJson from "../package.json" with { type: "json" };
 import { StackError } from "@cais/spec/read-stack.ts";
 import { checkCommand } from "./check.ts";
 import { Failure, Interruption } from "./failure.ts";
+import { gcCommand } from "./gc.ts";
 import { ingestCommand } from "./ingest.ts";
 import { matrixCommand } from "./matrix.ts";
 import { planCommand } from "./plan.ts";
+import { rejectedCommand } from "./rejected.ts";
+import { replayCommand } from "./replay.ts";
+import { rerunCommand } from "./rerun.ts";
 import { runsCommand } from "./runs.ts";
 import { schemaCommand } from "./schema.ts";
 import { startCommand } from "./start.ts";
@@ -21,6 +25,10 @@ for (const command of [
   startCommand(),
   ingestCommand(),
   runsCommand(),
+  rejectedCommand(),
+  replayCommand(),
+  rerunCommand(),
+  gcCommand(),
   validateCommand(),
   planCommand(),
   checkCommand(),

@@ -19,18 +19,42 @@ export function formatStep({ name, startedAt, finishedAt }: Step): string {
 }
 
 /** How a finished run ended: counts, outputs, and what to do next where there is something to do. */
-export function formatEnd({ id, rows, outputs, error, state }: Run): string {
+export function formatEnd(run: Run): string {
+  const { id, rows, outputs, error, state } = run;
   const lines = error ? [`  ${formatState(state)}: ${error}`] : [];
   if (rows.read > 0)
     lines.push(
       `  ${formatCount(rows.read)} rows read: ${formatCount(rows.clean)} clean, ${formatCount(rows.rejected)} rejected`,
     );
-  if (rows.rejected > 0) lines.push(`  why: npx cais runs ${id} --rejected`);
+  if (rows.rejected > 0) lines.push(`  why: npx cais rejected ${id}`);
   for (const output of outputs)
     lines.push(
       `  ${output.kind.padEnd(5)} ${output.name.padEnd(22)} ${formatCount(output.rows).padStart(11)} rows ${formatBytes(output.bytes).padStart(9)}  ${output.location}`,
     );
-  return lines.join("\n");
+  return [...lines, ...nextSteps(run)].join("\n");
+}
+
+/** What is in no table yet of the run's file, and the commands that bring it there. */
+function nextSteps({ id, open, rows }: Run): string[] {
+  if (open === null) return [];
+  const corrected = [
+    `    npx cais rejected ${id} --editable --out open-rows.csv`,
+    `    npx cais replay ${id} --with open-rows.csv --wait`,
+  ];
+  const asTheyAre = `    npx cais replay ${id} --wait`;
+  if (open.scope === "rows")
+    return [
+      `  ${formatCount(open.rows)} ${open.rows === 1 ? "row is" : "rows are"} open: in no table. Correct and replay:`,
+      ...corrected,
+      "  or, once the stack was changed, as they are:",
+      asTheyAre,
+    ];
+  return [
+    "  nothing of the file is in the tables.",
+    ...(rows.rejected > 0 ? ["  Correct its rejected rows and replay it:", ...corrected] : []),
+    "  Once the stack was changed, replay it as it is:",
+    asTheyAre,
+  ];
 }
 
 const colours = { queued: "gray", running: "blue", done: "green", failed: "red", quarantined: "yellow" } as const;
@@ -39,8 +63,25 @@ const colours = { queued: "gray", running: "blue", done: "green", failed: "red",
 export const formatState = (state: RunState): string => styleText(colours[state], state, { stream: process.stdout });
 
 /** A run on one line of a list. */
-export function formatRun({ id, stack, state, file, rows, queuedAt, finishedAt }: Run): string {
-  const took = finishedAt ? `${(milliseconds(queuedAt, finishedAt) / 1000).toFixed(1)} s` : "";
-  const counts = `${formatCount(rows.clean)} clean, ${formatCount(rows.rejected)} rejected`;
-  return `${id}  ${queuedAt.slice(0, 19).replace("T", " ")}  ${formatState(state)}${" ".repeat(12 - state.length)}${stack.padEnd(16)} ${file.name}  ${counts}  ${took}`.trimEnd();
+export function formatRun(run: Run): string {
+  const { id, stack, state, kind, file, rows, attempts, open, queuedAt, finishedAt, retryAt } = run;
+  const notes = [
+    kind === "load" ? "" : kind,
+    rows.read > 0 ? `${formatCount(rows.clean)} clean, ${formatCount(rows.rejected)} rejected` : "",
+    open === null ? "" : open.scope === "file" ? "all open" : `${formatCount(open.rows)} open`,
+    attempts > 1 ? `${attempts} attempts` : "",
+    retryAt === null ? "" : `again at ${timeOf(retryAt)}`,
+    finishedAt ? `${(milliseconds(queuedAt, finishedAt) / 1000).toFixed(1)} s` : "",
+  ].filter((note) => note !== "");
+  return `${id}  ${queuedAt.slice(0, 10)} ${timeOf(queuedAt)}  ${formatState(state)}${" ".repeat(12 - state.length)}${stack.padEnd(16)} ${file.name}  ${notes.join(", ")}`.trimEnd();
 }
+
+/** A run that was queued just now by a command. */
+export const formatQueued = ({ id, kind, file }: Run): string => `${file.name}  ${kind} ${id}`;
+
+/** Why a run waits for its next attempt, and until when. */
+export const formatWaiting = ({ attempts, error, retryAt }: Run): string =>
+  `  attempt ${attempts} broke off${error === null ? "" : `: ${error}`}${retryAt === null ? "" : `; the next one is at ${timeOf(retryAt)}`}`;
+
+/** The time of day in UTC. */
+const timeOf = (iso: string): string => iso.slice(11, 19);

@@ -79,7 +79,7 @@ describe("ingest", () => {
     expect(code).toBe(0);
     const run = Run.parse(JSON.parse(stdout));
     expect(run.rows.rejected).toBeGreaterThan(0);
-    const rejected = await cais(["runs", run.id, "--rejected", "--url", processor.url]);
+    const rejected = await cais(["rejected", run.id, "--url", processor.url]);
     const rows = rejected.stdout
       .trimEnd()
       .split("\n")
@@ -221,7 +221,7 @@ describe("validate", () => {
 });
 
 it("prints help for every command", async () => {
-  const commands = ["start", "ingest", "runs", "validate", "plan", "check"];
+  const commands = ["start", "ingest", "runs", "rejected", "replay", "rerun", "gc", "validate", "plan", "check"];
   const { stdout } = await cais(["--help"]);
   for (const command of commands) expect(stdout).toContain(`  ${command} `);
   const helps = await Promise.all(commands.map((command) => cais([command, "--help"])));
