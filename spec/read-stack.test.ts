@@ -52,13 +52,25 @@ const changed = (name: string, from: string, to: string) => {
 it("reads a stack with its SQL and fills in the defaults", () => {
   const { stack, sql } = readStack(folder("good/rain", good));
   expect(sql).toEqual({ "clean.sql": "SELECT * FROM input" });
-  expect(stack.source.upload).toEqual({ formats: ["csv"], maxBytes: 5_000_000 });
+  expect(stack.source.upload).toEqual({
+    formats: ["csv"],
+    maxBytes: 5_000_000,
+    read: {
+      csv: { delimiter: "auto", encoding: "auto", header: true, preamble: "auto" },
+      json: { rows: "" },
+      xml: {},
+      excel: { header: 1 },
+    },
+    after: "keep",
+  });
   expect(stack.contract.onViolation).toBe("quarantine");
   expect(stack.contract.columns[1]).toEqual({
     name: "rain",
     from: "Rain (mm)",
     type: "double",
     required: false,
+    optional: false,
+    unique: false,
     min: 0,
   });
 });
@@ -83,7 +95,7 @@ sinks:
     'stack.yaml:2:1: ownr: unknown key; expected name, owner, costCentre, description, environments, source, contract, tables or sinks; did you mean "owner"?',
     'stack.yaml:3:21: environments[1]: expected dev, staging or prod, found "prd"; did you mean "prod"?',
     'stack.yaml:4:31: source.upload.maxBytes: must be a number and one of B, kB, MB, GB, KiB, MiB, GiB, found "5XB"',
-    'stack.yaml:7:26: contract.columns[0].type: expected string, integer, double, boolean, date or timestamp, found "dat"; did you mean "date"?',
+    'stack.yaml:7:26: contract.columns[0].type: expected string, integer, double, decimal, boolean, date or timestamp, found "dat"; did you mean "date"?',
     'stack.yaml:7:41: contract.columns[0].required: expected boolean, found "yes"',
     "stack.yaml:8:40: contract.columns[1].min: goes with integer and double, not string",
     'stack.yaml:9:15: contract.columns[2].name: "Rain" is there already, as number 2',

@@ -28,7 +28,7 @@ async function checkCell(cell: string, column: { type: Column["type"]; required?
 }
 
 const columns = (...from: string[]): Column[] =>
-  from.map((title, n) => ({ name: `c${n}`, from: title, type: "string", required: false }));
+  Contract.parse({ columns: from.map((title, n) => ({ name: `c${n}`, from: title, type: "string" })) }).columns;
 
 it("finds columns by their title, whatever their order and the way their accents are written", () => {
   expect(placeColumns(columns(" Preço", "b"), ["x", "b", "Pre\u{E7}o"])).toEqual([2, 1]);

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { splitRecords } from "./records.ts";
+import { splitRecords } from "./split.ts";
 
 let folder: string;
 beforeEach(async () => {

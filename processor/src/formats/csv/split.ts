@@ -1,14 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import { closeSync, createReadStream, openSync, writeSync } from "node:fs";
+import { Unreadable } from "../../contract/records.ts";
 import { parseRecord } from "./cells.ts";
 
-/** A file that cannot be read as what the stack takes. Its message is for the person who sent it. */
-export class Unreadable extends Error {
-  override name = "Unreadable";
-}
-
 /** What a file holds, as far as its form goes. */
-export interface Records {
+export interface SplitRecords {
   header: string[];
   /** Rows written to `good`: as many cells as the header, in UTF-8. */
   good: number;
@@ -37,10 +33,10 @@ const CR = 0x0d;
  * others to `refusedFile` as number, reason, text. It only looks for the bytes that end cells and rows, because reading
  * rows into objects costs ten times as much; one row at most is held in memory.
  */
-export async function splitRecords(file: string, goodFile: string, refusedFile: string): Promise<Records> {
+export async function splitRecords(file: string, goodFile: string, refusedFile: string): Promise<SplitRecords> {
   using good = output(goodFile);
   using refused = output(refusedFile);
-  const records: Records = { header: [], good: 0, refused: 0, hasLineBreaks: false };
+  const records: SplitRecords = { header: [], good: 0, refused: 0, hasLineBreaks: false };
   let number = 0;
   let cells = 0;
 
