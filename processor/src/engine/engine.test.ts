@@ -4,17 +4,25 @@ import { Contract } from "@cais/spec/contract.ts";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { z } from "zod";
+import { Upload } from "@cais/spec/upload.ts";
 import { type Engine, startEngine } from "./index.ts";
 
 let folder: string;
 let engine: Engine;
-const start = (more: { seconds?: number; memoryBytes?: number } = {}) =>
-  startEngine({
+const log = () => undefined;
+async function start(more: { seconds?: number; memoryBytes?: number } = {}): Promise<Engine> {
+  const started = startEngine({ log });
+  await started.open({
     folder,
     limits: { memoryBytes: more.memoryBytes ?? 200e6, tempBytes: 100e6, threads: 1 },
     seconds: more.seconds ?? 60,
-    log: () => undefined,
   });
+  return started;
+}
+const upload = Upload.parse({});
+const checkFile = (file: string, contract: Contract) =>
+  engine.checkContract({ folder, file, name: "file.csv", upload, contract, replay: null });
+const makeTable = (name: string, sql: string, before: string[] = []) => engine.makeTable({ folder, name, sql, before });
 
 async function setUp(): Promise<void> {
   await mkdir(resolve(".cais/tests"), { recursive: true });
@@ -47,8 +55,9 @@ async function rows(file: string): Promise<unknown[]> {
 async function check(content: string, contract: z.input<typeof Contract>) {
   const file = join(folder, "file.csv");
   await writeFile(file, content);
-  const { file: rejectedFile, ...counts } = await engine.checkContract(file, Contract.parse(contract));
-  const made = await engine.makeTable("clean", "SELECT * FROM input", []);
+  const { file: rejectedFile, read, clean, rejected } = await checkFile(file, Contract.parse(contract));
+  const made = await makeTable("clean", "SELECT * FROM input");
+  const counts = { read, clean, rejected };
   return { counts, clean: await rows(made.file), rejected: rejectedFile === null ? [] : await rows(rejectedFile) };
 }
 
@@ -204,7 +213,7 @@ describe("a rule", () => {
     const refused = expect.stringMatching(
       /^Rule 1 of the contract is refused: It (must be one SQL expression over the columns|calls current_setting)/,
     );
-    const result = engine.checkContract(join(folder, "none.csv"), contract);
+    const result = checkFile(join(folder, "none.csv"), contract);
     await expect(result).rejects.toThrow(expect.objectContaining({ fault: "refused", message: refused }));
     await expect(result).rejects.toThrow(message);
   });
@@ -218,11 +227,11 @@ describe("a table's SQL", () => {
       { name: "n", type: "integer" as const },
       { name: "word", type: "string" as const },
     ];
-    await engine.checkContract(join(folder, "file.csv"), Contract.parse({ columns }));
+    await checkFile(join(folder, "file.csv"), Contract.parse({ columns }));
   });
 
   it("sees the rows of the run and the tables before it, whole", async () => {
-    const first = await engine.makeTable("words", "SELECT * FROM input WHERE n < 3; ", []);
+    const first = await makeTable("words", "SELECT * FROM input WHERE n < 3; ", []);
     expect(first).toMatchObject({
       rows: 2,
       columns: [
@@ -232,8 +241,8 @@ describe("a table's SQL", () => {
     });
     const before = join(folder, "before.parquet");
     await writeFile(before, await readFile(first.file));
-    await engine.makeTable("grown", "FROM words", [before]);
-    const last = await engine.makeTable(
+    await makeTable("grown", "FROM words", [before]);
+    const last = await makeTable(
       "counted",
       "WITH whole AS (SELECT count(*) AS c FROM grown) -- a comment; with a semicolon\nSELECT c, i FROM whole, range(2) AS r(i) ORDER BY i DESC",
       [],
@@ -245,7 +254,7 @@ describe("a table's SQL", () => {
   });
 
   it("keeps sums of whole numbers exact, in Parquet and in treated CSV, also in lists and under one name twice", async () => {
-    const { columns, file } = await engine.makeTable(
+    const { columns, file } = await makeTable(
       "sums",
       "SELECT sum(n) AS n, sum(9223372036854775807) AS big, sum(n) AS big, [sum(n)] AS many, count(*) AS rows, 0::UHUGEINT AS u FROM input -- exact",
       [],
@@ -259,12 +268,12 @@ describe("a table's SQL", () => {
       "DECIMAL(38,0)",
     ]);
     expect(await rows(file)).toEqual([["6", "27670116110564327421", "6", ["6"], "3", "0"]]);
-    const csv = await readFile((await engine.writeCsv("sums")).file, "utf8");
+    const csv = await readFile((await engine.writeCsv({ folder, table: "sums" })).file, "utf8");
     expect(csv.split("\r\n")[1]).toBe("6,27670116110564327421,6,[6],3,0");
-    await expect(
-      engine.makeTable("t", "SELECT 170141183460469231731687303715884105727::HUGEINT AS n", []),
-    ).rejects.toThrow(/Conversion Error/);
-    const ordered = await engine.makeTable("ordered", "SELECT n::HUGEINT AS n FROM input ORDER BY n DESC", []);
+    await expect(makeTable("t", "SELECT 170141183460469231731687303715884105727::HUGEINT AS n", [])).rejects.toThrow(
+      /Conversion Error/,
+    );
+    const ordered = await makeTable("ordered", "SELECT n::HUGEINT AS n FROM input ORDER BY n DESC", []);
     expect(await rows(ordered.file)).toEqual([["3"], ["2"], ["1"]]);
   });
 
@@ -305,18 +314,18 @@ describe("a table's SQL", () => {
     ["", "but it has 0"],
     ["SELEC 1", "syntax error"],
   ])("is refused: %s", async (sql, message) => {
-    await expect(engine.makeTable("t", sql, [])).rejects.toThrow(
+    await expect(makeTable("t", sql, [])).rejects.toThrow(
       expect.objectContaining({ fault: "refused", message: expect.stringContaining(message) }),
     );
-    await expect(engine.makeTable("t", sql, [])).rejects.toThrow(/^The SQL of table "t" is refused: /);
+    await expect(makeTable("t", sql, [])).rejects.toThrow(/^The SQL of table "t" is refused: /);
   });
 
   it("fails with what the engine says, and the engine goes on", async () => {
-    await expect(engine.makeTable("t", "SELECT nothing FROM input", [])).rejects.toThrow(
+    await expect(makeTable("t", "SELECT nothing FROM input", [])).rejects.toThrow(
       expect.objectContaining({ fault: "engine", message: expect.stringContaining('The SQL of table "t" failed: ') }),
     );
-    await expect(engine.makeTable("t", "SELECT word::INTEGER FROM input", [])).rejects.toThrow(/Conversion Error/);
-    expect(await engine.makeTable("t", "SELECT 1 AS one", [])).toMatchObject({ rows: 1 });
+    await expect(makeTable("t", "SELECT word::INTEGER FROM input", [])).rejects.toThrow(/Conversion Error/);
+    expect(await makeTable("t", "SELECT 1 AS one", [])).toMatchObject({ rows: 1 });
   });
 });
 
@@ -329,24 +338,20 @@ describe("an engine", () => {
     await setUp();
     await engine.stop();
     engine = await start({ seconds: 3 });
-    await expect(engine.makeTable("t", product, [])).rejects.toThrow("It took longer than 3 seconds and was stopped.");
+    await expect(makeTable("t", product, [])).rejects.toThrow("It took longer than 3 seconds and was stopped.");
   });
 
   it("is stopped while it starts, by its signal or because that takes too long", async () => {
     await setUp();
-    const options = {
-      folder,
-      limits: { memoryBytes: 2e8, tempBytes: 1e8, threads: 1 },
-      seconds: 60,
-      log: () => undefined,
-    };
     const stopping = new AbortController();
-    const starting = startEngine({ ...options, signal: stopping.signal });
+    const { signal } = stopping;
+    const session = { folder, limits: { memoryBytes: 2e8, tempBytes: 1e8, threads: 1 }, seconds: 60 };
+    const starting = startEngine({ log }).open({ ...session, signal });
     stopping.abort();
     await expect(starting).rejects.toThrow("It was stopped with the processor.");
-    await expect(startEngine({ ...options, signal: stopping.signal })).rejects.toThrow("stopped with the processor.");
-    await expect(startEngine({ ...options, openSeconds: 0.001 })).rejects.toThrow(
-      "The SQL engine did not start within 0.001 seconds; is the machine overloaded? Send the file again.",
+    await expect(startEngine({ log }).open({ ...session, signal })).rejects.toThrow("stopped with the processor.");
+    await expect(startEngine({ openSeconds: 0.001, log }).open(session)).rejects.toThrow(
+      "The SQL engine did not start within 0.001 seconds; is the machine overloaded?",
     );
   });
 
@@ -355,26 +360,26 @@ describe("an engine", () => {
     await engine.stop();
     engine = await start({ memoryBytes: 50e6 });
     const sort = "SELECT list(range ORDER BY range % 1000) FROM range(30000000)";
-    await expect(engine.makeTable("t", sort, [])).rejects.toThrow(/Out of Memory/i);
+    await expect(makeTable("t", sort, [])).rejects.toThrow(/Out of Memory/i);
   });
 
   it("tells when it is stopped in the middle of its work", async () => {
     await setUp();
-    const asked = engine.makeTable("t", product, []);
+    const asked = makeTable("t", product, []);
     await Promise.all([expect(asked).rejects.toThrow("It was stopped with the processor."), engine.stop()]);
-    await expect(engine.makeTable("t", "SELECT 1", [])).rejects.toThrow("It was stopped with the processor.");
+    await expect(makeTable("t", "SELECT 1", [])).rejects.toThrow("It was stopped with the processor.");
   });
 
   it("writes a table as treated CSV: texts that look like formulas are marked, numbers are not", async () => {
     await setUp();
-    await engine.makeTable(
+    await makeTable(
       "t",
       `SELECT * FROM (VALUES (1, -9.9::DOUBLE, '=1+1', DATE '2024-01-02', TIMESTAMP '2024-01-02 03:04:05', '+x'),
          (2, NULL, '@SUM(A1)', NULL, NULL, 'a "b", c'), (3, 0, '-9', NULL, NULL, 'two' || chr(10) || 'lines'),
          (4, 0, chr(9) || 'tab', NULL, NULL, chr(13)), (5, 1e20, '', NULL, NULL, 'a=b')) AS v("id", num, "=head", day, "time", "te,xt")`,
       [],
     );
-    const { rows, file } = await engine.writeCsv("t");
+    const { rows, file } = await engine.writeCsv({ folder, table: "t" });
     expect(rows).toBe(5);
     expect(await readFile(file, "utf8")).toBe(
       [

@@ -1,49 +1,70 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import type { Contract } from "@cais/spec/contract.ts";
+import type { TableColumn } from "@cais/spec/api.ts";
 import { z } from "zod";
 import type { EngineLimits } from "./duckdb.ts";
-import { Checked, Made, Reply, type Request, Written } from "./messages.ts";
+import { Checked, Closed, Made, Reads, Reply, type Request, Written } from "./messages.ts";
 
-/** One run's SQL engine, in a process of its own. Its work is asked for one piece after the other. */
+type Asked<Do extends Request["do"]> = Omit<Extract<Request, { do: Do }>, "do">;
+
+/** A stack's SQL engine, in a process of its own. Its work is asked for one piece after the other, within a session. */
 export interface Engine {
-  checkContract(file: string, contract: Contract): Promise<Checked>;
+  /** Begins a session: ends the one before, and from now on only its folder can be reached, with its limits. */
+  open(session: Session): Promise<void>;
+  /** Begins another run of the session: nothing that was made visible before is seen, and its time counts anew. */
+  begin(): Promise<void>;
+  /** The clean rows become `input`. */
+  checkContract(asked: Asked<"contract">): Promise<Checked>;
   /** `before` are the files that the table keeps. */
-  makeTable(name: string, sql: string, before: string[]): Promise<Made>;
+  makeTable(asked: Asked<"table">): Promise<Made>;
   attachTable(name: string, files: string[]): Promise<void>;
-  writeCsv(table: string): Promise<Written>;
+  /** Writes a table's file anew with other columns. */
+  convert(from: string, to: string, columns: TableColumn[]): Promise<Made>;
+  writeCsv(asked: Asked<"csv">): Promise<Written>;
+  /** What each table's SQL reads. */
+  reads(tables: { name: string; sql: string }[]): Promise<Reads>;
+  /** Ends the session, and gives back the memory, in bytes, that the process has. */
+  close(): Promise<number>;
+  /** Whether the process can be asked for more. */
+  isAlive(): boolean;
   /** Ends the process, whatever it is doing. */
   stop(): Promise<void>;
 }
 
-/** Why an engine did not do what it was asked. `unreadable`: the file's fault. `refused`, `engine`: the stack's. */
+/**
+ * Why an engine did not do what it was asked. `unreadable`: the file's fault. `refused`, `engine`: the stack's. `memory`,
+ * `time`, `process`: what another attempt may get past. `disk`: it has no room. `stopped`: it was told to end.
+ */
 export class EngineFailed extends Error {
   override name = "EngineFailed";
-  readonly fault: "unreadable" | "refused" | "engine";
+  readonly fault: "unreadable" | "refused" | "engine" | "memory" | "time" | "process" | "disk" | "stopped";
   constructor(fault: EngineFailed["fault"], message: string) {
     super(message);
     this.fault = fault;
   }
 }
 
-export interface EngineOptions {
-  /** The run's own folder, the only one that the engine can reach. */
+/** What an engine works within. */
+export interface Session {
+  /** The only folder that SQL can reach. */
   folder: string;
   limits: EngineLimits;
-  /** Time for everything that is asked of this engine. */
+  /** Time for one run. */
   seconds: number;
+  /** Ends the process. */
+  signal?: AbortSignal;
+}
+
+export interface EngineOptions {
   /** Time to start in. Default: a minute; it takes a second. */
   openSeconds?: number;
-  /** Ends the process, also while it starts. */
-  signal?: AbortSignal;
   /** Hears what the process prints, a line at a time. */
   log: (line: string) => void;
 }
 
-/** Starts an engine. */
-export async function startEngine(options: EngineOptions): Promise<Engine> {
-  const { folder, limits, seconds, openSeconds = 60, signal, log } = options;
+/** Starts an engine; `open` waits until it has. */
+export function startEngine({ openSeconds = 60, log }: EngineOptions): Engine {
   const child = fork(fileURLToPath(new URL("process.ts", import.meta.url)), {
     // What the processor knows (secrets in its environment above all) is none of the engine's business.
     env: {},
@@ -52,70 +73,97 @@ export async function startEngine(options: EngineOptions): Promise<Engine> {
   });
   for (const stream of [child.stdout, child.stderr])
     stream?.setEncoding("utf8").on("data", (text: string) => log(text.trimEnd()));
-  let reason: string | undefined;
+  let reason: EngineFailed | undefined;
+  let session: Session | undefined;
+  let timer: NodeJS.Timeout | undefined;
   child.on("error", (error) => log(error.message));
   const ended = once(child, "exit").then(
-    ([code, by]: (string | number | null)[]) => `The engine's process ended by itself (${by ?? `code ${code}`}).`,
-    (error: Error) => `The engine's process did not start: ${error.message}.`,
+    ([code, by]: (string | number | null)[]) =>
+      new EngineFailed("process", `The engine's process ended by itself (${by ?? `code ${code}`}).`),
+    (error: Error) => new EngineFailed("process", `The engine's process did not start: ${error.message}.`),
   );
-  function end(why: string): void {
-    reason ??= why;
+  child.once("exit", () => clearTimeout(timer));
+
+  function end(fault: EngineFailed["fault"], why: string): void {
+    reason ??= new EngineFailed(fault, why);
     child.kill("SIGKILL");
   }
-  const timer = setTimeout(() => end(`It took longer than ${seconds} seconds and was stopped.`), seconds * 1000);
-  const onAbort = () => end("It was stopped with the processor.");
-  if (signal?.aborted === true) onAbort();
-  signal?.addEventListener("abort", onAbort);
-  void ended.then(() => signal?.removeEventListener("abort", onAbort));
+  const onAbort = () => end("stopped", "It was stopped with the processor.");
+
+  function limitTime(seconds: number, why: string): void {
+    clearTimeout(timer);
+    timer = setTimeout(() => end("time", why), seconds * 1000);
+  }
+
+  function forgetSession(): void {
+    clearTimeout(timer);
+    session?.signal?.removeEventListener("abort", onAbort);
+    session = undefined;
+  }
 
   async function ask<T>(request: Request, result: z.ZodType<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<Reply>();
     const onMessage = (message: unknown) => resolve(Reply.parse(message));
     child.once("message", onMessage);
-    void ended.then((itself) => reject(new EngineFailed("engine", reason ?? itself)));
+    void ended.then((itself) => reject(reason ?? itself));
     // One that has no connection any more is about to end.
     if (child.connected)
-      child.send(request, (error) => error && reject(new EngineFailed("engine", reason ?? error.message)));
+      child.send(request, (error) => error && reject(reason ?? new EngineFailed("process", error.message)));
     try {
       const reply = await promise;
       if (reply.as === "done") return result.parse(reply.result);
-      if (reply.as === "failed") throw new EngineFailed(reply.fault, reply.message.replaceAll(`${folder}/`, ""));
-      throw new EngineFailed(
-        "engine",
-        `It took ${Math.round(reply.bytes / 1e6)} MB of memory, more than the engine's ${Math.round(limits.memoryBytes / 1e6)} MB allow, and was stopped.`,
-      );
+      if (reply.as === "failed") throw failureOf(reply);
+      const allowed = Math.round((session?.limits.memoryBytes ?? 0) / 1e6);
+      const message = `It took ${Math.round(reply.bytes / 1e6)} MB of memory, more than the engine's ${allowed} MB allow, and was stopped.`;
+      end("memory", message);
+      throw new EngineFailed("memory", message);
     } finally {
       child.off("message", onMessage);
     }
   }
 
-  const engine: Engine = {
-    checkContract: (file, contract) => ask({ do: "contract", file, contract }, Checked),
-    makeTable: (name, sql, before) => ask({ do: "table", name, sql, before }, Made),
-    async attachTable(name, files) {
-      await ask({ do: "attach", name, files }, z.null());
+  function failureOf({ fault, message }: Extract<Reply, { as: "failed" }>): EngineFailed {
+    const told = session === undefined ? message : message.replaceAll(`${session.folder}/`, "");
+    if (fault !== "broken") return new EngineFailed(fault, told);
+    end("process", told);
+    return new EngineFailed("process", told);
+  }
+
+  const nothing = z.null();
+  const limitRun = ({ seconds }: Session) =>
+    limitTime(seconds, `It took longer than ${seconds} seconds and was stopped.`);
+  return {
+    async open(next) {
+      forgetSession();
+      session = next;
+      if (next.signal?.aborted === true) onAbort();
+      next.signal?.addEventListener("abort", onAbort);
+      limitTime(openSeconds, `The SQL engine did not start within ${openSeconds} seconds; is the machine overloaded?`);
+      await ask({ do: "open", folder: next.folder, limits: next.limits }, nothing);
+      limitRun(next);
     },
-    writeCsv: (table) => ask({ do: "csv", table }, Written),
+    async begin() {
+      if (session !== undefined) limitRun(session);
+      await ask({ do: "begin" }, nothing);
+    },
+    checkContract: (asked) => ask({ do: "contract", ...asked }, Checked),
+    makeTable: (asked) => ask({ do: "table", ...asked }, Made),
+    async attachTable(name, files) {
+      await ask({ do: "attach", name, files }, nothing);
+    },
+    convert: (from, to, columns) => ask({ do: "convert", from, to, columns }, Made),
+    writeCsv: (asked) => ask({ do: "csv", ...asked }, Written),
+    reads: (tables) => ask({ do: "reads", tables }, Reads),
+    async close() {
+      const { bytes } = await ask({ do: "close" }, Closed);
+      forgetSession();
+      return bytes;
+    },
+    isAlive: () => reason === undefined && child.connected,
     async stop() {
-      clearTimeout(timer);
-      end("It was stopped with the processor.");
+      end("stopped", "It was stopped with the processor.");
       await ended;
+      forgetSession();
     },
   };
-  const opening = setTimeout(
-    () =>
-      end(
-        `The SQL engine did not start within ${openSeconds} seconds; is the machine overloaded? Send the file again.`,
-      ),
-    openSeconds * 1000,
-  );
-  try {
-    await ask({ do: "open", folder, limits }, z.null());
-  } catch (error) {
-    await engine.stop();
-    throw error;
-  } finally {
-    clearTimeout(opening);
-  }
-  return engine;
 }

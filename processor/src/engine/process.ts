@@ -1,56 +1,95 @@
 /**
- * The process that runs one run's SQL. It holds no secret and no connection, and dies with the processor.
+ * The process that runs a stack's SQL. It holds no secret and no connection, and dies with the processor. A session opens
+ * a DuckDB of its own, so that its folder and its limits are those of the session; each run in it has a connection of its
+ * own, and temporary views, so that nothing of one run is seen by the next.
  */
-import type { DuckDBConnection } from "@duckdb/node-api";
+import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { Unreadable } from "../contract/records.ts";
+import { checkContract } from "./contract.ts";
 import { openDuckDB } from "./duckdb.ts";
 import { type Reply, Request } from "./messages.ts";
-import { SqlRefused } from "./select.ts";
-import { attachTable, checkContract, makeTable, writeCsv } from "./work.ts";
+import { SqlRefused, tablesRead } from "./select.ts";
+import { attachTable, convert, makeTable, writeCsv } from "./tables.ts";
 
 /** What Node and DuckDB take beside the memory that DuckDB accounts for. */
 const OVERHEAD_BYTES = 600e6;
 
-let folder = "";
+let instance: DuckDBInstance | undefined;
 let connection: DuckDBConnection | undefined;
+let limitBytes = Number.POSITIVE_INFINITY;
+
+function close(): void {
+  connection?.closeSync();
+  instance?.closeSync();
+  connection = undefined;
+  instance = undefined;
+}
 
 async function answer(request: Request): Promise<unknown> {
   if (request.do === "open") {
-    ({ folder } = request);
-    ({ connection } = await openDuckDB(folder, request.limits));
-    watchMemory(request.limits.memoryBytes + OVERHEAD_BYTES);
+    close();
+    limitBytes = request.limits.memoryBytes + OVERHEAD_BYTES;
+    ({ instance, connection } = await openDuckDB(request.folder, request.limits));
     return null;
   }
-  if (connection === undefined) throw new Error("The engine is not open.");
+  if (request.do === "close") {
+    close();
+    return { bytes: process.memoryUsage.rss() };
+  }
+  if (connection === undefined || instance === undefined) throw new Error("The engine is not open.");
   switch (request.do) {
+    case "begin":
+      connection.closeSync();
+      connection = await instance.connect();
+      return null;
     case "contract":
-      return checkContract(connection, folder, request.file, request.contract);
+      return checkContract(connection, request);
     case "table":
-      return makeTable(connection, folder, request);
+      return makeTable(connection, request);
     case "attach":
       return attachTable(connection, request.name, request.files);
+    case "convert":
+      return convert(connection, request);
     case "csv":
-      return writeCsv(connection, folder, request.table);
+      return writeCsv(connection, request.folder, request.table);
+    case "reads": {
+      const reads: Record<string, string[]> = {};
+      for (const { name, sql } of request.tables) reads[name] = await tablesRead(connection, sql);
+      return reads;
+    }
   }
+}
+
+type Fault = Extract<Reply, { as: "failed" }>["fault"];
+
+/** Whose fault an error is. DuckDB begins its messages with the kind of error. */
+function faultOf(error: unknown, message: string): Fault {
+  if (error instanceof Unreadable) return "unreadable";
+  if (error instanceof SqlRefused) return "refused";
+  if (/No space left on device|max_temp_directory_size/.test(message)) return "disk";
+  if (/Out of Memory Error/.test(message)) return "memory";
+  // After these DuckDB answers no query any more.
+  return /\b(FATAL|INTERNAL) Error/.test(message) ? "broken" : "engine";
 }
 
 const say = (reply: Reply) => process.send?.(reply);
 
 /** DuckDB's limit leaves out some of what it allocates, so the whole process has one too. */
-function watchMemory(limit: number): void {
+function watchMemory(): void {
   setInterval(() => {
     const bytes = process.memoryUsage.rss();
-    if (bytes < limit) return;
+    if (bytes < limitBytes) return;
     process.send?.({ as: "out of memory", bytes } satisfies Reply, () => process.exit(1));
   }, 200).unref();
 }
 
+watchMemory();
 process.on("message", (message) => {
   answer(Request.parse(message)).then(
     (result) => say({ as: "done", result }),
     (error: unknown) => {
-      const fault = error instanceof Unreadable ? "unreadable" : error instanceof SqlRefused ? "refused" : "engine";
-      say({ as: "failed", fault, message: error instanceof Error ? error.message : String(error) });
+      const text = error instanceof Error ? error.message : String(error);
+      say({ as: "failed", fault: faultOf(error, text), message: text });
     },
   );
 });

@@ -46,6 +46,29 @@ export async function checkSelect(connection: DuckDBConnection, sql: string, tab
   return select;
 }
 
+/** The tables that a SELECT reads, in lower case, and the names of its own queries; none if it does not parse. */
+export async function tablesRead(connection: DuckDBConnection, sql: string): Promise<string[]> {
+  const names = new Set<string>();
+  try {
+    for (const part of objectsIn(await parse(connection, sql, "must be one SELECT statement")))
+      if (part["type"] === "BASE_TABLE") names.add(String(part["table_name"]).toLowerCase());
+  } catch (error) {
+    // The run that makes the table says what is wrong with it.
+    if (!(error instanceof SqlRefused)) throw error;
+  }
+  return [...names];
+}
+
+/** Does work with SQL of a stack, and says which SQL it was that is refused. */
+export async function about<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof SqlRefused) throw new SqlRefused(`${what} is refused: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
 /** Checks that a text is exactly one expression over a row's columns: no query, no aggregate over rows, no `*`. */
 export async function checkExpression(connection: DuckDBConnection, expression: string): Promise<string> {
   const expected = "must be one SQL expression over the columns";

@@ -77,7 +77,14 @@ async function checkFile({ run, stack, ledger, engine, folder }: Attempt): Promi
       "processor",
       `The file ${stack.input.location(run.file.key)} is gone; send it again.`,
     );
-  const checked = await engine.checkContract(file, contract);
+  const checked = await engine.checkContract({
+    folder,
+    file,
+    name: run.file.name,
+    upload: stack.config.stack.source.upload,
+    contract,
+    replay: null,
+  });
   await ledger.countRows(run.id, checked, await keepRejected({ run, stack, ledger }, checked));
   const { read, clean, rejected } = checked;
   const some = `${rejected} of ${read} rows`;
@@ -108,7 +115,12 @@ async function makeTables({ run, stack, ledger, engine, folder, step }: Attempt)
     const change = await step(`tables/${name}`, async () => {
       const before =
         disposition === "append" ? await fetchAll(stack.lake, join(folder, "before", name), now?.files ?? []) : [];
-      const { columns, rows, file } = await engine.makeTable(name, stack.config.sql[sql] ?? "", before);
+      const { columns, rows, file } = await engine.makeTable({
+        folder,
+        name,
+        sql: stack.config.sql[sql] ?? "",
+        before,
+      });
       if (disposition === "append" && now !== undefined && now.files.length > 0)
         checkColumns(name, now.columns, columns);
       const key = tableFileKey(name, run.id, run.attempts);
@@ -137,8 +149,9 @@ async function attachTable({ run, stack, ledger, engine, folder }: Attempt, tabl
   await engine.attachTable(table, await fetchAll(stack.lake, join(folder, "before", table), files));
 }
 
-async function deliverCsv({ run, stack, ledger, engine }: Attempt, csv: { table: string; to: string }): Promise<void> {
-  const { rows, file } = await engine.writeCsv(csv.table);
+async function deliverCsv(work: Attempt, csv: { table: string; to: string }): Promise<void> {
+  const { run, stack, ledger, engine, folder } = work;
+  const { rows, file } = await engine.writeCsv({ folder, table: csv.table });
   const { bytes } = await stack.output.put(csv.to, createReadStream(file));
   const location = stack.output.location(csv.to);
   await ledger.addOutput(run.id, { kind: "csv", name: csv.table, location, rows, bytes });

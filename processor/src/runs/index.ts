@@ -4,7 +4,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Run } from "@cais/spec/api.ts";
 import type { EngineLimits } from "../engine/duckdb.ts";
-import { EngineFailed, startEngine } from "../engine/index.ts";
+import { EngineFailed } from "../engine/index.ts";
+import { keepEngines } from "../engine/warm.ts";
 import type { Ledger } from "../ledger/index.ts";
 import type { Metrics } from "../metrics/index.ts";
 import { attempt, type Ended } from "./attempt.ts";
@@ -38,6 +39,7 @@ export interface Runner {
 }
 
 export function startRunner({ stacks, ledger, metrics, log, folder, limits, seconds }: RunnerOptions): Runner {
+  const engines = keepEngines({ log: (line) => log.warn({ line }, "engine") });
   const running = new Map<string, Promise<void>>();
   const stopping = new AbortController();
   const { signal } = stopping;
@@ -88,7 +90,7 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
     try {
       await rm(runFolder, { recursive: true, force: true });
       await mkdir(runFolder, { recursive: true, mode: 0o700 });
-      ending = await work(run, runFolder, child);
+      ending = await work(run, runFolder);
     } catch (error) {
       if (!signal.aborted) child.error({ err: error }, "run broke off");
       if (error instanceof EngineFailed) ending = { state: "failed", fault: error.fault, error: error.message };
@@ -120,19 +122,12 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
       }
   }
 
-  async function work(run: Run, runFolder: string, child: Logger): Promise<Ended> {
+  async function work(run: Run, runFolder: string): Promise<Ended> {
     const stack = stacks.get(run.stack);
     if (stack === undefined)
       return { state: "failed", fault: "stack", error: `The stack "${run.stack}" is not deployed here any more.` };
-    const engine = await startEngine({
-      folder: runFolder,
-      limits,
-      seconds,
-      signal,
-      log: (line) => child.warn({ line }, "engine"),
-    });
-    try {
-      return await attempt({
+    return engines.use(run.stack, { folder: runFolder, limits, seconds, signal }, (engine) =>
+      attempt({
         run,
         stack,
         ledger,
@@ -150,10 +145,8 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
             metrics.step(run.stack, name, (performance.now() - start) / 1000);
           }
         },
-      });
-    } finally {
-      await engine.stop();
-    }
+      }),
+    );
   }
 
   ledger.onQueued(wake);
@@ -164,6 +157,7 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
       clearTimeout(retry);
       await asking;
       await Promise.all(running.values());
+      await engines.stop();
       try {
         await ledger.requeue(Number.POSITIVE_INFINITY);
       } catch (error) {
