@@ -53,6 +53,27 @@ export const StackConfig = z.strictObject({
 });
 export type StackConfig = z.output<typeof StackConfig>;
 
+const limit = z.number().int().positive().optional();
+
+/** What the API takes of each caller, and of all together. What is not given is as `api/limits.ts` of the processor says. */
+export const ApiLimits = z.strictObject({
+  requestsPerMinute: limit.describe("Of one token, and of one address where none is asked for."),
+  refusalsPerMinute: limit.describe("Wrong tokens of one address that are answered with 401; others are told to wait."),
+  uploads: limit.describe("Uploads that are written at the same time; others wait."),
+  connections: limit.describe("Connections at the same time; others are told to come back."),
+  headerSeconds: limit.describe("Time for the head of a request to arrive."),
+  bodySeconds: limit.describe("An upload that brings less than 1 kB a second over this time is cut off."),
+});
+export type ApiLimits = z.output<typeof ApiLimits>;
+
+/** How much of the audit log is kept. What is not given is as `access/index.ts` of the processor says. */
+export const AuditLimits = z.strictObject({
+  days: limit,
+  changes: limit.describe("Entries about changes, at most."),
+  refusals: limit.describe("Entries about refusals, at most."),
+});
+export type AuditLimits = z.output<typeof AuditLimits>;
+
 /** The config that the processor reads: on every target the Pulumi stack output `processor` is this very object. */
 export const ProcessorConfig = z.strictObject({
   environment: z.enum(environments),
@@ -61,6 +82,8 @@ export const ProcessorConfig = z.strictObject({
     host: z.string().default("127.0.0.1").describe("Any address but loopback needs a token."),
     port: z.number().int().min(0).max(65_535).default(8080),
     token: SecretBinding.optional().describe("Bearer token asked of every request to /v1."),
+    limits: ApiLimits.optional(),
+    audit: AuditLimits.optional(),
   }),
   engine: z
     .strictObject({

@@ -16,6 +16,9 @@ export const local: Caller = { token: null, name: "local", stacks: "all", action
 /** Whoever has the token of the config. */
 export const administrator: Caller = { token: null, name: "administrator", stacks: "all", actions: ["admin"] };
 
+/** Whoever has not said who they are yet. */
+export const nobody: Caller = { token: null, name: "nobody", stacks: [], actions: [] };
+
 export const mayDo = ({ actions }: Caller, action: Action): boolean =>
   actions.includes(action) || actions.includes("admin");
 
@@ -30,7 +33,7 @@ declare module "fastify" {
     change?: string;
   }
   interface FastifyRequest {
-    /** Who asks. Set for every request below /v1 before its route sees it; `local` elsewhere. */
+    /** Who asks. Known for every request below /v1 before its route sees it; `nobody` elsewhere. */
     caller: Caller;
     /** What a change concerned, for the audit log, where the address does not say it: a run's or token's id. */
     concerns: string | null;
