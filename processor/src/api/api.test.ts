@@ -154,7 +154,7 @@ describe("a file that is sent", () => {
       () => send(url, "sales", "x", "a.xlsx"),
       415,
       "not-this-format",
-      "The stack takes csv, but the file is called a.xlsx.",
+      "The stack takes files called .csv, .txt, each also as .gz, or .zip, but this one is called a.xlsx.",
     ],
     [
       "no name",

@@ -17,8 +17,9 @@ import { refuseOtherMethods } from "./methods.ts";
 import { answerWithProblems, problemOf, sendProblem, withSharedProblems } from "./problems.ts";
 import { answerToNoRequest, askForHost, refuseExpectations } from "./protocol.ts";
 import { runs } from "./runs.ts";
+import { fileBody } from "./sent-file.ts";
 import { tables } from "./tables.ts";
-import { uploadBody, uploads } from "./uploads.ts";
+import { uploads } from "./uploads.ts";
 
 /** What the API speaks for. */
 export interface Processor {
@@ -94,7 +95,7 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
       const schema = withSharedProblems(route.schema, route.url, token !== undefined);
       const described = jsonSchemaTransform({ ...route, schema });
       return route.url.endsWith("/files")
-        ? { ...described, schema: { ...described.schema, body: uploadBody } }
+        ? { ...described, schema: { ...described.schema, body: fileBody } }
         : described;
     },
   });
