@@ -1,0 +1,93 @@
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { Run } from "@cais/spec/api.ts";
+import { afterEach, expect, it } from "vitest";
+import { type Metrics, type QueueDepth, startMetrics } from "./index.ts";
+
+let metrics: Metrics | undefined;
+afterEach(() => metrics?.stop());
+
+const run = Run.parse({
+  id: "run-1",
+  stack: "sales",
+  kind: "replay",
+  root: "run-0",
+  state: "done",
+  file: { name: "secret-name.csv", key: "2024-01-01/a.csv", bytes: 10, sha256: "0" },
+  rows: { read: 4, clean: 3, rejected: 1 },
+  attempts: 2,
+  error: null,
+  steps: [],
+  outputs: [],
+  queuedAt: "2024-01-01T00:00:00.000Z",
+  startedAt: "2024-01-01T00:00:01.000Z",
+  finishedAt: "2024-01-01T00:00:04.000Z",
+});
+
+/** One of everything that can be told. */
+async function tellAll(depth: () => Promise<QueueDepth>): Promise<string> {
+  metrics = startMetrics(depth, () => new Date("2024-01-01T00:01:00Z"));
+  metrics.received("sales", 10);
+  metrics.attempted(run);
+  metrics.retried(run);
+  metrics.finished(run);
+  metrics.step("sales", "tables/sold", 2);
+  metrics.batch("sales", 7);
+  metrics.engine("started");
+  metrics.engine("crashed");
+  metrics.request({ method: "GET", route: "/v1/runs/:id", status: 200, seconds: 0.02 });
+  return metrics.text();
+}
+
+const waiting = async () => ({ queued: 3, running: 1, oldestQueuedAt: "2024-01-01T00:00:30.000Z" });
+
+it("gives every metric that the documentation lists, with its type and labels, and no other", async () => {
+  const text = await tellAll(waiting);
+  const given = [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name = "", type = ""]) => {
+    const line = new RegExp(`^${name}(?:_count)?(?:\\{(.*)\\})? [\\d.e+-]+$`, "m").exec(text);
+    const labels = [...(line?.[1] ?? "").matchAll(/(\w+)="/g)].map(([, label]) => label);
+    return [name, type, labels.join(" ")];
+  });
+  const page = await readFile(resolve("docs/observability.md"), "utf8");
+  const listed = [...page.matchAll(/^\| `(\w+)` \| (\w+) \| (.*?) ?\| .*$/gm)].map(([, name, type, labels = ""]) => [
+    name,
+    type,
+    [...labels.matchAll(/`(\w+)`/g)].map(([, label]) => label).join(" "),
+  ]);
+  expect(given.toSorted()).toEqual(listed.toSorted());
+});
+
+it("counts what it is told", async () => {
+  const text = await tellAll(waiting);
+  const lines = text.split("\n");
+  for (const line of [
+    'cais_runs_total{stack="sales",state="done",kind="replay"} 1',
+    'cais_rows_total{stack="sales",kind="clean"} 3',
+    'cais_rows_total{stack="sales",kind="rejected"} 1',
+    'cais_rejected_share_sum{stack="sales"} 0.25',
+    'cais_received_bytes_total{stack="sales"} 10',
+    'cais_step_seconds_sum{stack="sales",step="tables/sold"} 2',
+    'cais_put_to_done_seconds_sum{stack="sales"} 4',
+    'cais_batch_runs_sum{stack="sales"} 7',
+    'cais_engines_total{event="crashed"} 1',
+    'cais_queue_runs{state="queued"} 3',
+    'cais_queue_runs{state="running"} 1',
+    "cais_queue_oldest_seconds 30",
+    "cais_ledger_up 1",
+    'cais_http_request_seconds_count{method="GET",route="/v1/runs/:id",status="200"} 1',
+  ])
+    expect(lines).toContain(line);
+  for (const chosen of ["secret-name", "run-1", "2024-01-01/a"]) expect(text).not.toContain(chosen);
+});
+
+it("goes on counting when the ledger fails", async () => {
+  const text = await tellAll(() => Promise.reject(new Error("The disk is full.")));
+  expect(text).toMatch(/^cais_ledger_up 0$/m);
+  expect(text).not.toContain("cais_queue_runs{");
+  expect(text).toMatch(/^cais_attempts_total\{stack="sales"\} 1$/m);
+});
+
+it("knows no negative age when the clock was set back", async () => {
+  const text = await tellAll(async () => ({ queued: 1, running: 0, oldestQueuedAt: "2030-01-01T00:00:00.000Z" }));
+  expect(text).toMatch(/^cais_queue_oldest_seconds 0$/m);
+});
