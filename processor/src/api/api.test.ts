@@ -70,6 +70,14 @@ describe("a file that is sent", () => {
     ]);
     expect(run.steps.every(({ finishedAt }) => finishedAt !== null)).toBe(true);
     expect(await readFile(join(folder, "data/sales/input", run.file.key), "utf8")).toBe(content);
+    const received = await get(`/v1/runs/${upload.id}/file`);
+    expect(await received.text()).toBe(content);
+    expect(Object.fromEntries(received.headers)).toMatchObject({
+      "content-type": "application/octet-stream",
+      "content-length": String(Buffer.byteLength(content)),
+      "content-disposition": "attachment; filename=\"Vendas mar_o.csv\"; filename*=UTF-8''Vendas%20mar%C3%A7o.csv",
+      "x-content-type-options": "nosniff",
+    });
 
     const treated = `day,amount,note\r\n2024-01-01,1.5,'=cmd()\r\n2024-01-02,7.0,"a ""b"""\r\n`;
     expect(await readFile(join(folder, "data/sales/output/out/sold.csv"), "utf8")).toBe(treated);
@@ -282,7 +290,7 @@ describe("an address", () => {
     expect(await (await get("/healthz")).json()).toEqual({ healthy: true });
     expect(await (await get("/readyz")).json()).toEqual({ ready: true, notReady: [] });
     const metrics = await (await get("/metrics")).text();
-    expect(metrics).toMatch(/^cais_runs_total\{stack="sales",state="done"\} \d+$/m);
+    expect(metrics).toMatch(/^cais_runs_total\{stack="sales",state="done",kind="load"\} \d+$/m);
     expect(metrics).toMatch(/^cais_rows_total\{stack="sales",kind="rejected"\} 2$/m);
     expect(metrics).toMatch(/^cais_step_seconds_count\{stack="sales",step="contract"\} \d+$/m);
     expect(metrics).toMatch(/^cais_queue_runs\{state="queued"\} \d+$/m);
@@ -297,6 +305,7 @@ describe("an address", () => {
       "/readyz",
       "/v1/runs",
       "/v1/runs/{id}",
+      "/v1/runs/{id}/file",
       "/v1/runs/{id}/rejected",
       "/v1/stacks",
       "/v1/stacks/{stack}/files",

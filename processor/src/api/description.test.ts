@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { request } from "node:http";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { Upload } from "@cais/spec/api.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
@@ -58,6 +59,8 @@ it("describes for each route exactly what the route answers", async () => {
   const url = await start();
   const { id } = Upload.parse(await (await send(url, "sales", "day,amount,note\n2024-01-01,1,x\n")).json());
   await ended(url, id);
+  const gone = Upload.parse(await (await send(url, "sales", "day,amount,note\n2024-01-01,2,x\n")).json()).id;
+  await rm(join(folder, "sales/input", (await ended(url, gone)).file.key));
   const long = "x".repeat(65);
   const csv = { method: "POST", body: "day,amount,note\n2024-01-02,1,x\n" };
   const files = "/v1/stacks/sales/files?name=a.csv";
@@ -69,6 +72,12 @@ it("describes for each route exactly what the route answers", async () => {
     "get /v1/tables": [["/v1/tables"]],
     "get /v1/runs": [["/v1/runs"], [`/v1/runs?before=${long}`], ["/v1/runs?before=x"]],
     "get /v1/runs/{id}": [[`/v1/runs/${id}`], [`/v1/runs/${long}`], ["/v1/runs/x"]],
+    "get /v1/runs/{id}/file": [
+      [`/v1/runs/${id}/file`],
+      [`/v1/runs/${long}/file`],
+      ["/v1/runs/x/file"],
+      [`/v1/runs/${gone}/file`],
+    ],
     "get /v1/runs/{id}/rejected": [[`/v1/runs/${id}/rejected`], [`/v1/runs/${long}/rejected`], ["/v1/runs/x/rejected"]],
     "get /v1/tables/{stack}/{table}": [
       ["/v1/tables/sales/sold"],

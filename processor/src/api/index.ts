@@ -11,6 +11,7 @@ import type { Metrics } from "../metrics/index.ts";
 import type { Runner } from "../runs/index.ts";
 import type { OpenStack } from "../runs/stack.ts";
 import type { TableReader } from "../tables/index.ts";
+import { files } from "./files.ts";
 import { askForToken, refuseForeignPages } from "./guard.ts";
 import { health } from "./health.ts";
 import { refuseOtherMethods } from "./methods.ts";
@@ -112,6 +113,7 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
       v1.addHook("onSend", async (_request, reply) => void reply.header("cache-control", "no-store"));
       await refuseOtherMethods(v1, async () => {
         await v1.register(runs, processor);
+        await v1.register(files, processor);
         await v1.register(tables, processor);
         await v1.register(uploads, processor);
       });

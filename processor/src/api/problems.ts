@@ -1,5 +1,5 @@
 import { STATUS_CODES } from "node:http";
-import type { FastifyError, FastifyInstance, FastifyReply, FastifySchema } from "fastify";
+import type { FastifyContextConfig, FastifyError, FastifyInstance, FastifyReply, FastifySchema } from "fastify";
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { Problem } from "@cais/spec/api.ts";
 import { z } from "zod";
@@ -8,20 +8,29 @@ import { z } from "zod";
 const codes = {
   "bad-request": 400,
   "token-needed": 401,
+  "not-allowed": 403,
   "foreign-origin": 403,
   "foreign-host": 403,
   "no-such-address": 404,
   "no-such-stack": 404,
   "no-such-run": 404,
   "no-such-table": 404,
+  "no-such-token": 404,
   "method-not-allowed": 405,
+  "file-gone": 410,
+  "too-slow": 408,
+  "access-off": 409,
+  "token-refused": 409,
   "too-large": 413,
   "not-this-format": 415,
   "expectation-failed": 417,
+  "too-many-requests": 429,
   "headers-too-large": 431,
   internal: 500,
+  overloaded: 503,
   "storage-full": 507,
 } as const;
+const PREFIX = "urn:cais:problem:";
 export type ProblemCode = keyof typeof codes;
 
 /** An error that the API tells its caller. */
@@ -34,9 +43,13 @@ export class ApiProblem extends Error {
   }
 }
 
+/** The same whether there is none, or one that is not for the caller to see. */
+export const noSuchRun = (id: string) =>
+  new ApiProblem("no-such-run", `There is no run "${id}"; GET /v1/runs lists them.`);
+
 export function problemOf(code: ProblemCode, detail: string): Problem {
   const status = codes[code];
-  return { type: `urn:cais:problem:${code}`, title: STATUS_CODES[status] ?? "Error", status, detail };
+  return { type: `${PREFIX}${code}`, title: STATUS_CODES[status] ?? "Error", status, detail };
 }
 
 /** How a problem appears in the API's description. */
@@ -48,22 +61,37 @@ export const problemResponse = (description: string) => ({
 /** For routes that write: what is sent, or files that are read through a copy. */
 export const storageFull = problemResponse("The processor's storage has no room left.");
 
+/** What holds for all routes: whether a token is asked for, and whether requests are counted. */
+interface Rules {
+  token: boolean;
+  counted: boolean;
+}
+
 /**
  * Adds to a route's description what it answers by the rules for all: who may ask, parameters that are not right, a
  * failure. What the route itself describes stays.
  */
-export function withSharedProblems(schema: FastifySchema, url: string, token: boolean): FastifySchema {
+export function withSharedProblems(schema: FastifySchema, { action, change }: FastifyContextConfig, rules: Rules): FastifySchema {
   const takesInput = schema.params !== undefined || schema.querystring !== undefined;
+  const takesFile = change !== undefined && (action === "send" || action === "replay");
   const shared = {
     ...(takesInput && { 400: problemResponse("A parameter is not right.") }),
-    ...(token && url.startsWith("/v1/") && { 401: problemResponse("The token is missing or wrong.") }),
-    ...(!token && { 403: problemResponse("The request is for another host name, or from another site's page.") }),
+    ...(rules.token &&
+      action !== undefined && {
+        401: problemResponse("The token is missing, unknown, expired or revoked."),
+        403: problemResponse("The token lacks the action, or is not for the stack."),
+      }),
+    ...(!rules.token && { 403: problemResponse("The request is for another host name, or from another site's page.") }),
+    ...(takesFile && { 408: problemResponse("The file came too slowly.") }),
+    ...(rules.counted && { 429: problemResponse("There were too many requests; Retry-After says when to go on.") }),
+    ...(takesFile && { 503: problemResponse("There are too many uploads; Retry-After says when to try again.") }),
     500: problemResponse("The processor failed; its log says why."),
   };
   return { ...schema, response: Object.assign(shared, schema.response) };
 }
 
 export function sendProblem(reply: FastifyReply, problem: Problem): FastifyReply {
+  reply.request.problem = problem.type.slice(PREFIX.length);
   // As bytes, because Fastify adds a charset to a text, and this media type has none.
   return reply
     .code(problem.status)

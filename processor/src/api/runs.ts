@@ -1,9 +1,10 @@
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { RejectedRow, Run, Runs, RunState, type TableColumn } from "@cais/spec/api.ts";
 import { z } from "zod";
+import { findRun, stackOf } from "./find.ts";
 import type { Processor } from "./index.ts";
 import { oneOf, Sought, wholeNumber } from "./parameters.ts";
-import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
+import { problemResponse, storageFull } from "./problems.ts";
 import { sendText } from "./stream.ts";
 
 const rejectedColumns: TableColumn[] = [
@@ -14,15 +15,10 @@ const rejectedColumns: TableColumn[] = [
 ];
 
 /** `GET /v1/runs…`: what became of the files. */
-export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledger, tables }) => {
+export const runs: FastifyPluginAsyncZod<Processor> = async (app, processor) => {
+  const { ledger, tables } = processor;
   const params = z.object({ id: Sought });
   const noSuchRun = problemResponse("There is no such run.");
-
-  async function runOf(id: string): Promise<Run> {
-    const run = await ledger.run(id);
-    if (run === undefined) throw new ApiProblem("no-such-run", `There is no run "${id}"; GET /v1/runs lists them.`);
-    return run;
-  }
 
   app.get(
     "/runs",
@@ -40,7 +36,7 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledg
       },
     },
     async ({ query: { stack, state, limit, before } }) => {
-      if (before !== undefined) await runOf(before);
+      if (before !== undefined) await findRun(processor, before);
       // One more than asked for tells whether there is a next page.
       const found = await ledger.runs({
         ...(stack !== undefined && { stack }),
@@ -56,7 +52,7 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledg
   app.get(
     "/runs/:id",
     { config: { action: "read" }, schema: { summary: "One run", params, response: { 200: Run, 404: noSuchRun } } },
-    async ({ params: { id } }) => runOf(id),
+    async ({ params: { id } }) => findRun(processor, id),
   );
 
   app.get(
@@ -79,14 +75,9 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledg
       },
     },
     async ({ params: { id }, query: { format }, headers: { accept = "" } }, reply) => {
-      const run = await runOf(id);
+      const run = await findRun(processor, id);
       const key = await ledger.rejectedKey(id);
-      const lake = stacks.get(run.stack)?.lake;
-      if (key !== null && lake === undefined)
-        throw new ApiProblem(
-          "no-such-stack",
-          `The stack "${run.stack}" is not deployed here any more, so its rows cannot be read.`,
-        );
+      const { lake } = stackOf(processor, run);
       const asCsv = (format ?? (accept.includes("text/csv") ? "csv" : "ndjson")) === "csv";
       reply.header("vary", "accept");
       if (asCsv) {
@@ -94,8 +85,7 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledg
           .type("text/csv; charset=utf-8")
           .header("content-disposition", `attachment; filename="${id}-rejected.csv"`);
       } else reply.type("application/x-ndjson; charset=utf-8");
-      const from = lake === undefined ? undefined : { lake, keys: async () => (key === null ? [] : [key]) };
-      if (from === undefined) return reply.send("");
+      const from = { lake, keys: async () => (key === null ? [] : [key]) };
       return sendText(reply, asCsv ? tables.csv(from, rejectedColumns) : ndjson(from));
     },
   );

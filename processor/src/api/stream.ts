@@ -16,3 +16,6 @@ export async function sendText(reply: FastifyReply, source: AsyncIterable<string
   }
   return reply.send(Readable.from(all(), { encoding: "utf8", objectMode: false }));
 }
+
+/** Answers with bytes, whatever the route's answers are described as. */
+export const sendBytes = (reply: FastifyReply, bytes: Readable): FastifyReply => reply.send(bytes);

@@ -5,13 +5,15 @@ import { z } from "zod";
 import { namesTaken, takesName } from "../formats/names.ts";
 import { uploadKey } from "../runs/input-keys.ts";
 import type { OpenStack } from "../runs/stack.ts";
+import { findStack } from "./find.ts";
 import { FileName, oneOf } from "./parameters.ts";
 import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
 import { type SentFile, takeFiles, withFile } from "./sent-file.ts";
 import type { Processor } from "./index.ts";
 
 /** `POST /v1/stacks/{stack}/files`: takes a file, as a form or as it is. */
-export const uploads: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledger, runner, metrics }) => {
+export const uploads: FastifyPluginAsyncZod<Processor> = async (app, processor) => {
+  const { ledger, runner, metrics } = processor;
   await takeFiles(app);
 
   app.post(
@@ -41,12 +43,7 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, { stacks, l
       },
     },
     async (request, reply) => {
-      const stack = stacks.get(request.params.stack);
-      if (stack === undefined)
-        throw new ApiProblem(
-          "no-such-stack",
-          `There is no stack "${request.params.stack}"; there is ${[...stacks.keys()].join(", ")}.`,
-        );
+      const stack = findStack(processor, request.params.stack);
       const { formats, maxBytes } = stack.config.stack.source.upload;
       const checkName = (name: string) => {
         if (!takesName(formats, name))

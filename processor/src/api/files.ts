@@ -1,0 +1,43 @@
+import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import { z } from "zod";
+import { attachment } from "./attachment.ts";
+import { findRun, stackOf } from "./find.ts";
+import type { Processor } from "./index.ts";
+import { Sought } from "./parameters.ts";
+import { ApiProblem, problemResponse } from "./problems.ts";
+import { sendBytes } from "./stream.ts";
+
+/** `GET /v1/runs/{id}/file`: the file as it was received. It is only ever handed over, never shown by a browser. */
+export const files: FastifyPluginAsyncZod<Processor> = async (app, processor) => {
+  app.get(
+    "/runs/:id/file",
+    {
+      config: { action: "read" },
+      schema: {
+        summary: "The file of a run, as it was received",
+        params: z.object({ id: Sought }),
+        response: {
+          200: {
+            description: "The file.",
+            content: { "application/octet-stream": { schema: z.string().meta({ format: "binary" }) } },
+          },
+          404: problemResponse("There is no such run, or its stack is not deployed any more."),
+          410: problemResponse("The file was deleted after it was loaded, as its stack asks."),
+        },
+      },
+    },
+    async ({ params: { id } }, reply) => {
+      const { file, ...run } = await findRun(processor, id);
+      const { input } = stackOf(processor, run);
+      const head = await input.head(file.key);
+      const content = head && (await input.get(file.key));
+      if (content === undefined)
+        throw new ApiProblem("file-gone", `The file "${file.name}" is not kept any more; whoever sent it may have it.`);
+      reply
+        .type("application/octet-stream")
+        .header("content-length", head?.bytes)
+        .header("content-disposition", attachment(file.name));
+      return sendBytes(reply, content);
+    },
+  );
+};

@@ -1,0 +1,30 @@
+import type { Run } from "@cais/spec/api.ts";
+import type { OpenStack } from "../runs/stack.ts";
+import type { Processor } from "./index.ts";
+import { ApiProblem } from "./problems.ts";
+
+/** Finds the run that an address names. */
+export async function findRun({ ledger }: Pick<Processor, "ledger">, id: string): Promise<Run> {
+  const run = await ledger.run(id);
+  if (run === undefined) throw new ApiProblem("no-such-run", `There is no run "${id}"; GET /v1/runs lists them.`);
+  return run;
+}
+
+/** Finds the stack that an address names. */
+export function findStack({ stacks }: Pick<Processor, "stacks">, name: string): OpenStack {
+  const stack = stacks.get(name);
+  if (stack === undefined)
+    throw new ApiProblem("no-such-stack", `There is no stack "${name}"; there is ${[...stacks.keys()].join(", ")}.`);
+  return stack;
+}
+
+/** The stack of a run, with its stores: one that is deployed no more has none. */
+export function stackOf({ stacks }: Pick<Processor, "stacks">, run: Pick<Run, "stack">): OpenStack {
+  const stack = stacks.get(run.stack);
+  if (stack === undefined)
+    throw new ApiProblem(
+      "no-such-stack",
+      `The stack "${run.stack}" is not deployed here any more, so nothing of its runs can be read.`,
+    );
+  return stack;
+}
