@@ -11,6 +11,10 @@ const Environment = z.object({
   CAIS_DATA: z.string().min(1).default("data").describe("Folder for everything the processor keeps."),
   CAIS_PAGE: z.string().min(1).optional().describe("Folder of the built page."),
   CAIS_LOG: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Collector that traces are sent to by OTLP/HTTP, such as http://127.0.0.1:4318."),
 });
 
 /** What the processor is started with. */
@@ -19,6 +23,7 @@ export interface Settings {
   dataFolder: string;
   pageFolder: string | undefined;
   logLevel: z.output<typeof Environment>["CAIS_LOG"];
+  otlpEndpoint: string | undefined;
 }
 
 /** Reads arguments, environment and config file; a mistake in any is one error that lists all that is wrong with it. */
@@ -38,6 +43,7 @@ export async function readSettings(args: string[], environment: NodeJS.ProcessEn
     dataFolder: resolve(values.data ?? env.data.CAIS_DATA),
     pageFolder: page === undefined ? undefined : resolve(page),
     logLevel: env.data.CAIS_LOG,
+    otlpEndpoint: env.data.OTEL_EXPORTER_OTLP_ENDPOINT,
   };
 }
 

@@ -6,12 +6,14 @@ import { makeApi } from "./api/index.ts";
 import { checkAccess } from "./api/guard.ts";
 import { checkDrivers, isEntryPoint, readSettings } from "./config.ts";
 import { openLedger } from "./ledger/index.ts";
+import { openLog } from "./log/index.ts";
 import { startMetrics } from "./metrics/index.ts";
 import { startRunner } from "./runs/index.ts";
 import { type OpenStack, openStack } from "./runs/stack.ts";
 import { sweep } from "./runs/sweep.ts";
 import { readSecret } from "./secret/index.ts";
 import { openTableReader } from "./tables/index.ts";
+import { startTracing } from "./tracing/index.ts";
 
 export interface StartOptions {
   /** Everything the processor keeps is below this folder. One processor at a time may use it. */
@@ -24,6 +26,8 @@ export interface StartOptions {
   log?: Logger;
   /** Time for one attempt at a run. Default: an hour. */
   runSeconds?: number;
+  /** Where spans go by OTLP/HTTP. Default: nowhere. */
+  otlpEndpoint?: string;
 }
 
 /** Attempts of a run that each took the processor down with it. */
@@ -34,7 +38,14 @@ const STOP_MS = 2000;
 /** Starts a processor; its promise resolves when it listens and has taken up what an earlier one left. */
 export async function startProcessor(
   config: ProcessorConfig,
-  { dataFolder, pageFolder, token: givenToken, log = pino({ level: "silent" }), runSeconds = 3600 }: StartOptions,
+  {
+    dataFolder,
+    pageFolder,
+    token: givenToken,
+    log = pino({ level: "silent" }),
+    runSeconds = 3600,
+    otlpEndpoint,
+  }: StartOptions,
 ): Promise<{ url: string; stop(): Promise<void> }> {
   checkDrivers(config);
   const token = givenToken ?? (config.api.token && (await readSecret(config.api.token, dataFolder)));
@@ -50,6 +61,7 @@ export async function startProcessor(
   await ledger.requeue(MAX_ATTEMPTS);
 
   const metrics = startMetrics(() => ledger.depth());
+  const tracing = await startTracing(otlpEndpoint);
   const tables = openTableReader(join(workFolder, "reads"));
   const runner = startRunner({
     stacks,
@@ -61,7 +73,8 @@ export async function startProcessor(
     seconds: runSeconds,
   });
   let stopping: Promise<void> | undefined;
-  const processor = { config, stacks, ledger, runner, tables, metrics, isStopping: () => stopping !== undefined };
+  const isStopping = () => stopping !== undefined;
+  const processor = { config, stacks, ledger, runner, tables, metrics, tracing, isStopping };
   const api = await makeApi({ processor, log, token, pageFolder });
 
   async function stop(): Promise<void> {
@@ -72,6 +85,7 @@ export async function startProcessor(
     await runner.stop();
     await tables.stop();
     await metrics.stop();
+    await tracing.stop();
     await ledger.close();
     await rm(workFolder, { recursive: true, force: true });
   }
@@ -89,9 +103,14 @@ export async function startProcessor(
 }
 
 async function main(): Promise<void> {
-  const { config, dataFolder, pageFolder, logLevel } = await readSettings(process.argv.slice(2));
-  const log = pino({ level: logLevel });
-  const processor = await startProcessor(config, { dataFolder, log, ...(pageFolder !== undefined && { pageFolder }) });
+  const { config, dataFolder, pageFolder, logLevel, otlpEndpoint } = await readSettings(process.argv.slice(2));
+  const log = openLog(logLevel);
+  const processor = await startProcessor(config, {
+    dataFolder,
+    log,
+    ...(pageFolder !== undefined && { pageFolder }),
+    ...(otlpEndpoint !== undefined && { otlpEndpoint }),
+  });
   log.info({ url: processor.url, stacks: Object.keys(config.stacks) }, "listening");
   for (const signal of ["SIGTERM", "SIGINT"] as const)
     process.once(signal, () => {

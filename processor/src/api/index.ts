@@ -11,10 +11,12 @@ import type { Metrics } from "../metrics/index.ts";
 import type { Runner } from "../runs/index.ts";
 import type { OpenStack } from "../runs/stack.ts";
 import type { TableReader } from "../tables/index.ts";
+import type { Tracing } from "../tracing/index.ts";
 import { files } from "./files.ts";
 import { askForToken, refuseForeignPages } from "./guard.ts";
 import { health } from "./health.ts";
 import { refuseOtherMethods } from "./methods.ts";
+import { observeRequests, requestId } from "./observe.ts";
 import { answerWithProblems, problemOf, sendProblem, withSharedProblems } from "./problems.ts";
 import { answerToNoRequest, askForHost, refuseExpectations } from "./protocol.ts";
 import { runs } from "./runs.ts";
@@ -30,6 +32,7 @@ export interface Processor {
   runner: Runner;
   tables: TableReader;
   metrics: Metrics;
+  tracing: Tracing;
   isStopping: () => boolean;
 }
 
@@ -48,6 +51,7 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
   const logger: FastifyBaseLogger = log;
   const app = fastify({
     loggerInstance: logger,
+    genReqId: requestId,
     logController: new LogController({ disableRequestLogging: true }),
     connectionTimeout: IDLE_MS,
     forceCloseConnections: "idle",
@@ -64,6 +68,7 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   answerWithProblems(app);
+  observeRequests(app, processor);
   // No address takes JSON or text as such: what is sent is a file.
   app.removeAllContentTypeParsers();
   refuseExpectations(app.server);
