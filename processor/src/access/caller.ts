@@ -31,11 +31,15 @@ declare module "fastify" {
     action?: Action;
     /** The name in the audit log of what a route changes. Every route below /v1 that is no GET says so. */
     change?: string;
+    /** A route that only says which methods there are. */
+    refusesMethods?: true;
   }
   interface FastifyRequest {
     /** Who asks. Known for every request below /v1 before its route sees it; `nobody` elsewhere. */
     caller: Caller;
     /** What a change concerned, for the audit log, where the address does not say it: a run's or token's id. */
     concerns: string | null;
+    /** The code of the problem that is answered. */
+    problem: string | null;
   }
 }

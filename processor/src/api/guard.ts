@@ -1,7 +1,10 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { BlockList, isIP } from "node:net";
-import type { FastifyInstance, FastifyRequest } from "fastify";
-import { ApiProblem } from "./problems.ts";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import { type Access, administrator, type Caller, local, mayDo, sees } from "../access/index.ts";
+import type { Ledger } from "../ledger/index.ts";
+import { ApiProblem, noSuchRun } from "./problems.ts";
 
 /** Below this a token can be guessed: 32 hexadecimal digits are 128 bits. */
 const MIN_TOKEN_LENGTH = 32;
@@ -32,16 +35,63 @@ export function checkAccess(host: string, token: string | undefined): void {
 /** Hashes have one length, so the time that comparing them takes tells nothing. */
 const digest = (text: string) => createHash("sha256").update(text).digest();
 
-/** Asks every request for the token. */
-export function askForToken(app: FastifyInstance, token: string): void {
-  const expected = digest(token);
-  app.addHook("onRequest", async (request, reply) => {
-    // The scheme is written in any case: https://www.rfc-editor.org/rfc/rfc9110#section-11.1
-    const [, given = ""] = /^Bearer +(.*)$/i.exec(request.headers.authorization ?? "") ?? [];
-    if (timingSafeEqual(digest(given), expected)) return;
-    reply.header("www-authenticate", 'Bearer realm="cais"');
-    throw new ApiProblem("token-needed", "Send the processor's token as the header Authorization: Bearer <token>.");
+/** Who may call the routes of `app`, and what tells. */
+export interface Guard {
+  /** The configured token; without one everyone who reaches the processor may do everything. */
+  token: string | undefined;
+  access: Access;
+  ledger: Pick<Ledger, "run">;
+  /** Called for a request whose token is missing or wrong; throws if there were too many of them. */
+  onRefused: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+}
+
+/** Asks every request who it is from, and whether they may do what its route declares on the stack that it names. */
+export function askWho(app: FastifyInstance, { token, access, ledger, onRefused }: Guard): void {
+  const expected = token === undefined ? undefined : digest(token);
+  app.addHook("onRoute", ({ config, method, url }) => {
+    if (config?.refusesMethods === true) return;
+    const changes = [method].flat().some((name) => name !== "GET" && name !== "HEAD");
+    if (config?.action === undefined || (changes && config.change === undefined))
+      throw new Error(`The route ${url} must declare its action, and its change if it is no GET.`);
   });
+  app.addHook("onRequest", async (request, reply) => {
+    const caller = expected === undefined ? local : callerOf(request, expected, access);
+    if (caller === undefined) {
+      await onRefused(request, reply);
+      reply.header("www-authenticate", 'Bearer realm="cais"');
+      throw new ApiProblem("token-needed", "Send a token that is in use as the header Authorization: Bearer <token>.");
+    }
+    request.caller = caller;
+    const { action } = request.routeOptions.config;
+    if (action !== undefined && !mayDo(caller, action))
+      throw new ApiProblem(
+        "not-allowed",
+        `The token "${caller.name}" lacks the action ${action}, which this needs; ask for a token with it.`,
+      );
+    const { stack, id } = Named.parse(request.params);
+    if (stack !== undefined) askForStack(caller, stack);
+    // Whose run it is is nobody else's business: it is answered as if it were not there.
+    if (id !== undefined && caller.stacks !== "all" && !sees(caller, (await ledger.run(id))?.stack ?? ""))
+      throw noSuchRun(id);
+  });
+}
+
+/** What the address of a route below /v1 names. `id` is a run's wherever a caller of some stacks only may come. */
+export const Named = z.object({ stack: z.string().optional(), id: z.string().optional() }).catch({});
+
+/** Refuses a caller whose token is not for the stack, be there such a stack or not. */
+export function askForStack(caller: Caller, stack: string): void {
+  if (!sees(caller, stack))
+    throw new ApiProblem(
+      "not-allowed",
+      `The token "${caller.name}" is not for the stack "${stack}"; ask for a token that is.`,
+    );
+}
+
+function callerOf({ headers }: FastifyRequest, expected: Buffer, { tokens }: Access): Caller | undefined {
+  // The scheme is written in any case: https://www.rfc-editor.org/rfc/rfc9110#section-11.1
+  const [, given = ""] = /^Bearer +(.*)$/i.exec(headers.authorization ?? "") ?? [];
+  return timingSafeEqual(digest(given), expected) ? administrator : tokens.callerOf(given);
 }
 
 /**

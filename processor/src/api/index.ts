@@ -11,17 +11,20 @@ import type { Metrics } from "../metrics/index.ts";
 import type { Runner } from "../runs/index.ts";
 import type { OpenStack } from "../runs/stack.ts";
 import type { TableReader } from "../tables/index.ts";
-import type { Tracing } from "../tracing/index.ts";
 import { files } from "./files.ts";
-import { askForToken, refuseForeignPages } from "./guard.ts";
+import { type Access, nobody } from "../access/index.ts";
+import { audit, noteChanges } from "./audit.ts";
+import { askWho, refuseForeignPages } from "./guard.ts";
 import { health } from "./health.ts";
+import { limitRequests, limitsOf } from "./limits.ts";
+import { endWith, limitLoad, serverLimits } from "./load.ts";
 import { refuseOtherMethods } from "./methods.ts";
-import { observeRequests, requestId } from "./observe.ts";
 import { answerWithProblems, problemOf, sendProblem, withSharedProblems } from "./problems.ts";
 import { answerToNoRequest, askForHost, refuseExpectations } from "./protocol.ts";
 import { runs } from "./runs.ts";
 import { fileBody } from "./sent-file.ts";
 import { tables } from "./tables.ts";
+import { tokens } from "./tokens.ts";
 import { uploads } from "./uploads.ts";
 
 /** What the API speaks for. */
@@ -32,7 +35,7 @@ export interface Processor {
   runner: Runner;
   tables: TableReader;
   metrics: Metrics;
-  tracing: Tracing;
+  access: Access;
   isStopping: () => boolean;
 }
 
@@ -49,31 +52,30 @@ const IDLE_MS = 120_000;
 
 export async function makeApi({ processor, log, token, pageFolder }: ApiOptions): Promise<FastifyInstance> {
   const logger: FastifyBaseLogger = log;
+  const { access, config, ledger, stacks } = processor;
+  const asksForToken = token !== undefined;
+  const limits = limitsOf(config.api.limits, asksForToken);
   const app = fastify({
     loggerInstance: logger,
-    genReqId: requestId,
     logController: new LogController({ disableRequestLogging: true }),
     connectionTimeout: IDLE_MS,
     forceCloseConnections: "idle",
-    http: { requireHostHeader: false },
+    http: { requireHostHeader: false, ...serverLimits(limits) },
     routerOptions: { maxParamLength: 200 },
     // These two fail before there is a request to answer to.
     frameworkErrors: (error, _request, reply) => sendProblem(reply, problemOf("bad-request", error.message)),
     clientErrorHandler(error, socket) {
       if (!socket.writable) return;
-      socket.end(answerToNoRequest(error));
+      endWith(socket, answerToNoRequest(error));
       log.debug({ err: error }, "bad request");
     },
   });
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   answerWithProblems(app);
-  observeRequests(app, processor);
   // No address takes JSON or text as such: what is sent is a file.
   app.removeAllContentTypeParsers();
   refuseExpectations(app.server);
-  askForHost(app);
-  if (token === undefined) refuseForeignPages(app);
   await app.register(helmet, {
     contentSecurityPolicy: {
       useDefaults: false,
@@ -91,6 +93,15 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
     // Whether the name is served by TLS is known to who serves it, not here.
     strictTransportSecurity: false,
   });
+  app.decorateRequest("concerns", null);
+  app.decorateRequest("problem", null);
+  app.decorateRequest("caller");
+  app.addHook("onRequest", async (request) => void (request.caller = nobody));
+  noteChanges(app, access, ledger);
+  limitLoad(app, limits);
+  askForHost(app);
+  if (!asksForToken) refuseForeignPages(app);
+  const onRefused = await limitRequests(app, limits);
   await app.register(swagger, {
     openapi: {
       openapi: "3.1.0",
@@ -98,7 +109,8 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
       components: { securitySchemes: { token: { type: "http", scheme: "bearer" } } },
     },
     transform(route) {
-      const schema = withSharedProblems(route.schema, route.url, token !== undefined);
+      const rules = { token: asksForToken, counted: limits.requestsPerMinute !== undefined };
+      const schema = withSharedProblems(route.schema, route.route.config ?? {}, rules);
       const described = jsonSchemaTransform({ ...route, schema });
       return route.url.endsWith("/files")
         ? { ...described, schema: { ...described.schema, body: fileBody } }
@@ -110,9 +122,9 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
   );
   await app.register(
     async (v1) => {
-      if (token !== undefined) askForToken(v1, token);
+      askWho(v1, { token, access, ledger, onRefused });
       v1.addHook("onRoute", (route) => {
-        if (route.schema !== undefined && token !== undefined) route.schema.security = [{ token: [] }];
+        if (route.schema !== undefined && asksForToken) route.schema.security = [{ token: [] }];
       });
       // A table or run may change at any time.
       v1.addHook("onSend", async (_request, reply) => void reply.header("cache-control", "no-store"));
@@ -121,6 +133,8 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
         await v1.register(files, processor);
         await v1.register(tables, processor);
         await v1.register(uploads, processor);
+        await v1.register(tokens, { access, stacks, asksForToken });
+        await v1.register(audit, { access });
       });
     },
     { prefix: "/v1" },

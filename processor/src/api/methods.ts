@@ -22,6 +22,7 @@ export async function refuseOtherMethods(app: FastifyInstance, register: () => P
     app.route({
       url,
       method: app.supportedMethods.filter((method) => !methods.includes(method)),
+      config: { refusesMethods: true },
       schema: { hide: true },
       // Before any body is read; whatever type it says it has, the method is what is wrong.
       onRequest: refuse,

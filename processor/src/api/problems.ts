@@ -71,7 +71,11 @@ interface Rules {
  * Adds to a route's description what it answers by the rules for all: who may ask, parameters that are not right, a
  * failure. What the route itself describes stays.
  */
-export function withSharedProblems(schema: FastifySchema, { action, change }: FastifyContextConfig, rules: Rules): FastifySchema {
+export function withSharedProblems(
+  schema: FastifySchema,
+  { action, change }: FastifyContextConfig,
+  rules: Rules,
+): FastifySchema {
   const takesInput = schema.params !== undefined || schema.querystring !== undefined;
   const takesFile = change !== undefined && (action === "send" || action === "replay");
   const shared = {

@@ -1,29 +1,43 @@
 import type { Server } from "node:http";
 import type { FastifyInstance } from "fastify";
+import type { Problem } from "@cais/spec/api.ts";
 import { ApiProblem, problemOf } from "./problems.ts";
 
 /** The whole answer to bytes that never became a request. */
 export function answerToNoRequest({ code }: NodeJS.ErrnoException): string {
   // Node's HTTP parser: https://nodejs.org/api/http.html#event-clienterror
-  const problem =
-    code === "HPE_HEADER_OVERFLOW"
-      ? problemOf("headers-too-large", "The request's headers are larger than 16 KiB; send fewer or shorter ones.")
-      : problemOf("bad-request", "The request is no HTTP that this server understands.");
+  const problem = problemOfParser(code);
   const body = JSON.stringify(problem);
-  return `HTTP/1.1 ${problem.status} ${problem.title}\r\ncontent-type: application/problem+json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`;
+  const headers = Object.entries(headersOf(body)).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${problem.status} ${problem.title}\r\n${headers.join("")}\r\n${body}`;
 }
+
+function problemOfParser(code: string | undefined): Problem {
+  if (code === "HPE_HEADER_OVERFLOW")
+    return problemOf("headers-too-large", "The request's headers are larger than 16 KiB; send fewer or shorter ones.");
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT")
+    return problemOf("too-slow", "The head of the request did not arrive in time; send it again.");
+  return problemOf("bad-request", "The request is no HTTP that this server understands.");
+}
+
+/** What is answered outside the framework has no less protection than other answers; its connection ends. */
+const headersOf = (body: string) => ({
+  "content-type": "application/problem+json",
+  "content-length": Buffer.byteLength(body),
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cache-control": "no-store",
+  connection: "close",
+});
 
 /** Refuses an `Expect` that is not 100-continue; Node alone answers it without a word. */
 export function refuseExpectations(server: Server): void {
   server.on("checkExpectation", (_request, response) => {
     const problem = problemOf("expectation-failed", "The server meets no expectation but 100-continue; leave it out.");
     const body = JSON.stringify(problem);
-    response.writeHead(problem.status, {
-      "content-type": "application/problem+json",
-      "content-length": Buffer.byteLength(body),
-      // The body that may follow is not read.
-      connection: "close",
-    });
+    // The body that may follow is not read.
+    response.writeHead(problem.status, headersOf(body));
     response.end(body);
   });
 }

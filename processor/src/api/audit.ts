@@ -1,0 +1,62 @@
+import type { FastifyInstance } from "fastify";
+import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
+import { Audit } from "@cais/spec/access.ts";
+import { z } from "zod";
+import { isRefusal } from "../access/audit.ts";
+import { type Access, nobody } from "../access/index.ts";
+import type { Ledger } from "../ledger/index.ts";
+import { Named } from "./guard.ts";
+import { wholeNumber } from "./parameters.ts";
+
+/** Notes every change that a route of `app` was asked for, and every refusal, before it is answered. */
+export function noteChanges(app: FastifyInstance, { audit }: Access, ledger: Pick<Ledger, "run">): void {
+  app.addHook("onSend", async (request, reply) => {
+    const { action, change } = request.routeOptions.config;
+    if (change === undefined && !isRefusal(reply.statusCode)) return;
+    const { caller, concerns, problem } = request;
+    const { stack, id } = Named.parse(request.params);
+    const isKnown = caller !== nobody;
+    try {
+      const run = isKnown && stack === undefined && id !== undefined ? await ledger.run(id) : undefined;
+      await audit.note({
+        by: isKnown ? caller.name : null,
+        token: caller.token,
+        from: request.ip,
+        what: change ?? action ?? "request",
+        // What is asked for is anyone's text; nothing that exists has a longer name.
+        stack: (stack ?? run?.stack)?.slice(0, 64) ?? null,
+        on: (concerns ?? id)?.slice(0, 64) ?? null,
+        status: reply.statusCode,
+        problem,
+      });
+    } catch (error) {
+      // What was done is done: an error would have it sent again.
+      request.log.error({ err: error }, "audit log not written");
+    }
+  });
+}
+
+/** `GET /v1/audit`: who did what. */
+export const audit: FastifyPluginAsyncZod<{ access: Access }> = async (app, { access }) => {
+  app.get(
+    "/audit",
+    {
+      config: { action: "admin" },
+      schema: {
+        summary: "Who did what, newest first",
+        querystring: z.object({
+          since: z.iso.datetime("must be a time such as 2026-01-31T12:00:00Z").optional(),
+          limit: wholeNumber(1, 1000).default(100),
+          before: wholeNumber(1, Number.MAX_SAFE_INTEGER).optional().describe("`next` of the page before."),
+        }),
+        response: { 200: Audit },
+      },
+    },
+    async ({ query: { since, limit, before } }) =>
+      access.audit.page({
+        limit,
+        ...(since !== undefined && { since: new Date(since).toISOString() }),
+        ...(before !== undefined && { before }),
+      }),
+  );
+};
