@@ -2,6 +2,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import type { ProcessorConfig } from "@cais/spec/bindings.ts";
+import { openAccess } from "./access/index.ts";
 import { makeApi } from "./api/index.ts";
 import { checkAccess } from "./api/guard.ts";
 import { checkDrivers, isEntryPoint, readSettings } from "./config.ts";
@@ -73,8 +74,12 @@ export async function startProcessor(
     seconds: runSeconds,
   });
   let stopping: Promise<void> | undefined;
+  const access = openAccess(join(dataFolder, "access.sqlite"), {
+    audit: config.api.audit,
+    onError: (error) => log.error({ err: error }, "tokens or audit log not written"),
+  });
   const isStopping = () => stopping !== undefined;
-  const processor = { config, stacks, ledger, runner, tables, metrics, tracing, isStopping };
+  const processor = { config, stacks, ledger, runner, tables, metrics, tracing, access, isStopping };
   const api = await makeApi({ processor, log, token, pageFolder });
 
   async function stop(): Promise<void> {
@@ -86,6 +91,7 @@ export async function startProcessor(
     await tables.stop();
     await metrics.stop();
     await tracing.stop();
+    await access.close();
     await ledger.close();
     await rm(workFolder, { recursive: true, force: true });
   }

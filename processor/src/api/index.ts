@@ -11,6 +11,7 @@ import type { Metrics } from "../metrics/index.ts";
 import type { Runner } from "../runs/index.ts";
 import type { OpenStack } from "../runs/stack.ts";
 import type { TableReader } from "../tables/index.ts";
+import type { Tracing } from "../tracing/index.ts";
 import { files } from "./files.ts";
 import { type Access, nobody } from "../access/index.ts";
 import { audit, noteChanges } from "./audit.ts";
@@ -19,6 +20,7 @@ import { health } from "./health.ts";
 import { limitRequests, limitsOf } from "./limits.ts";
 import { endWith, limitLoad, serverLimits } from "./load.ts";
 import { refuseOtherMethods } from "./methods.ts";
+import { observeRequests, requestId } from "./observe.ts";
 import { answerWithProblems, problemOf, sendProblem, withSharedProblems } from "./problems.ts";
 import { answerToNoRequest, askForHost, refuseExpectations } from "./protocol.ts";
 import { runs } from "./runs.ts";
@@ -35,6 +37,7 @@ export interface Processor {
   runner: Runner;
   tables: TableReader;
   metrics: Metrics;
+  tracing: Tracing;
   access: Access;
   isStopping: () => boolean;
 }
@@ -57,6 +60,7 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
   const limits = limitsOf(config.api.limits, asksForToken);
   const app = fastify({
     loggerInstance: logger,
+    genReqId: requestId,
     logController: new LogController({ disableRequestLogging: true }),
     connectionTimeout: IDLE_MS,
     forceCloseConnections: "idle",
@@ -73,6 +77,7 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   answerWithProblems(app);
+  observeRequests(app, processor);
   // No address takes JSON or text as such: what is sent is a file.
   app.removeAllContentTypeParsers();
   refuseExpectations(app.server);
