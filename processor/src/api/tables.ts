@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { Stacks, type Table, TableRows, Tables } from "@cais/spec/api.ts";
 import { Identifier, StackName } from "@cais/spec/names.ts";
 import { z } from "zod";
+import { type Caller, sees } from "../access/index.ts";
 import type { Processor } from "./index.ts";
 import { wholeNumber } from "./parameters.ts";
 import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
@@ -12,9 +13,9 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
   app.get(
     "/stacks",
     { config: { action: "read" }, schema: { summary: "The stacks that are deployed here", response: { 200: Stacks } } },
-    async () => ({
+    async ({ caller }) => ({
       environment: config.environment,
-      stacks: [...stacks.values()].map(({ config: { stack } }) => ({
+      stacks: seenBy(caller).map((stack) => ({
         name: stack.name,
         owner: stack.owner,
         description: stack.description ?? null,
@@ -23,6 +24,10 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
       })),
     }),
   );
+
+  function seenBy(caller: Caller) {
+    return [...stacks.values()].map(({ config: { stack } }) => stack).filter(({ name }) => sees(caller, name));
+  }
 
   async function tableOf(stack: string, name: string): Promise<Table> {
     const layer = stacks.get(stack)?.config.stack.tables.find((table) => table.name === name)?.layer;
@@ -46,11 +51,9 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
   app.get(
     "/tables",
     { config: { action: "read" }, schema: { summary: "The tables of all stacks", response: { 200: Tables } } },
-    async () => ({
+    async ({ caller }) => ({
       tables: await Promise.all(
-        [...stacks.values()].flatMap(({ config: { stack } }) =>
-          stack.tables.map(({ name }) => tableOf(stack.name, name)),
-        ),
+        seenBy(caller).flatMap((stack) => stack.tables.map(({ name }) => tableOf(stack.name, name))),
       ),
     }),
   );
