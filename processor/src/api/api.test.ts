@@ -303,6 +303,7 @@ describe("an address", () => {
       "/healthz",
       "/metrics",
       "/readyz",
+      "/v1/audit",
       "/v1/runs",
       "/v1/runs/{id}",
       "/v1/runs/{id}/file",
@@ -314,7 +315,19 @@ describe("an address", () => {
       "/v1/tables/{stack}/{table}.csv",
     ]);
     const { responses, requestBody } = Operation.parse(paths["/v1/stacks/{stack}/files"]?.["post"]);
-    expect(Object.keys(responses)).toEqual(["200", "202", "400", "403", "404", "413", "415", "500", "507"]);
+    expect(Object.keys(responses)).toEqual([
+      "200",
+      "202",
+      "400",
+      "403",
+      "404",
+      "408",
+      "413",
+      "415",
+      "500",
+      "503",
+      "507",
+    ]);
     expect(Object.keys(requestBody.content)).toEqual(["multipart/form-data", "text/csv", "application/octet-stream"]);
     expect(responses["413"]?.content["application/problem+json"]?.schema["required"]).toEqual([
       "type",

@@ -53,7 +53,7 @@ async function described(url: string): Promise<Map<string, string[]>> {
 }
 
 /** What no request can bring about in a processor that is well. */
-const failures = new Set(["500", "503", "507"]);
+const failures = new Set(["408", "500", "503", "507"]);
 
 it("describes for each route exactly what the route answers", async () => {
   const url = await start();
@@ -68,6 +68,7 @@ it("describes for each route exactly what the route answers", async () => {
     "get /healthz": [["/healthz"]],
     "get /readyz": [["/readyz"]],
     "get /metrics": [["/metrics"]],
+    "get /v1/audit": [["/v1/audit"], ["/v1/audit?limit=0"]],
     "get /v1/stacks": [["/v1/stacks"]],
     "get /v1/tables": [["/v1/tables"]],
     "get /v1/runs": [["/v1/runs"], [`/v1/runs?before=${long}`], ["/v1/runs?before=x"]],
@@ -120,10 +121,10 @@ it("describes who is asked for the token", async () => {
     const [method = "", path = ""] = route.split(" ");
     const filled = path.replace(/\{\w+\}/g, "sales");
     const refused = (await statusOf(`${url}${filled}`, { method: method.toUpperCase() })) === "401";
-    expect({ route, refused: statuses.includes("401"), foreign: statuses.includes("403") }).toEqual({
+    expect({ route, refused: statuses.includes("401"), scoped: statuses.includes("403") }).toEqual({
       route,
       refused,
-      foreign: false,
+      scoped: refused,
     });
     expect(refused).toBe(path.startsWith("/v1/"));
   }
