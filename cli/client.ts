@@ -52,7 +52,11 @@ export async function request({ url, token }: Connection, path: string, init: Re
   }
   if (response.ok) return response;
   if (response.status === 401)
-    throw new Failure(`the processor at ${url} asks for a token; put it in the environment variable CAIS_TOKEN`);
+    throw new Failure(
+      token
+        ? `the processor at ${url} does not know the token in CAIS_TOKEN, or it is expired or revoked; ask for another`
+        : `the processor at ${url} asks for a token; put it in the environment variable CAIS_TOKEN`,
+    );
   throw new Failure(
     explain(await response.text()) ?? `${url}${path} answered ${response.status} ${response.statusText}`,
   );

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import packageJson from "../package.json" with { type: "json" };
 import { StackError } from "@cais/spec/read-stack.ts";
+import { auditCommand } from "./audit.ts";
 import { checkCommand } from "./check.ts";
 import { Failure, Interruption } from "./failure.ts";
 import { gcCommand } from "./gc.ts";
@@ -13,6 +14,7 @@ import { rerunCommand } from "./rerun.ts";
 import { runsCommand } from "./runs.ts";
 import { schemaCommand } from "./schema.ts";
 import { startCommand } from "./start.ts";
+import { tokenCommand } from "./token.ts";
 import { validateCommand } from "./validate.ts";
 
 const program = new Command("cais")
@@ -29,6 +31,8 @@ for (const command of [
   replayCommand(),
   rerunCommand(),
   gcCommand(),
+  tokenCommand(),
+  auditCommand(),
   validateCommand(),
   planCommand(),
   checkCommand(),
@@ -44,7 +48,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 
 program.exitOverride();
-for (const command of program.commands) command.exitOverride();
+for (const command of program.commands.flatMap((command) => [command, ...command.commands]))
+  command.copyInheritedSettings(program).exitOverride();
 
 try {
   await program.parseAsync();

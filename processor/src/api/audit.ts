@@ -23,9 +23,8 @@ export function noteChanges(app: FastifyInstance, { audit }: Access, ledger: Pic
         token: caller.token,
         from: request.ip,
         what: change ?? action ?? "request",
-        // What is asked for is anyone's text; nothing that exists has a longer name.
-        stack: (stack ?? run?.stack)?.slice(0, 64) ?? null,
-        on: (concerns ?? id)?.slice(0, 64) ?? null,
+        stack: nameOf(stack ?? run?.stack),
+        on: nameOf(concerns ?? id),
         status: reply.statusCode,
         problem,
       });
@@ -35,6 +34,9 @@ export function noteChanges(app: FastifyInstance, { audit }: Access, ledger: Pic
     }
   });
 }
+
+/** An address holds anyone's text, which the log and its readers are spared; nothing that exists is called so. */
+const nameOf = (text: string | undefined) => (text === undefined || /^[\w-]{1,64}$/.test(text) ? (text ?? null) : "?");
 
 /** `GET /v1/audit`: who did what. */
 export const audit: FastifyPluginAsyncZod<{ access: Access }> = async (app, { access }) => {
