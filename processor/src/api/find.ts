@@ -1,12 +1,13 @@
 import type { Run } from "@cais/spec/api.ts";
+import { local, sees } from "../access/index.ts";
 import type { OpenStack } from "../runs/stack.ts";
 import type { Processor } from "./index.ts";
-import { ApiProblem } from "./problems.ts";
+import { ApiProblem, noSuchRun } from "./problems.ts";
 
-/** Finds the run that an address names. */
-export async function findRun({ ledger }: Pick<Processor, "ledger">, id: string): Promise<Run> {
+/** Finds the run that an address names. Give the `caller` where it is named by more than the path, which the guard has seen. */
+export async function findRun({ ledger }: Pick<Processor, "ledger">, id: string, caller = local): Promise<Run> {
   const run = await ledger.run(id);
-  if (run === undefined) throw new ApiProblem("no-such-run", `There is no run "${id}"; GET /v1/runs lists them.`);
+  if (run === undefined || !sees(caller, run.stack)) throw noSuchRun(id);
   return run;
 }
 
