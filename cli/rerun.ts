@@ -38,16 +38,14 @@ Exit codes: 0 all went through, 1 a run failed or was refused, 2 wrong usage, 13
         command.error("error: --all goes without --from and --to: it is every file of the stack");
       const connection = await connect(options.url);
       await interruptible(async (signal) => {
-        const runs =
+        const { runs, skipped } =
           all || from !== undefined || to !== undefined
             ? await rerunStack(connection, name, options, signal)
-            : [
-                await requestJson(connection, `/v1/runs/${encodeURIComponent(name)}/reruns`, Run, {
-                  method: "POST",
-                  signal,
-                }),
-              ];
-        if (runs.length === 0 && !options.json)
+            : { runs: [await rerunFile(connection, name, signal)], skipped: [] };
+        if (!options.json)
+          for (const { run, reason } of skipped) process.stderr.write(`cais: not run again: ${run}: ${reason}\n`);
+        if (skipped.length > 0) process.exitCode = 1;
+        if (runs.length + skipped.length === 0 && !options.json)
           process.stdout.write(`No file of ${name} was received then, so there is nothing to run again.\n`);
         if (!options.wait) {
           for (const run of runs) process.stdout.write(`${options.json ? JSON.stringify(run) : formatQueued(run)}\n`);
@@ -63,17 +61,20 @@ Exit codes: 0 all went through, 1 a run failed or was refused, 2 wrong usage, 13
       });
     });
 
+const rerunFile = (connection: Connection, id: string, signal: AbortSignal): Promise<Run> =>
+  requestJson(connection, `/v1/runs/${encodeURIComponent(id)}/reruns`, Run, { method: "POST", signal });
+
 async function rerunStack(
   connection: Connection,
   stack: string,
   { all, from, to }: Options,
   signal: AbortSignal,
-): Promise<Run[]> {
+): Promise<Reruns> {
   const query = new URLSearchParams({
     ...(all && { all: "true" }),
     ...(from !== undefined && { from }),
     ...(to !== undefined && { to }),
   });
   const path = `/v1/stacks/${encodeURIComponent(stack)}/reruns?${query}`;
-  return (await requestJson(connection, path, Reruns, { method: "POST", signal })).runs;
+  return requestJson(connection, path, Reruns, { method: "POST", signal });
 }

@@ -77,15 +77,22 @@ export const Runs = z.object({
 });
 export type Runs = z.output<typeof Runs>;
 
-/** Runs that were queued together, in the order in which they are done. */
-export const Reruns = z.object({ runs: z.array(Run) });
+/** What became of a wish to run several files again. */
+export const Reruns = z.object({
+  runs: z.array(Run).describe("What was queued, in the order in which it is done."),
+  skipped: z
+    .array(z.object({ run: z.string().describe("The file's first run."), reason: z.string() }))
+    .describe("Files that cannot be run again now."),
+});
 export type Reruns = z.output<typeof Reruns>;
 
 export const RejectedRow = z.object({
   row: z.number().int().describe("The row's number as a spreadsheet shows it: the header is row 1."),
+  member: z.string().nullable().describe("The file inside a zip; null where the file is none."),
   column: z.string().nullable().describe("The column as the contract names it; null for a rule over the row."),
   reason: z.string(),
   value: z.string().nullable().describe("The refused cell as it was in the file."),
+  text: z.string().nullable().describe("The row as it was in the file, at most its first 1,000 characters."),
 });
 export type RejectedRow = z.output<typeof RejectedRow>;
 
@@ -117,6 +124,7 @@ export const StackSummary = z.object({
   owner: z.string(),
   description: z.string().nullable(),
   formats: z.array(z.string()),
+  endings: z.array(z.string()).describe("How names of files that are taken may end, such as .csv and .gz."),
   maxBytes: z.number().int(),
   tables: z.array(z.object({ name: z.string(), layer: z.enum(["silver", "gold"]) })),
 });

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { type Caller, sees } from "../access/index.ts";
 import type { Processor } from "./index.ts";
 import { wholeNumber } from "./parameters.ts";
+import { plainEndings } from "../formats/names.ts";
 import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
 import { sendText } from "./stream.ts";
 
@@ -20,6 +21,7 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
         owner: stack.owner,
         description: stack.description ?? null,
         ...stack.source.upload,
+        endings: [...plainEndings(stack.source.upload.formats), ".gz", ".zip"],
         tables: stack.tables.map(({ name, layer }) => ({ name, layer })),
       })),
     }),

@@ -19,10 +19,15 @@ export function takesName(formats: readonly Format[], name: string): boolean {
   return formats.some((format) => endings[format].some((ending) => bare.endsWith(`.${ending}`)));
 }
 
+/** The endings of a stack's files where they are not compressed: `.csv`, `.txt`. */
+export const plainEndings = (formats: readonly Format[]): string[] => [
+  ...new Set(formats.flatMap((format) => endings[format].map((ending) => `.${ending}`))),
+];
+
 /** The names that a stack takes, for people: `.csv, .txt, each also as .gz, or .zip`. */
 export function namesTaken(formats: readonly Format[]): string {
-  const taken = [...new Set(formats.flatMap((format) => endings[format]))];
-  return `${taken.map((ending) => `.${ending}`).join(", ")}${taken.length > 1 ? ", each" : ","} also as .gz, or .zip`;
+  const taken = plainEndings(formats);
+  return `${taken.join(", ")}${taken.length > 1 ? ", each" : ","} also as .gz, or .zip`;
 }
 
 /** The formats that a name may mean, the likeliest first; none for a name without an ending that is known. */

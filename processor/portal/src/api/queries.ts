@@ -58,6 +58,14 @@ export const runsQuery = (filter: RunFilter, limit: number) =>
     refetchInterval: ({ state }) => (state.data?.pages.some(({ runs }) => runs.some(moving)) === true ? 2000 : 15_000),
   });
 
+/** The runs of the file whose first run is `root`, newest first. */
+export const fileRunsQuery = (root: string) =>
+  queryOptions({
+    queryKey: ["runs", "of", root],
+    queryFn: ({ signal }) => json<Runs>(`v1/runs?file=${encodeURIComponent(root)}&limit=100`, signal),
+    refetchInterval: ({ state }) => (state.data?.runs.some(moving) === true ? 1000 : false),
+  });
+
 /** More rejected rows than this are not listed; the download has them all. */
 export const rejectedLimit = 10_000;
 

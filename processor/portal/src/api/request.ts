@@ -1,4 +1,4 @@
-import type { Problem } from "@cais/spec/api.ts";
+import type { Problem, Run } from "@cais/spec/api.ts";
 import { askForToken, storedToken } from "../token/token.ts";
 
 /** The API refused a request and said why. */
@@ -41,9 +41,12 @@ export function refusal(status: number, statusText: string, body: string, token:
 }
 
 /** Asks the API. Throws `Refused` when the answer is not 2xx. */
-export async function request(path: string, signal?: AbortSignal): Promise<Response> {
+export async function request(path: string, signal?: AbortSignal, method = "GET"): Promise<Response> {
   const token = storedToken();
-  const response = await fetch(address(path), { headers: authorization(token), signal: signal ?? null });
+  const response = await fetch(address(path), { method, headers: authorization(token), signal: signal ?? null });
   if (!response.ok) throw refusal(response.status, response.statusText, await response.text(), token);
   return response;
 }
+
+/** Asks the API to queue a run, and gives it. Throws as `request` does. */
+export const postForRun = async (path: string): Promise<Run> => (await request(path, undefined, "POST")).json();

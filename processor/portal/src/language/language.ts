@@ -41,6 +41,8 @@ export async function startLanguage() {
         translation: {
           ...ptBR,
           run: { ...ptBR.run, rows_many: ptBR.run.rows_other },
+          open: { ...ptBR.open, titleRows_many: ptBR.open.titleRows_other },
+          runs: { ...ptBR.runs, openRows_many: ptBR.runs.openRows_other },
           chart: { ...ptBR.chart, bars_many: ptBR.chart.bars_other },
         },
       },

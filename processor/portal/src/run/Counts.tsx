@@ -5,14 +5,19 @@ import { useFormat } from "../language/format.ts";
 import classes from "./Counts.module.css";
 
 /** How many rows were read, and how they divide into clean and rejected. */
-export function Counts({ run: { rows, finishedAt } }: { run: Run }) {
+export function Counts({ run: { rows, kind, finishedAt } }: { run: Run }) {
   const { t } = useTranslation();
   const { number, percent } = useFormat();
   // The rows are counted all at once: until then there is nothing to say.
   const counted = rows.read > 0 || finishedAt !== null;
   const share = (part: number) => (rows.read === 0 ? 0 : part / rows.read);
   const tiles = [
-    { name: "read", tone: "busy", value: rows.read, hint: t("run.readHint") },
+    {
+      name: "read",
+      tone: "busy",
+      value: rows.read,
+      hint: t(kind === "replay" ? "run.readHintReplay" : "run.readHint"),
+    },
     { name: "clean", tone: "good", value: rows.clean, hint: t("run.ofRead", { percent: percent(share(rows.clean)) }) },
     {
       name: "rejected",

@@ -4,6 +4,14 @@ import { useTranslation } from "react-i18next";
 import { useFormat } from "../language/format.ts";
 import classes from "./Facts.module.css";
 
+/** What the file was found to be. */
+function found({ found }: Run): string {
+  if (found === null) return "–";
+  const { format, encoding, delimiter } = found;
+  const separated = delimiter === "\t" ? "tab" : delimiter;
+  return [format, encoding, separated].filter((part) => part != null).join(", ");
+}
+
 /** What one quotes when asking somebody about a run. */
 export function Facts({ run }: { run: Run }) {
   const { t } = useTranslation();
@@ -13,6 +21,9 @@ export function Facts({ run }: { run: Run }) {
     ["id", run.id],
     ["key", run.file.key],
     ["sha256", run.file.sha256],
+    ["kind", t(`kind.${run.kind}`)],
+    ["found", found(run)],
+    ["by", run.by ?? "–"],
     ["attempts", number(run.attempts)],
     ["queuedAt", at(run.queuedAt)],
     ["startedAt", at(run.startedAt)],

@@ -9,7 +9,6 @@ import { Icon } from "../icon/Icon.tsx";
 import { useFormat } from "../language/format.ts";
 import { Pages } from "../page/Pages.tsx";
 import { ProblemAlert } from "../page/ProblemAlert.tsx";
-import { isPublished } from "./published.ts";
 import { countReasons } from "./reasons.ts";
 import classes from "./Rejected.module.css";
 
@@ -36,7 +35,7 @@ export function Rejected({ run }: { run: Run }) {
               {t("rejected.title")}
             </Title>
             <Text c="dimmed" size="sm" maw={640}>
-              {t(isPublished(run) ? "rejected.lead" : "rejected.leadFailed")}
+              {t("rejected.lead")}
             </Text>
           </div>
           <Download
@@ -66,6 +65,7 @@ function RejectedRows({ rows }: { rows: RejectedRow[] }) {
   const [page, setPage] = useState(1);
   const reasons = countReasons(rows);
   const matching = reason === "" ? rows : rows.filter((row) => row.reason === reason);
+  const inMembers = rows.some(({ member }) => member !== null);
   const shown = matching.slice((page - 1) * pageSize, page * pageSize);
   const option = (text: string, count: number) => `${text} (${number(count)})`;
   return (
@@ -87,6 +87,7 @@ function RejectedRows({ rows }: { rows: RejectedRow[] }) {
         <Table verticalSpacing={7} aria-label={t("rejected.list")}>
           <Table.Thead>
             <Table.Tr>
+              {inMembers && <Table.Th>{t("rejected.member")}</Table.Th>}
               <Table.Th className={classes.number ?? ""}>{t("rejected.row")}</Table.Th>
               <Table.Th>{t("rejected.column")}</Table.Th>
               <Table.Th>{t("rejected.reason")}</Table.Th>
@@ -95,7 +96,8 @@ function RejectedRows({ rows }: { rows: RejectedRow[] }) {
           </Table.Thead>
           <Table.Tbody>
             {shown.map((row, index) => (
-              <Table.Tr key={`${row.row} ${row.column} ${index}`}>
+              <Table.Tr key={`${row.member} ${row.row} ${row.column} ${index}`}>
+                {inMembers && <Table.Td className={classes.column ?? ""}>{row.member}</Table.Td>}
                 <Table.Td className={classes.number ?? ""}>{number(row.row)}</Table.Td>
                 <Table.Td className={classes.column ?? ""}>
                   {row.column ?? (
@@ -106,13 +108,7 @@ function RejectedRows({ rows }: { rows: RejectedRow[] }) {
                 </Table.Td>
                 <Table.Td className={classes.reason ?? ""}>{row.reason}</Table.Td>
                 <Table.Td className={classes.value ?? ""}>
-                  {row.value === null || row.value === "" ? (
-                    <Text span size="sm" c="dimmed">
-                      {row.column === null ? "–" : t("rejected.emptyCell")}
-                    </Text>
-                  ) : (
-                    <code>{row.value}</code>
-                  )}
+                  <Found row={row} />
                 </Table.Td>
               </Table.Tr>
             ))}
@@ -121,5 +117,17 @@ function RejectedRows({ rows }: { rows: RejectedRow[] }) {
       </div>
       <Pages page={page} size={pageSize} total={matching.length} onPage={setPage} label={t("rejected.pages")} />
     </>
+  );
+}
+
+/** The cell that was refused, or the row if it is refused as a whole. */
+function Found({ row: { column, value, text } }: { row: RejectedRow }) {
+  const { t } = useTranslation();
+  const found = column === null ? text : value;
+  if (found !== null && found !== "") return <code>{found}</code>;
+  return (
+    <Text span size="sm" c="dimmed">
+      {column === null ? "–" : t("rejected.emptyCell")}
+    </Text>
   );
 }

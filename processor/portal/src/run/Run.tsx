@@ -14,6 +14,8 @@ import { href } from "../route/route.ts";
 import { Counts } from "./Counts.tsx";
 import { isPublished } from "./published.ts";
 import { Facts } from "./Facts.tsx";
+import { History } from "./History.tsx";
+import { Open } from "./Open.tsx";
 import { Rejected } from "./Rejected.tsx";
 import { Results } from "./Results.tsx";
 import { StateBadge } from "./StateBadge.tsx";
@@ -36,7 +38,7 @@ function useSpokenState(run: RunAnswer | undefined) {
     announce(run.finishedAt === null ? state : `${state} ${rows}`);
     // The run has changed what the other views show.
     if (run.finishedAt !== null)
-      for (const noun of ["runs", "tables", "rows"]) void client.invalidateQueries({ queryKey: [noun] });
+      for (const noun of ["run", "runs", "tables", "rows"]) void client.invalidateQueries({ queryKey: [noun] });
   }, [run, t, number, client]);
 }
 
@@ -45,13 +47,21 @@ function Summary({ run }: { run: RunAnswer }) {
   const { bytes, ago, exact, duration } = useFormat();
   return (
     <Text c="dimmed">
+      {run.root !== null && (
+        <>
+          <Anchor href={href({ view: "run", id: run.root })} underline="always">
+            {t(run.kind === "replay" ? "run.replayOf" : "run.rerunOf")}
+          </Anchor>
+          {" · "}
+        </>
+      )}
       {bytes(run.file.bytes)} {t("run.sentTo")}{" "}
       <Anchor href={href({ view: "send", stack: run.stack })} underline="always">
         {run.stack}
       </Anchor>
       {" · "}
       <time dateTime={run.queuedAt} title={exact(run.queuedAt)}>
-        {t("run.sent", { when: ago(run.queuedAt) })}
+        {t(run.kind === "load" ? "run.sent" : "run.asked", { when: ago(run.queuedAt) })}
       </time>
       {run.startedAt !== null && run.finishedAt !== null && (
         <>
@@ -81,11 +91,34 @@ function Failure({ run }: { run: RunAnswer }) {
         <Text style={{ overflowWrap: "anywhere" }} lang="en">
           {run.error}
         </Text>
-        {!published && <Text size="sm">{t("run.nothingLoaded")}</Text>}
-        <Button component="a" variant="default" size="compact-md" href={href({ view: "send", stack: run.stack })}>
-          {t(published ? "run.resend" : "run.another")}
-        </Button>
+        {!published && <Text size="sm">{t(run.kind === "load" ? "run.nothingLoaded" : "run.nothingChanged")}</Text>}
+        {run.kind === "load" && (
+          <Button component="a" variant="default" size="compact-md" href={href({ view: "send", stack: run.stack })}>
+            {t(published ? "run.resend" : "run.another")}
+          </Button>
+        )}
       </Stack>
+    </Alert>
+  );
+}
+
+/** An attempt broke off, and the run waits for the next one. */
+function Retry({ run, at }: { run: RunAnswer; at: string }) {
+  const { t } = useTranslation();
+  const { number, exact } = useFormat();
+  return (
+    <Alert
+      color="var(--page-warn)"
+      bg="var(--page-warn-ground)"
+      variant="outline"
+      icon={<Icon name="clock" />}
+      title={t("run.retry", { attempt: number(run.attempts), at: exact(at) })}
+    >
+      {run.error !== null && (
+        <Text style={{ overflowWrap: "anywhere" }} lang="en">
+          {run.error}
+        </Text>
+      )}
     </Alert>
   );
 }
@@ -109,12 +142,15 @@ export function Run({ id }: { id: string }) {
       {run !== undefined && (
         <>
           <Failure run={run} />
+          {run.retryAt !== null && <Retry run={run} at={run.retryAt} />}
           {(run.rows.read > 0 || run.error === null) && <Counts run={run} />}
           <SimpleGrid cols={{ base: 1, md: run.outputs.length > 0 ? 2 : 1 }} spacing="lg">
             <Steps run={run} />
             {run.outputs.length > 0 && <Results run={run} />}
           </SimpleGrid>
+          {run.finishedAt !== null && run.open !== null && <Open run={run} open={run.open} />}
           {run.finishedAt !== null && <Rejected run={run} />}
+          <History run={run} />
           <Facts run={run} />
         </>
       )}

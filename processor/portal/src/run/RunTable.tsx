@@ -1,4 +1,4 @@
-import { Anchor, Paper, Table } from "@mantine/core";
+import { Anchor, Paper, Table, Text } from "@mantine/core";
 import type { Run } from "@cais/spec/api.ts";
 import { useTranslation } from "react-i18next";
 import { useFormat } from "../language/format.ts";
@@ -12,6 +12,27 @@ interface RunTableProps {
   label: string;
   /** Leave the stack out where all have the same. */
   withStack: boolean;
+}
+
+/** What a run is beside a load, and what of its file is open. */
+function Notes({ run: { kind, open } }: { run: Run }) {
+  const { t } = useTranslation();
+  const { number } = useFormat();
+  const notes = [
+    kind === "load" ? null : t(`kind.${kind}`),
+    open === null
+      ? null
+      : open.scope === "file"
+        ? t("runs.openFile")
+        : t("runs.openRows", { count: open.rows, number: number(open.rows) }),
+  ].filter((note) => note !== null);
+  return (
+    notes.length > 0 && (
+      <Text size="xs" c="dimmed">
+        {notes.join(" · ")}
+      </Text>
+    )
+  );
 }
 
 /** Runs as rows; on a phone as cards. */
@@ -40,6 +61,7 @@ export function RunTable({ runs, label, withStack }: RunTableProps) {
                 <Anchor href={href({ view: "run", id: run.id })} fw={600} size="sm">
                   {run.file.name}
                 </Anchor>
+                <Notes run={run} />
               </Table.Td>
               {withStack && <Table.Td className={classes.stack ?? ""}>{run.stack}</Table.Td>}
               <Table.Td className={classes.state ?? ""}>

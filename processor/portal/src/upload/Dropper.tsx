@@ -10,8 +10,8 @@ import { go } from "../route/route.ts";
 import classes from "./Dropper.module.css";
 import { sendFiles } from "./uploads.ts";
 
-/** The media type goes with the extension because some systems know only one of them. */
-const mediaTypes: Record<string, string> = { csv: "text/csv" };
+/** What people call a format. */
+const formatNames: Record<string, string> = { parquet: "Parquet", excel: "Excel" };
 
 type Rejection = { file: File; because: "kind" | "size" | "empty" };
 
@@ -22,10 +22,10 @@ export function Dropper({ stack }: { stack: StackSummary }) {
   const open = useRef<() => void>(null);
   const here = useRef(true);
   const [rejections, setRejections] = useState<Rejection[]>([]);
-  const formats = stack.formats.map((format) => format.toUpperCase()).join(", ");
-  const accept = Object.fromEntries(
-    stack.formats.map((format) => [mediaTypes[format] ?? "application/octet-stream", [`.${format}`]]),
-  );
+  const formats = stack.formats.map((format) => formatNames[format] ?? format.toUpperCase()).join(", ");
+  // By the ending alone: systems have no one media type for any of them.
+  const accept = { "application/octet-stream": stack.endings };
+  const saveAsCsv = stack.formats.includes("csv") && !stack.formats.includes("excel");
 
   useEffect(() => {
     here.current = true;
@@ -58,7 +58,8 @@ export function Dropper({ stack }: { stack: StackSummary }) {
 
   const why = ({ file, because }: Rejection) => {
     if (because === "empty") return t("upload.empty");
-    if (because === "kind") return t("upload.wrongKindDetail", { formats });
+    if (because === "kind")
+      return `${t("upload.wrongKindDetail", { formats })}${saveAsCsv ? ` ${t("upload.saveAsCsv")}` : ""}`;
     return t("upload.tooLarge", { size: bytes(file.size), limit: bytes(stack.maxBytes) });
   };
 

@@ -1,11 +1,10 @@
 import { Alert, Button, CloseButton, Group, Paper, Progress, Stack, Text } from "@mantine/core";
-import { useEffect, useRef } from "react";
 import { useTranslation } from "react-i18next";
-import { announce } from "../announce/announce.tsx";
 import { Icon } from "../icon/Icon.tsx";
 import { useFormat } from "../language/format.ts";
 import { ProblemAlert } from "../page/ProblemAlert.tsx";
 import { go, href } from "../route/route.ts";
+import { useSpokenShare } from "./spoken.ts";
 import { dismiss, resend, useUploads, type FileUpload } from "./uploads.ts";
 
 /** The files being sent to a stack, with how far each is, and what became of the last. */
@@ -22,26 +21,14 @@ export function UploadList({ stack }: { stack: string }) {
   );
 }
 
-/** Says at every quarter how much was sent: more would drown everything else. */
-function useSpokenProgress({ file: { name }, progress }: FileUpload) {
-  const { t } = useTranslation();
-  const { percent } = useFormat();
-  const said = useRef(0);
-  const quarter = progress.at === "sending" ? Math.floor(progress.share * 4) / 4 : 0;
-  useEffect(() => {
-    if (quarter > said.current) announce(t("upload.sayHalf", { name, percent: percent(quarter) }));
-    said.current = quarter;
-  }, [quarter, name, percent, t]);
-}
-
 function UploadItem({ upload }: { upload: FileUpload }) {
   const { t } = useTranslation();
   const { bytes, percent } = useFormat();
   const { id, file, progress } = upload;
   const { name } = file;
-  useSpokenProgress(upload);
   const sending = progress.at === "waiting" || progress.at === "sending";
   const share = progress.at === "sending" ? progress.share : 0;
+  useSpokenShare(name, share);
 
   const again = async (although: boolean) => {
     const result = await resend(id, although);

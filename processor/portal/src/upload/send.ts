@@ -1,6 +1,12 @@
-import type { Upload } from "@cais/spec/api.ts";
+import type { Run, Upload } from "@cais/spec/api.ts";
 import { address, authorization, refusal } from "../api/request.ts";
 import { storedToken } from "../token/token.ts";
+
+export interface SendOptions {
+  /** Bytes sent so far, with the few that frame the file, of the total. */
+  onProgress: (sent: number, total: number) => void;
+  signal: AbortSignal;
+}
 
 export interface Sent {
   upload: Upload;
@@ -8,31 +14,39 @@ export interface Sent {
   known: boolean;
 }
 
-export interface SendOptions {
-  /** Load it although the same content was loaded before. */
-  again: boolean;
-  /** Bytes sent so far, with the few that frame the file, of the total. */
-  onProgress: (sent: number, total: number) => void;
-  signal: AbortSignal;
+/** Sends a file to a stack; `again` loads it although the same content was loaded before. Throws as `post` does. */
+export async function sendFile(stack: string, file: File, again: boolean, options: SendOptions): Promise<Sent> {
+  const path = `v1/stacks/${encodeURIComponent(stack)}/files${again ? "?again=true" : ""}`;
+  const { status, body } = await post(path, file, options);
+  return { upload: JSON.parse(body), known: status === 200 };
+}
+
+/** Sends the corrected rows of a run's file, and gives the replay that was queued. Throws as `post` does. */
+export async function sendCorrection(run: string, file: File, options: SendOptions): Promise<Run> {
+  const { body } = await post(`v1/runs/${encodeURIComponent(run)}/replays`, file, options);
+  return JSON.parse(body);
 }
 
 /**
- * Sends a file to a stack. Throws `Refused` when the API does not take it, `TypeError` (as fetch does) when it cannot be
+ * Posts a file as a form. Throws `Refused` when the API does not take it, `TypeError` (as fetch does) when it cannot be
  * reached and the signal's reason when aborted.
  */
-export function sendFile(stack: string, file: File, { again, onProgress, signal }: SendOptions): Promise<Sent> {
+function post(
+  path: string,
+  file: File,
+  { onProgress, signal }: SendOptions,
+): Promise<{ status: number; body: string }> {
   // fetch tells nothing about how much of a request was sent; XMLHttpRequest does.
   const token = storedToken();
   const xhr = new XMLHttpRequest();
-  const { promise, resolve, reject } = Promise.withResolvers<Sent>();
-  xhr.open("POST", address(`v1/stacks/${encodeURIComponent(stack)}/files${again ? "?again=true" : ""}`));
+  const { promise, resolve, reject } = Promise.withResolvers<{ status: number; body: string }>();
+  xhr.open("POST", address(path));
   for (const [name, value] of Object.entries(authorization(token))) xhr.setRequestHeader(name, value);
   xhr.upload.addEventListener("progress", ({ loaded, total }) => onProgress(loaded, total));
   xhr.addEventListener("error", () => reject(new TypeError("The connection was lost.")));
   xhr.addEventListener("abort", () => reject(signal.reason));
   xhr.addEventListener("load", () => {
-    if (xhr.status === 200 || xhr.status === 202)
-      resolve({ upload: JSON.parse(xhr.responseText), known: xhr.status === 200 });
+    if (xhr.status === 200 || xhr.status === 202) resolve({ status: xhr.status, body: xhr.responseText });
     else reject(refusal(xhr.status, xhr.statusText, xhr.responseText, token));
   });
   signal.addEventListener("abort", () => xhr.abort(), { once: true });

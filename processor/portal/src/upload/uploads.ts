@@ -38,7 +38,7 @@ async function send({ id, stack, file }: FileUpload, again: boolean): Promise<Pr
   report(id, { at: "sending", share: 0 });
   const onProgress = (sent: number, total: number) => report(id, { at: "sending", share: sent / total });
   try {
-    const { upload, known } = await sendFile(stack, file, { again, onProgress, signal: abort.signal });
+    const { upload, known } = await sendFile(stack, file, again, { onProgress, signal: abort.signal });
     return { at: known ? "known" : "received", run: upload.id };
   } catch (error) {
     return { at: "failed", error };
