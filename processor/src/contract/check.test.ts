@@ -1,10 +1,15 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { type Column, Contract } from "@cais/spec/contract.ts";
+import { Reading } from "@cais/spec/upload.ts";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import type { z } from "zod";
+import { readCsv } from "../formats/csv/index.ts";
 import { testFolder } from "../processor-for-tests.ts";
-import { checkSql, placeColumns, VIOLATIONS } from "./check.ts";
+import { checkRecords } from "./check.ts";
+import { placeColumns } from "./columns.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -12,27 +17,58 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** Checks one cell by one column; gives its value as text and the reasons why it is refused. */
-async function checkCell(cell: string, column: { type: Column["type"]; required?: boolean }) {
-  const file = join(await mkdtemp(join(folder, "cell-")), "rows.csv");
-  await writeFile(file, `2,"${cell}"\n`);
-  const contract = Contract.parse({ columns: [{ name: "c", ...column }] });
+/** Checks a file; gives the clean rows as text and the refused ones with the reasons why. */
+async function check(
+  content: string | Buffer,
+  contract: z.input<typeof Contract>,
+  reading: z.input<typeof Reading> = {},
+) {
+  const own = await mkdtemp(join(folder, "file-"));
+  const parsed = Contract.parse(contract);
+  const options = {
+    reading: Reading.parse(reading),
+    contract: parsed,
+    member: { name: null, index: 0 },
+    folder: own,
+    tsv: false,
+  };
   const connection = await (await DuckDBInstance.create()).connect();
   await connection.run("SET TimeZone = 'UTC'");
-  const result = await connection.runAndReadAll(
-    `SELECT c::VARCHAR AS value, list_transform("${VIOLATIONS}", lambda item: item.reason) AS reasons
-     FROM (${checkSql(file, contract, [0], 1, true)})`,
-  );
+  const records = await readCsv(Readable.from([Buffer.from(content)]), options);
+  const checked = await checkRecords(connection, own, [records], parsed);
+  const rows = async (sql: string) => (await connection.runAndReadAll(sql)).getRowsJson();
+  const result = {
+    counts: [checked.read, checked.clean, checked.rejected],
+    clean: await rows("SELECT COLUMNS(*)::VARCHAR FROM input"),
+    rejected:
+      checked.file === null
+        ? []
+        : await rows(
+            `SELECT "row"::INTEGER, text, cells, list_transform(violations, lambda v: [v."column", v.reason, v.value]) FROM '${checked.file}'`,
+          ),
+  };
   connection.closeSync();
-  return result.getRowObjectsJson()[0];
+  return result;
 }
 
-const columns = (...from: string[]): Column[] =>
-  Contract.parse({ columns: from.map((title, n) => ({ name: `c${n}`, from: title, type: "string" })) }).columns;
+/** Checks one cell by one column; gives its value as text and the reasons why it is refused. */
+async function checkCell(cell: string, column: Omit<z.input<typeof Column>, "name">) {
+  const { clean, rejected } = await check(`c\n"${cell.replaceAll('"', '""')}"\n`, {
+    columns: [{ name: "c", ...column }],
+  });
+  const told = rejected[0]?.[3];
+  const reasons = Array.isArray(told) ? told.map((each) => (Array.isArray(each) ? each[1] : each)) : null;
+  return { value: clean[0]?.[0] ?? null, reasons };
+}
+
+const titled = (...from: string[]) =>
+  Contract.parse({ columns: from.map((title, n) => ({ name: `c${n}`, from: title, type: "string" })) });
 
 it("finds columns by their title, whatever their order and the way their accents are written", () => {
-  expect(placeColumns(columns(" Preço", "b"), ["x", "b", "Pre\u{E7}o"])).toEqual([2, 1]);
-  expect(placeColumns(columns("Prec\u{327}o"), ["Pre\u{E7}o"])).toEqual([0]);
+  const places = (contract: Contract, header: string[]) =>
+    placeColumns(contract, header).columns.map(({ place }) => place);
+  expect(places(titled(" Preço", "b"), ["x", "b", "Pre\u{E7}o"])).toEqual([2, 1]);
+  expect(places(titled("Prec\u{327}o"), ["Pre\u{E7}o"])).toEqual([0]);
 });
 
 it.each([
@@ -46,7 +82,7 @@ it.each([
   [["c\td"], "The file separates its cells by tabs; save it as CSV with commas and send it again."],
   [["c", "d", "c"], 'The header row has "c" more than once; name each column once.'],
 ])("cannot read a file with the header %j", (header, message) => {
-  expect(() => placeColumns(columns("c", "d"), header)).toThrow(
+  expect(() => placeColumns(titled("c", "d"), header)).toThrow(
     expect.objectContaining({ name: "Unreadable", message }),
   );
 });

@@ -1,6 +1,7 @@
-import { closeSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import type { Format } from "@cais/spec/upload.ts";
+import { lineFile } from "./line-file.ts";
+import type { PlainPlan } from "./plain.ts";
 
 /** A file that cannot be read as what the stack takes. Its message is for the person who sent it. */
 export class Unreadable extends Error {
@@ -35,7 +36,7 @@ export interface Records {
   /** Values of the lines before the header, by their label. */
   preamble: Record<string, string>;
   /**
-   * The rows. `csv`: UTF-8, commas, LF, no header; first cell the row's identity, second the row's text where that is not
+   * The rows. `csv`: UTF-8, LF, no header; first cell the row's identity, second the row's text where that is not
    * its cells joined by `delimiter`, then the cells; empty is null. `parquet`: a BIGINT, the identity, then VARCHAR cells.
    */
   file: string;
@@ -49,11 +50,21 @@ export interface Records {
   hasLineBreaks: boolean;
   /** Whether rows of `file` have fewer cells than the header; those that lack are null. */
   isRagged: boolean;
+  /** Rows that are surely as demanded, apart from `file`; null where they are not told apart. */
+  plain: PlainRows | null;
   /** Bytes of the longest line of `file` or `refusedFile`. */
   longestLine: number;
-  /** Joins a row's cells to its text. */
+  /** Separates the cells of `file` and of `plain`, and joins a row's cells to its text. */
   delimiter: string;
   found: Found;
+}
+
+/** Rows as they were in the file, one a line, in UTF-8; before each its identity where the plan says so. */
+export interface PlainRows {
+  file: string;
+  rows: number;
+  crlf: boolean;
+  plan: PlainPlan;
 }
 
 /** Takes the rows of one member. Writing waits: this runs in the engine's own process. */
@@ -127,6 +138,7 @@ export function recordWriter(
         refused,
         hasLineBreaks,
         isRagged: narrowest < header.length,
+        plain: null,
         longestLine: Math.max(rows.longest(), refusedRows.longest()),
         delimiter: ",",
         found,
@@ -150,34 +162,4 @@ export function shownText(text: string): string {
           .toString()
           .replace(/\uFFFD$/, "");
   return kept.replaceAll("\0", "\uFFFD");
-}
-
-const OUT_BYTES = 1 << 20;
-const LF = 0x0a;
-
-/** A file of lines that is written in large pieces. */
-export function lineFile(path: string) {
-  const file = openSync(path, "wx", 0o600);
-  let buffer = Buffer.allocUnsafe(OUT_BYTES);
-  let used = 0;
-  let longest = 0;
-  function flush(): void {
-    for (let written = 0; written < used;) written += writeSync(file, buffer, written, used - written);
-    used = 0;
-  }
-  return {
-    write(line: Buffer): void {
-      const needed = line.length + 1;
-      longest = Math.max(longest, needed);
-      if (used + needed > buffer.length) flush();
-      if (needed > buffer.length) buffer = Buffer.allocUnsafe(needed);
-      used += line.copy(buffer, used);
-      buffer[used++] = LF;
-    },
-    longest: () => longest,
-    close(): void {
-      flush();
-      closeSync(file);
-    },
-  };
 }

@@ -1,5 +1,8 @@
-/** The cells of one CSV row without its end (RFC 4180). A quote in the middle of a plain cell is taken as it stands. */
-export function parseRecord(row: string): string[] {
+/**
+ * The cells of one CSV row without its end (RFC 4180). A quote in the middle of a plain cell is taken as it stands, and
+ * so is what follows a closing quote.
+ */
+export function parseRecord(row: string, delimiter = ","): string[] {
   const cells: string[] = [];
   let at = 0;
   for (;;) {
@@ -10,8 +13,8 @@ export function parseRecord(row: string): string[] {
       cell = row.slice(at + 1, end).replaceAll('""', '"');
       at = end + 1;
     } else {
-      const comma = row.indexOf(",", at);
-      const end = comma === -1 ? row.length : comma;
+      const next = row.indexOf(delimiter, at);
+      const end = next === -1 ? row.length : next;
       cell = row.slice(at, end);
       at = end;
     }

@@ -1,0 +1,106 @@
+import type { Column, Contract } from "@cais/spec/contract.ts";
+import { suggest } from "@cais/spec/suggest.ts";
+import { Unreadable } from "./records.ts";
+
+/** Where the cells of a contract's column come from: a place in the rows, or one value for the whole file. */
+export type PlacedColumn = { column: Column } & ({ place: number } | { place: null; constant: string | null });
+
+/** A contract's columns in a file. */
+export interface Placed {
+  columns: PlacedColumn[];
+  /** Columns that the contract does not name, each under a title of its own. */
+  unknown: { title: string; place: number }[];
+}
+
+const tidy = (title: string) => title.trim().normalize("NFC");
+
+/** The title that a column has in the file's header; undefined for one that comes from a line before it. */
+export const titleOf = ({ name, from }: Column): string | undefined =>
+  from === undefined ? name : typeof from === "string" ? tidy(from) : undefined;
+
+/** The label of the line before the header that a column comes from. */
+const labelOf = ({ from }: Column): string | undefined => (typeof from === "object" ? label(from.preamble) : undefined);
+
+/** A label without the sign after it, in the one form in which labels are compared. */
+export const label = (text: string) => tidy(text.replace(/[\s:=]+$/, ""));
+
+/**
+ * Finds the contract's columns in a file. A header that lacks one or has it twice makes the file unreadable; so does a
+ * column that the contract does not name, where it says so.
+ */
+export function placeColumns(contract: Contract, header: string[], preamble: Record<string, string> = {}): Placed {
+  const { columns } = contract;
+  const wanted = columns.map(titleOf).filter((title) => title !== undefined);
+  const missing = columns.flatMap((column) => {
+    const title = titleOf(column);
+    return title === undefined || column.optional || header.includes(title) ? [] : [title];
+  });
+  if (missing.length > 0) throw new Unreadable(explainMissing(missing, wanted, header));
+  const twice = wanted.find((title) => header.indexOf(title) !== header.lastIndexOf(title));
+  if (twice !== undefined) throw new Unreadable(`The header row has "${twice}" more than once; name each column once.`);
+  const lines = columns.filter((column) => !column.optional).map(labelOf);
+  const noLine = lines.filter((line) => line !== undefined && !Object.hasOwn(preamble, line));
+  if (noLine.length > 0)
+    throw new Unreadable(
+      `The lines before the header lack ${noLine.map((line) => `"${line}"`).join(", ")}; they have ${quotedList(Object.keys(preamble)) || "none"}.`,
+    );
+  const unknown = unknownColumns(header, wanted);
+  if (contract.unknownColumns === "reject" && unknown.length > 0) {
+    const free = wanted.filter((title) => !header.includes(title));
+    throw new Unreadable(
+      `The header row has ${explainEach(
+        unknown.map(({ title }) => title),
+        free,
+      )}, which is not expected; leave it out.`,
+    );
+  }
+  return { columns: columns.map((column) => place(column, header, preamble)), unknown };
+}
+
+function place(column: Column, header: string[], preamble: Record<string, string>): PlacedColumn {
+  const line = labelOf(column);
+  if (line !== undefined)
+    return { column, place: null, constant: (Object.hasOwn(preamble, line) ? preamble[line] : undefined) ?? null };
+  const found = header.indexOf(titleOf(column) ?? "");
+  return found === -1 ? { column, place: null, constant: null } : { column, place: found };
+}
+
+/** A column without a title is told by its number, as spreadsheets do; a title that is taken gets a count. */
+function unknownColumns(header: string[], wanted: string[]): Placed["unknown"] {
+  const known = new Set(wanted);
+  const titles = new Set(header);
+  const given = new Set<string>();
+  const last = header.findLastIndex((title) => title !== "");
+  return header.slice(0, last + 1).flatMap((found, place) => {
+    if (known.has(found)) return [];
+    const own = found === "" ? `column ${place + 1}` : found;
+    const isTaken = (title: string) => given.has(title) || (title !== found && titles.has(title));
+    let title = own;
+    for (let count = 2; isTaken(title); count++) title = `${own} (${count})`;
+    given.add(title);
+    return [{ title, place }];
+  });
+}
+
+function explainMissing(missing: string[], wanted: string[], header: string[]): string {
+  const [only = ""] = header;
+  const separator = header.length > 1 ? undefined : [";", "\t", "|"].find((character) => only.includes(character));
+  if (separator !== undefined)
+    return `The file separates its cells by ${separator === "\t" ? "tabs" : `"${separator}"`}; save it as CSV with commas and send it again.`;
+  const free = header.filter((title) => !wanted.includes(title));
+  const near = missing.some((title) => suggest(title, free) !== undefined);
+  if (missing.length === wanted.length && !near)
+    return `The header row has none of the ${wanted.length} columns expected; is it the right file? It has ${quotedList(header.slice(0, 5))}${header.length > 5 ? ", …" : ""}.`;
+  return `The header row lacks ${explainEach(missing, free)}; it has ${quotedList(header)}.`;
+}
+
+/** Titles, each with the one that was probably meant. */
+const explainEach = (titles: string[], free: string[]) =>
+  titles
+    .map((title) => {
+      const meant = suggest(title, free);
+      return `"${title}"${meant === undefined ? "" : ` (is it "${meant}"?)`}`;
+    })
+    .join(", ");
+
+const quotedList = (titles: string[]) => titles.map((title) => `"${title}"`).join(", ");

@@ -1,0 +1,136 @@
+import { closeSync, openSync, readSync } from "node:fs";
+import { join } from "node:path";
+import type { DuckDBConnection } from "@duckdb/node-api";
+import { sqlName, sqlText } from "../engine/quote.ts";
+import { lineFile } from "./line-file.ts";
+import { MAX_ROW_BYTES, type Records, rowId } from "./records.ts";
+import { MAX_VALUE, recordsSql, ROW, TEXT, VIOLATIONS } from "./select.ts";
+
+/**
+ * Writes the refused rows of a file, each with its text and cells, to a Parquet file. `broken` is SQL for the rows that
+ * violate the contract; those that have no cells are in the records.
+ */
+export async function writeRejected(
+  connection: DuckDBConnection,
+  folder: string,
+  records: Records[],
+  broken: string,
+  brokenRows: number,
+): Promise<string> {
+  const file = join(folder, "rejected.parquet");
+  const selects: string[] = [];
+  if (brokenRows > 0) {
+    await connection.run(`CREATE TEMP TABLE broken_rows AS ${broken}`);
+    for (const each of records) {
+      selects.push(brokenSql(each, recordsSql(each)));
+      if (each.plain?.plan.numbered !== true) continue;
+      const fetched = await fetchRows(connection, folder, { ...each, plain: each.plain });
+      if (fetched !== undefined) selects.push(brokenSql(each, recordsSql({ ...each, kind: "csv", ...fetched })));
+    }
+  }
+  for (const each of records) if (each.refused > 0) selects.push(refusedSql(each));
+  await connection.run(
+    `COPY (SELECT * EXCLUDE (id) FROM (${selects.join("\nUNION ALL ")}) ORDER BY id) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION zstd)`,
+  );
+  await connection.run("DROP TABLE IF EXISTS broken_rows");
+  return file;
+}
+
+const memberSql = ({ member }: Records) => (member === null ? "NULL::VARCHAR" : sqlText(member));
+
+const headerSql = ({ header }: Records) => `[${header.map(sqlText).join(", ")}]::VARCHAR[]`;
+
+/** Rows that violate the contract, of a relation of their cells. A text that is not kept is the cells, joined. */
+function brokenSql(records: Records, relation: string): string {
+  const cells = records.header.map((_, place) => sqlName(`cell ${place}`));
+  const joined = `array_to_string([${cells.map((cell) => `coalesce(${cell}, '')`).join(", ")}], ${sqlText(records.delimiter)})`;
+  const text = records.kind === "parquet" ? joined : `coalesce(${sqlName(TEXT)}, ${joined})`;
+  const id = sqlName(ROW);
+  return `SELECT ${id} AS id, (${id} - ${rowId(records.memberIndex, 0)})::BIGINT AS "row", ${memberSql(records)} AS member,
+      ${headerSql(records)} AS header, ${text} AS text, [${cells.join(", ")}]::VARCHAR[] AS cells, ${sqlName(VIOLATIONS)} AS violations
+    FROM ${relation} JOIN broken_rows USING (${id})`;
+}
+
+/** Rows that have no cells. */
+function refusedSql(records: Records): string {
+  const source = `read_csv(${sqlText(records.refusedFile)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"',
+    parallel = false, ${records.longestLine >= 2 << 20 ? `max_line_size = ${records.longestLine + 1}, buffer_size = ${records.longestLine + (8 << 20)},` : ""}
+    columns = {'id': 'BIGINT', 'reason': 'VARCHAR', 'text': 'VARCHAR'})`;
+  return `SELECT id, (id - ${rowId(records.memberIndex, 0)})::BIGINT AS "row", ${memberSql(records)} AS member, ${headerSql(records)} AS header,
+      text, NULL::VARCHAR[] AS cells, [{'column': NULL::VARCHAR, 'reason': reason, 'value': left(text, ${MAX_VALUE})}] AS violations
+    FROM ${source}`;
+}
+
+const LF = 0x0a;
+const ZERO = 0x30;
+const PIECE_BYTES = 1 << 20;
+
+/**
+ * Takes the broken rows out of the plain ones, as they were in the file: both are in its order, so one pass over both is
+ * enough, where the engine would have to read all cells of all rows again.
+ */
+async function fetchRows(
+  connection: DuckDBConnection,
+  folder: string,
+  { plain, memberIndex, delimiter }: Records & { plain: NonNullable<Records["plain"]> },
+): Promise<{ file: string; longestLine: number; hasLineBreaks: false; isRagged: false } | undefined> {
+  const from = rowId(memberIndex, 0);
+  const wanted = await connection.stream(
+    `SELECT ${sqlName(ROW)}::DOUBLE FROM broken_rows WHERE ${sqlName(ROW)} BETWEEN ${from} AND ${rowId(memberIndex + 1, 0)} ORDER BY ${sqlName(ROW)}`,
+  );
+  const next = idsOf(wanted);
+  let id = await next();
+  if (id === undefined) return undefined;
+  const path = join(folder, `fetched-${memberIndex}.csv`);
+  const out = lineFile(path);
+  const input = openSync(plain.file, "r");
+  try {
+    const mark = delimiter.charCodeAt(0);
+    let work: Buffer = Buffer.allocUnsafe(2 * PIECE_BYTES + MAX_ROW_BYTES);
+    let limit = 0;
+    for (;;) {
+      const read = readSync(input, work, limit, PIECE_BYTES, null);
+      if (read === 0) break;
+      limit += read;
+      let start = 0;
+      for (;;) {
+        const end = work.subarray(0, limit).indexOf(LF, start);
+        if (end === -1) break;
+        let at = start;
+        let number = 0;
+        for (; work[at] !== mark; at++) number = number * 10 + ((work[at] ?? ZERO) - ZERO);
+        while (id !== undefined && id < number) id = await next();
+        if (id === undefined) break;
+        if (id === number) {
+          const row = work.toString("latin1", at + 1, plain.crlf ? end - 1 : end);
+          const text = row.includes('"') ? `"${row.replaceAll('"', '""')}"` : "";
+          out.write(Buffer.from(`${number}${delimiter}${text}${delimiter}${row}`, "latin1"));
+        }
+        start = end + 1;
+      }
+      if (id === undefined) break;
+      work.copy(work, 0, start, limit);
+      limit -= start;
+    }
+  } finally {
+    closeSync(input);
+    out.close();
+  }
+  return { file: path, longestLine: out.longest(), hasLineBreaks: false, isRagged: false };
+}
+
+/** The numbers of a result of one column, one after the other. */
+function idsOf(result: Awaited<ReturnType<DuckDBConnection["stream"]>>): () => Promise<number | undefined> {
+  let ids: unknown[] = [];
+  let at = 0;
+  return async () => {
+    while (at >= ids.length) {
+      const chunk = await result.fetchChunk();
+      if (chunk === null || chunk.rowCount === 0) return undefined;
+      ids = [...(chunk.getColumns()[0] ?? [])];
+      at = 0;
+    }
+    const id = ids[at++];
+    return typeof id === "number" ? id : undefined;
+  };
+}
