@@ -1,0 +1,60 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ProcessorConfig } from "@cais/spec/bindings.ts";
+import { Stack } from "@cais/spec/stack.ts";
+
+/** What the files of `messy.ts` must hold. The baselines clean by the same rules. */
+const stack = Stack.parse({
+  name: "bench",
+  owner: "bench",
+  environments: ["dev"],
+  source: { upload: { formats: ["csv"], maxBytes: "3GB" } },
+  contract: {
+    decimal: ",",
+    nulls: ["-9999"],
+    columns: [
+      { name: "id", type: "integer", required: true },
+      { name: "data", type: "date", required: true },
+      { name: "hora", type: "string" },
+      { name: "estacao", type: "string", required: true },
+      { name: "temperatura", type: "double", min: -40, max: 60 },
+      { name: "umidade", type: "integer", min: 0, max: 100 },
+      { name: "chuva", type: "double", min: 0 },
+      { name: "vento", type: "double", min: 0 },
+      { name: "observacao", type: "string" },
+    ],
+  },
+  tables: [{ name: "clean", layer: "silver", sql: "clean.sql", disposition: "append" }],
+  sinks: [{ csv: { table: "clean", to: "clean.csv" } }],
+});
+
+/** The same without a sink: a table that grows with every small file would make each sink write all of it again. */
+const withoutSink = Stack.parse({ ...stack, sinks: [] });
+
+const store = (role: string) => ({ driver: "fs", path: `bench/${role}` });
+
+/** Writes the config of a processor with that stack, whose stores are folders beside it. */
+export async function writeConfig(
+  folder: string,
+  { sink, port = 0 }: { sink: boolean; port?: number },
+): Promise<string> {
+  const config = ProcessorConfig.parse({
+    environment: "dev",
+    target: "local",
+    // Every request comes from one address here, and more of them than people send.
+    api: { port, limits: { requestsPerMinute: 1_000_000, uploads: 64, connections: 1000 } },
+    // As much as bare DuckDB is given.
+    engine: { memoryBytes: 350e6, threads: 2 },
+    stacks: {
+      bench: {
+        stack: sink ? stack : withoutSink,
+        sql: { "clean.sql": "SELECT * FROM input" },
+        stores: { input: store("input"), lake: store("lake"), output: store("output") },
+        events: { driver: "in-process" },
+      },
+    },
+  });
+  const file = join(folder, "config.json");
+  await writeFile(file, JSON.stringify(config));
+  return file;
+}
