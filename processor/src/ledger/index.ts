@@ -1,4 +1,4 @@
-import type { Run, RunOutput, RunState, TableColumn } from "@cais/spec/api.ts";
+import type { Run, RunKind, RunOutput, RunState, TableColumn } from "@cais/spec/api.ts";
 
 /** An object that is to be ingested. */
 export interface Claim {
@@ -11,9 +11,89 @@ export interface Claim {
   name: string;
   bytes: number;
   sha256: string;
+  /** What the sender calls this request, so that sending it twice is one: once per stack, for one content. */
+  idempotencyKey?: string;
+  /** W3C trace context of the upload (https://www.w3.org/TR/trace-context/#traceparent-header). */
+  traceparent?: string;
+  /** Who sent it: a token's name. */
+  by?: string;
+}
+
+export interface ClaimOptions {
+  /** Loads the content although the stack has it already. */
+  again?: boolean;
+  /**
+   * The object stays in the store although its content is known: it is remembered, so that it is not taken for a new one
+   * when that run fails later.
+   */
+  kept?: boolean;
+}
+
+/** What is asked for of a file that was received before. */
+export interface Requeue {
+  /** Any run of the file. */
+  run: string;
+  kind: Exclude<RunKind, "load">;
+  /** The corrected rows of a replay: an object in the input store. */
+  correction?: { key: string; sha256: string; bytes: number };
+  idempotencyKey?: string;
+  traceparent?: string;
+  by?: string;
+}
+
+/** Thrown when an idempotency key was used for another content. */
+export class IdempotencyConflict extends Error {
+  override name = "IdempotencyConflict";
+}
+
+/** Thrown when a file cannot be replayed or run again now; the message says why, for who asked. */
+export class ReplayRefused extends Error {
+  override name = "ReplayRefused";
+}
+
+/** Where a file is. */
+export interface Source {
+  store: string;
+  /** Where it lies now, or lay when it was deleted. */
+  key: string;
+  /** The version that was claimed; null once it was moved, since nobody else writes to that place. */
+  version: string | null;
+  deleted: boolean;
+}
+
+/** A run as a worker takes it: what is shown of it, and what the work needs beside that. */
+export interface TakenRun extends Run {
+  /** The file's first run; of a load, the run itself. */
+  fileRoot: string;
+  /** Order in which the stack's files were received: a newer file has a larger number. */
+  fileNumber: number;
+  source: Source;
+  /** Key of the corrected rows in the input store. */
+  correction: string | null;
+  /** Whether the run's tables are committed: then only its sinks are left to do. */
+  committed: boolean;
+  traceparent: string | null;
+}
+
+/** How a worker takes runs. */
+export interface NextOptions {
+  /** Stacks of which none is taken. Those with a running run, whoever's it is, are left out anyway. */
+  busyStacks: string[];
+  leaseSeconds: number;
+  /** Most runs and bytes of files that are taken together. Default: one run. */
+  batch?: { runs: number; bytes: number };
 }
 
 export type RowCounts = Run["rows"];
+
+/** What was read of a file. */
+export interface Counted {
+  /** Where the refused rows are kept; null if there are none or the stack discards them. */
+  rejectedKey: string | null;
+  /** The file's columns, as they are called in it. */
+  header: string[];
+  found: { format: string; encoding?: string | undefined; delimiter?: string | undefined };
+}
 
 /** How a run ended. */
 export interface Ending {
@@ -21,43 +101,116 @@ export interface Ending {
   error?: string;
 }
 
+/** What a replay of a file has to do. */
+export interface OpenRows {
+  /** rows: those that the file's last committed run refused. file: all of it, since it was never committed. */
+  scope: "rows" | "file";
+  rows: number;
+  /** Where the refused rows are kept. */
+  rejectedKey: string | null;
+  header: string[];
+}
+
+export interface RunFilter {
+  stack?: string;
+  /** Any of these: those that the caller may see. */
+  stacks?: readonly string[];
+  state?: RunState;
+  kind?: RunKind;
+  /** A file's first run: it and all that followed of the file. */
+  root?: string;
+  /** A run's id: those before it. */
+  before?: string;
+  limit: number;
+}
+
 /**
- * What was received, what became of it, and what every table is made of now. One process writes it; every method is one
- * transaction and is durable when its promise resolves.
+ * What was received, what became of it, and what every table is made of now. Every method is one transaction: it did
+ * nothing if its promise is rejected, and all of it is durable when it resolves. Nothing in it trusts the clock: times
+ * are shown, but order is by number and leases are watched with a clock that is never set. A driver that only one process
+ * can use at a time queues, when it is opened, what the process before left running.
  */
 export interface Ledger {
   readonly tables: TableLedger;
   readonly loose: LooseObjects;
+
   /**
-   * Queues a run for an object, once per (store, key, version). Unless `again`, an object whose content the stack has
-   * queued, running, done or in its tables already gives that run instead; `created` says which. Such a run that failed
-   * after its commit is queued again, for its sinks alone.
+   * Queues a load of an object, once per (store, key, version). Unless `again`, an object whose content the stack has
+   * queued, running, done or in its tables already gives that file's first run instead; `created` says which. If the
+   * last committed run of such a file failed in its sinks, that run is queued again. Throws IdempotencyConflict.
    */
-  claim(claim: Claim, options?: { again?: boolean }): Promise<{ run: Run; created: boolean }>;
-  /** Has `listener` called whenever a claim has queued a run, be it a new one or one that is delivered again. */
+  claim(claim: Claim, options?: ClaimOptions): Promise<{ run: Run; created: boolean }>;
+  /** Whether this version of an object is claimed. */
+  isClaimed(object: { store: string; key: string; version: string }): Promise<boolean>;
+  /**
+   * Queues a replay of what is open of a file, or a rerun of the whole file. Throws ReplayRefused if nothing is open, if
+   * a run of the file is queued or running, or if the file it needs was deleted; and IdempotencyConflict.
+   */
+  requeue(of: Requeue): Promise<Run>;
+  /** First runs of the files received from `from` until before `to` that can be run again, in the order of receipt. */
+  rerunnable(filter: { stack: string; from?: Date; to?: Date }): Promise<string[]>;
+  /** Has `listener` called whenever a run was queued, be it new or one that is tried again. */
   onQueued(listener: () => void): void;
-  /** Takes the oldest queued run of a stack that none of `busyStacks` is, counts the attempt, and makes it running. */
-  next(busyStacks: string[]): Promise<Run | undefined>;
+
   /**
-   * Puts the running runs back into the queue, but ends one that has had `maxAttempts` as failed: it is likely what killed
-   * the processor. Attempts count anew when a run is sent again to be delivered.
+   * Takes the oldest queued run whose retry time has come, counts the attempt, and makes it running under a lease of
+   * `worker`. With `batch`, more loads of the same stack that follow it and were never tried: what was tried before goes
+   * alone. A run whose lease another worker let run out is taken as a queued one. None: nothing can be taken now.
    */
-  requeue(maxAttempts: number): Promise<void>;
-  /** Whether the run's tables are committed: then an attempt goes on with the sinks. */
-  isCommitted(id: string): Promise<boolean>;
+  next(worker: string, options: NextOptions): Promise<TakenRun[]>;
+  /** When `next` may have more to give without anything being queued; undefined: not before. */
+  nextAt(): Promise<Date | undefined>;
+  /** Prolongs the leases of all runs of `worker` and gives their ids: what is missing has another worker now. */
+  renew(worker: string, leaseSeconds: number): Promise<string[]>;
+  /** Queues all runs of `worker` again, as at its end. The attempts that this cuts off count. */
+  releaseAll(worker: string): Promise<void>;
+  /**
+   * Queues a running run again, to be tried from `at` on; the error is shown meanwhile. The attempt counts unless it
+   * is said not to, as where a disk is full.
+   */
+  retry(id: string, attempt: { at: Date; error: string; counts?: boolean }): Promise<void>;
+  /** Queues running runs again as if they had not been taken: the attempt does not count. */
+  putBack(ids: string[]): Promise<void>;
+
   startStep(id: string, name: string): Promise<void>;
   finishStep(id: string, name: string): Promise<void>;
-  /** Records the counts, and where the refused rows are kept. */
-  countRows(id: string, rows: RowCounts, rejectedKey: string | null): Promise<void>;
-  rejectedKey(id: string): Promise<string | null>;
+  /** Records what was read of the file. The refused rows that an earlier attempt kept are noted as loose. */
+  countRows(id: string, rows: RowCounts, counted: Counted): Promise<void>;
   addOutput(id: string, output: RunOutput): Promise<void>;
-  /** Ends a run. The error of one whose tables are committed already is told as that of its delivery. */
+  /**
+   * Makes all changes of these runs of one stack at once: before it none can be seen, after it all. What they refused
+   * becomes what is open of their files. Of a run that is committed already, nothing is taken. Files that are in no
+   * table any more are noted as loose.
+   */
+  commit(work: { stack: string; runs: string[]; changes: TableChange[] }): Promise<void>;
+  isCommitted(id: string): Promise<boolean>;
+  /**
+   * Ends a running run; one that has ended already is left as it is. The error of one whose tables are committed is told
+   * as that of its delivery.
+   */
   finish(id: string, ending: Ending): Promise<Run>;
+
   run(id: string): Promise<Run | undefined>;
-  /** Newest first; `before` is a run's id. */
-  runs(filter: { stack?: string; state?: RunState; before?: string; limit: number }): Promise<Run[]>;
-  /** How many runs are queued and running. */
-  depth(): Promise<{ queued: number; running: number }>;
+  /** Newest first. */
+  runs(filter: RunFilter): Promise<Run[]>;
+  depth(): Promise<{ queued: number; running: number; oldestQueuedAt: string | null }>;
+  /** Where a run's refused rows are kept. */
+  rejectedKey(id: string): Promise<string | null>;
+  /** The columns of a run's file; null before it was read, and in runs of the first version of Cais. */
+  header(id: string): Promise<string[] | null>;
+  /** What is open of a file, by its first run; undefined: nothing, or nothing yet. */
+  open(root: string): Promise<OpenRows | undefined>;
+  /** Keys of the corrections that are part of a file, by its first run; a later one goes before an earlier one. */
+  corrections(root: string): Promise<string[]>;
+  /** Where a file is, by any of its runs. */
+  source(id: string): Promise<Source | undefined>;
+  /**
+   * Records that a file was copied to another key of its store, or is to be deleted (null). The object that is left
+   * behind is noted as loose, with its version. What was recorded before is left as it is.
+   */
+  moved(root: string, to: string | null): Promise<void>;
+  /** Whether an object belongs to a run or a table, or is noted as loose. */
+  knows(object: { stack: string; role: LooseObject["role"]; key: string }): Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -66,34 +219,44 @@ export interface TableFile {
   key: string;
   rows: number;
   bytes: number;
+  /** The run that made it. */
+  run: string;
+}
+
+/** A file in a table. */
+export interface PresentFile extends TableFile {
+  /** The first run of the received file that its rows are of, and that file's number. */
+  root: string;
+  fileNumber: number;
+  /** Whether a rerun of that file waits in the queue. */
+  rerun: boolean;
 }
 
 /** What a table is made of. */
 export interface TableState {
   columns: TableColumn[];
   /** In the order in which they were added. */
-  files: TableFile[];
+  files: PresentFile[];
   updatedAt: string;
 }
 
-/** One table's part in a run's commit. */
+/** One table's part in a commit. */
 export interface TableChange {
   name: string;
-  disposition: "append" | "replace";
+  /**
+   * add: the files are put beside those that are there. file: instead of those that earlier runs of the same received
+   * files made. whole: the table consists of them alone.
+   */
+  mode: "add" | "file" | "whole";
   columns: TableColumn[];
-  file: TableFile;
-  /** The table's folder, as the run reports it. */
+  files: TableFile[];
+  /** The table's folder, as the runs report it. */
   location: string;
 }
 
 export interface TableLedger {
   /** A table as the last commit left it; undefined before the first. */
   read(stack: string, name: string): Promise<TableState | undefined>;
-  /**
-   * Makes all of a run's changes at once: before it none can be seen, after it all. A run that is committed already is
-   * left as it is. The files that are in no table any more are noted as loose.
-   */
-  commit(run: { id: string; stack: string }, changes: TableChange[]): Promise<void>;
 }
 
 /** An object of a stack's input store or lake. */
@@ -101,6 +264,8 @@ export interface LooseObject {
   stack: string;
   role: "input" | "lake";
   key: string;
+  /** Only this version is loose: someone else may write to this key. */
+  version?: string;
 }
 
 /**
@@ -110,7 +275,8 @@ export interface LooseObject {
 export interface LooseObjects {
   note(object: LooseObject): Promise<void>;
   forget(object: LooseObject): Promise<void>;
-  all(): Promise<LooseObject[]>;
+  /** Of all stacks, or of one key. */
+  all(of?: Omit<LooseObject, "version">): Promise<LooseObject[]>;
 }
 
 /** Where a ledger is kept. */
@@ -119,7 +285,15 @@ export interface LedgerBinding {
   file: string;
 }
 
-/** Opens a ledger, loading only that driver's code. `now` is the clock. */
-export async function openLedger(binding: LedgerBinding, now = () => new Date()): Promise<Ledger> {
-  return (await import("./sqlite/index.ts")).open(binding.file, now);
+export interface LedgerClocks {
+  /** Tells the time of day, which people see. It may be set at any moment. */
+  now?: () => Date;
+  /** Milliseconds on a clock that is never set: leases go by it. */
+  monotonic?: () => number;
+}
+
+/** Opens a ledger, loading only that driver's code. */
+export async function openLedger(binding: LedgerBinding, clocks: LedgerClocks = {}): Promise<Ledger> {
+  const { now = () => new Date(), monotonic = () => performance.now() } = clocks;
+  return (await import("./sqlite/index.ts")).open(binding.file, { now, monotonic });
 }

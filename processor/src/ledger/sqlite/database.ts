@@ -31,10 +31,22 @@ export function openDatabase(file: string): DatabaseSync {
       `The ledger ${file} was written by a later version of Cais; start that version or another data folder.`,
     );
   }
+  migrate(database, version);
+  return database;
+}
+
+/** Tables may be replaced by new ones of their names, so what refers to them is checked afterwards. */
+function migrate(database: DatabaseSync, version: number): void {
+  // Does nothing inside a transaction: https://sqlite.org/pragma.html#pragma_foreign_keys
+  database.exec("PRAGMA foreign_keys = OFF");
   for (const [index, migration] of migrations.entries())
     if (index >= version)
-      transaction(database, () => database.exec(`${migration}; PRAGMA user_version = ${index + 1};`));
-  return database;
+      transaction(database, () => {
+        database.exec(`${migration}; PRAGMA user_version = ${index + 1};`);
+        const broken = database.prepare("PRAGMA foreign_key_check").all();
+        if (broken.length > 0) throw new Error(`The ledger refers to ${broken.length} rows that it does not hold.`);
+      });
+  database.exec("PRAGMA foreign_keys = ON");
 }
 
 function openFile(file: string): DatabaseSync {
@@ -47,7 +59,7 @@ function openFile(file: string): DatabaseSync {
     const existing = statSync(file, { throwIfNoEntry: false });
     if (existing === undefined) closeSync(openSync(file, "wx", 0o600));
     else if (existing.isFile() && existing.uid === process.getuid?.()) chmodSync(file, 0o600);
-    return new DatabaseSync(file, { enableForeignKeyConstraints: true, timeout: 1000 });
+    return new DatabaseSync(file, { timeout: 1000 });
   } catch (error) {
     const { code } = z.object({ code: z.string().optional() }).parse(error);
     throw new Error(

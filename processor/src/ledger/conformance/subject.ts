@@ -1,0 +1,116 @@
+import { afterEach, beforeEach } from "vitest";
+import type { Claim, Ledger, LedgerClocks, NextOptions, TableChange, TakenRun } from "../index.ts";
+
+/** A place where a driver keeps one ledger. */
+export interface Kept {
+  /** Whether several processes may have it open at a time. */
+  shared: boolean;
+  open(clocks: Required<LedgerClocks>): Promise<Ledger>;
+  /** Opens what is on the disk, as the next process does after this one was killed at this moment. */
+  openAfterCrash(ledger: Ledger, clocks: Required<LedgerClocks>): Promise<Ledger>;
+  remove(): Promise<void>;
+}
+
+/** A new ledger for each test, and the clocks that it goes by. */
+export interface Subject {
+  readonly shared: boolean;
+  readonly ledger: Ledger;
+  /** The time of day in ms; it moves by a second each time it is read. */
+  time: number;
+  /** The clock that is never set, in ms. */
+  elapsed: number;
+  crash(): Promise<void>;
+  /** Claims an object of its own content; gives the run's id. */
+  queue(key: string, more?: Partial<Claim>): Promise<string>;
+  next(options?: Partial<NextOptions> & { worker?: string }): Promise<TakenRun[]>;
+  /** Claims, takes, counts, commits and finishes a run. */
+  load(key: string, more?: Partial<Claim>, rejected?: number): Promise<string>;
+  /** Counts `rejected` of 10 rows as refused. */
+  count(id: string, rejected?: number): Promise<void>;
+}
+
+export const START = Date.UTC(2026, 0, 1);
+
+export const claimOf = (key: string, more: Partial<Claim> = {}): Claim => ({
+  stack: "inmet",
+  store: "fs:inmet/input",
+  key,
+  version: "1",
+  name: "rain.csv",
+  bytes: 7,
+  sha256: `hash of ${key}`,
+  ...more,
+});
+
+/** One file of a run in a table. */
+export const changeOf = (
+  name: string,
+  run: string,
+  mode: TableChange["mode"] = "add",
+  key = `${name}/${run}`,
+): TableChange => ({
+  name,
+  mode,
+  columns: [{ name: "day", type: "DATE" }],
+  files: [{ key, rows: 2, bytes: 10, run }],
+  location: `/lake/${name}`,
+});
+
+export function subjectOf(make: () => Promise<Kept>): Subject {
+  let kept: Kept;
+  let ledger: Ledger;
+  const clocks = {
+    now: () => {
+      subject.time += 1000;
+      return new Date(subject.time - 1000);
+    },
+    monotonic: () => subject.elapsed,
+  };
+  const subject: Subject = {
+    get shared() {
+      return kept.shared;
+    },
+    get ledger() {
+      return ledger;
+    },
+    time: START,
+    elapsed: 0,
+    async crash() {
+      ledger = await kept.openAfterCrash(ledger, clocks);
+    },
+    async queue(key, more) {
+      return (await ledger.claim(claimOf(key, more))).run.id;
+    },
+    next: ({ worker = "worker", ...options } = {}) =>
+      ledger.next(worker, { busyStacks: [], leaseSeconds: 60, ...options }),
+    async load(key, more, rejected) {
+      const id = await subject.queue(key, more);
+      await subject.next();
+      await subject.count(id, rejected);
+      await ledger.commit({ stack: more?.stack ?? "inmet", runs: [id], changes: [changeOf("rain", id)] });
+      await ledger.finish(id, { state: "done" });
+      return id;
+    },
+    count: (id, rejected = 0) =>
+      ledger.countRows(
+        id,
+        { read: 10, clean: 10 - rejected, rejected },
+        {
+          rejectedKey: rejected === 0 ? null : `rejected-rows/${id}-1.parquet`,
+          header: ["day", "mm"],
+          found: { format: "csv", encoding: "utf-8", delimiter: ";" },
+        },
+      ),
+  };
+  beforeEach(async () => {
+    subject.time = START;
+    subject.elapsed = 0;
+    kept = await make();
+    ledger = await kept.open(clocks);
+  });
+  afterEach(async () => {
+    await ledger.close();
+    await kept.remove();
+  });
+  return subject;
+}

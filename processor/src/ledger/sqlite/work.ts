@@ -1,0 +1,105 @@
+import type { Ledger } from "../index.ts";
+import type { Connection } from "./connection.ts";
+import { forgetLoose, noteLoose } from "./loose.ts";
+import type { Reads } from "./read.ts";
+
+/** What is written down while a run runs, and of its file when it has ended. */
+export function work(
+  connection: Connection,
+  { byId }: Reads,
+  time: () => string,
+): Pick<Ledger, "startStep" | "finishStep" | "countRows" | "addOutput" | "finish" | "moved" | "knows"> {
+  const { sql, write } = connection;
+  return {
+    startStep: (id, name) =>
+      write(() => {
+        sql(
+          `INSERT INTO steps (run, position, name, started_at)
+           SELECT ?1, coalesce(max(position), 0) + 1, ?2, ?3 FROM steps WHERE run = ?1`,
+        ).run(id, name, time());
+      }),
+    finishStep: (id, name) =>
+      write(() => {
+        sql("UPDATE steps SET finished_at = ? WHERE run = ? AND name = ? AND finished_at IS NULL").run(
+          time(),
+          id,
+          name,
+        );
+      }),
+    countRows: (id, { read, clean, rejected }, { rejectedKey, header, found }) =>
+      write(() => {
+        const { stack } = byId(id);
+        const before = sql("SELECT rejected_key FROM runs WHERE id = ?").get(id)?.["rejected_key"];
+        if (typeof before === "string" && before !== rejectedKey)
+          noteLoose(connection, { stack, role: "lake", key: before });
+        sql(
+          `UPDATE runs SET rows_read = ?, rows_clean = ?, rows_rejected = ?, rejected_key = ?, header = ?, format = ?,
+             encoding = ?, delimiter = ?
+           WHERE id = ?`,
+        ).run(
+          read,
+          clean,
+          rejected,
+          rejectedKey,
+          JSON.stringify(header),
+          found.format,
+          found.encoding ?? null,
+          found.delimiter ?? null,
+          id,
+        );
+        if (rejectedKey !== null) forgetLoose(connection, { stack, role: "lake", key: rejectedKey });
+      }),
+    addOutput: (id, { kind, name, location, rows, bytes }) =>
+      write(() => {
+        sql("INSERT OR REPLACE INTO outputs (run, kind, name, location, rows, bytes) VALUES (?, ?, ?, ?, ?, ?)").run(
+          id,
+          kind,
+          name,
+          location,
+          rows,
+          bytes,
+        );
+      }),
+    finish: (id, { state, error }) =>
+      write(() => {
+        sql(
+          `UPDATE runs SET state = ?, error = iif(committed_at IS NULL, ?, ?), finished_at = ?, worker = NULL
+           WHERE id = ? AND state = 'running'`,
+        ).run(state, error ?? null, error === undefined ? null : undelivered(error), time(), id);
+        return byId(id);
+      }),
+
+    moved: (root, to) =>
+      write(() => {
+        const row = sql(
+          `UPDATE sources SET moved_key = coalesce(?1, moved_key), deleted_at = iif(?1 IS NULL, ?2, NULL)
+           WHERE root = ?3 AND deleted_at IS NULL AND moved_key IS NULL RETURNING stack, key, version`,
+        ).get(to, time(), root);
+        if (row === undefined) return;
+        const stack = String(row["stack"]);
+        if (to !== null) forgetLoose(connection, { stack, role: "input", key: to });
+        // Others may write to the place that it leaves.
+        noteLoose(connection, { stack, role: "input", key: String(row["key"]), version: String(row["version"]) });
+      }),
+    async knows({ stack, role, key }) {
+      const known =
+        role === "input"
+          ? `SELECT 1 FROM sources WHERE stack = ?1 AND key = ?2
+             UNION ALL SELECT 1 FROM sources WHERE stack = ?1 AND moved_key = ?2
+             UNION ALL SELECT 1 FROM runs WHERE stack = ?1 AND correction_key = ?2`
+          : `SELECT 1 FROM files WHERE stack = ?1 AND key = ?2
+             UNION ALL SELECT 1 FROM runs WHERE stack = ?1 AND rejected_key = ?2`;
+      return (
+        sql(`${known} UNION ALL SELECT 1 FROM loose WHERE stack = ?1 AND role = ?3 AND key = ?2`).get(
+          stack,
+          key,
+          role,
+        ) !== undefined
+      );
+    },
+  };
+}
+
+/** What is said of a run that failed after its commit. */
+const undelivered = (error: string) =>
+  `The tables are committed, but their delivery failed: ${error} Send the file again to deliver again (nothing is loaded twice).`;
