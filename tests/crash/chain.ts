@@ -1,0 +1,157 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Run } from "@cais/spec/api.ts";
+import { type Acknowledged, sendAll, whenIdle } from "./client.ts";
+import { checkDisk, stepsAtDeath } from "./disk.ts";
+import type { Load, Sending } from "./load.ts";
+import { choosePoint, oneOf, randomOf, Traced, Victim } from "./point.ts";
+import { type Child, startProcessor, type WatchOrders } from "./processor.ts";
+import { checkDelivered, compare, type Result, resultOf, Wrong } from "./result.ts";
+
+/** What an undisturbed run gave: its result, and the operations of a whole load and of a recovery. */
+export interface Undisturbed {
+  load: Load;
+  result: Result;
+  operations: { load: Traced[]; recovery: Traced[] };
+}
+
+/** One end of a processor, of its engine or of both. */
+export interface Death {
+  /** The operation at which it came, or `idle` when the processor never did that one so many times. */
+  at: string;
+  victim: Victim;
+  /** The steps of the runs that were going on. */
+  steps: string[];
+}
+
+type Listening = Child & { url: string };
+
+/** Does a load undisturbed, and once more with a kill in its middle, to learn what is done when. */
+export async function runUndisturbed(folder: string, load: Load): Promise<Undisturbed> {
+  const stacks = stacksOf(load);
+  const [first, second, third] = [1e9, 1e9 + 1, 1e9 + 2];
+  const traces = { load: join(folder, "load.trace"), recovery: join(folder, "recovery.trace") };
+  await prepare(folder, load);
+  let child = await listening(folder, {});
+  // A first load, because some folders are made only once.
+  for (const [seed, trace] of [[first, null] as const, [second, traces.load] as const]) {
+    await child.order({ trace });
+    await sendAll(child.url, load.sendings(seed), new Map());
+    await idle(child);
+  }
+  const sendings = load.sendings(second);
+  const result = await resultOf({ folder, url: child.url, stacks }, second, sendings, await idle(child));
+  // In a step, so that there is something to recover.
+  await child.order({ point: { operation: "rename lake/sold", count: 1, moment: "after" } });
+  await sendAll(child.url, load.sendings(third), new Map());
+  await child.ended;
+  child = await listening(folder, { trace: traces.recovery });
+  await idle(child);
+  await stopWell(folder, child, load);
+  const operations = { load: await readTrace(traces.load), recovery: await readTrace(traces.recovery) };
+  return { load, result, operations };
+}
+
+/**
+ * Does the loads of some seeds with one processor after the other in the same data folder. Each seed kills where it says,
+ * once or twice; the processor that is started after that recovers, and is the next seed's victim. `onSeed` hears of each
+ * seed that nothing is wrong with; what is wrong is thrown, and the folder left as it is.
+ */
+export async function runChain(
+  seeds: number[],
+  folder: string,
+  undisturbed: Undisturbed,
+  onSeed: (seed: number, deaths: Death[]) => void,
+): Promise<void> {
+  await prepare(folder, undisturbed.load);
+  let child: Child = await listening(folder, {});
+  for (const seed of seeds) {
+    const { deaths, survivor } = await runSeed(seed, folder, child, undisturbed);
+    child = survivor;
+    onSeed(seed, deaths);
+  }
+  await stopWell(folder, child, undisturbed.load);
+}
+
+async function runSeed(seed: number, folder: string, before: Child, undisturbed: Undisturbed) {
+  const { load, result, operations } = undisturbed;
+  const random = randomOf(seed);
+  // Some clients do not come back with what was not acknowledged.
+  const comesBack = random() < 0.8;
+  const twice = random() < 0.3;
+  const all = load.sendings(seed);
+  const acknowledged: Acknowledged = new Map();
+  const deaths: Death[] = [];
+  let sendings = shuffled(random, all);
+  let child = before;
+  for (const phase of twice ? (["load", "recovery"] as const) : (["load"] as const)) {
+    const orders = { point: choosePoint(random, operations[phase]), victim: oneOf(random, Victim.options) };
+    if (child.isAlive()) await child.order(orders);
+    else child = await startProcessor({ folder, orders });
+    if (child.url !== undefined) {
+      await sendAll(child.url, sendings, acknowledged);
+      await whenIdle(child);
+    }
+    const { at, step } = child.reached() ?? { at: "idle", step: "no run" };
+    if (!child.isAlive() && ((await child.ended) !== "SIGKILL" || child.reached() === undefined))
+      throw new Wrong(`The processor ended by itself:\n${child.said()}`);
+    sendings = shuffled(
+      random,
+      all.filter((sending) => (acknowledged.has(sending) ? random() < 0.3 : comesBack)),
+    );
+    if (orders.victim === "engine" && at !== "idle") {
+      deaths.push({ at, victim: "engine", steps: [step] });
+      continue;
+    }
+    await child.end("SIGKILL");
+    deaths.push({ at, victim: orders.victim, steps: await stepsAtDeath(folder) });
+    await checkDelivered(folder, load, result);
+    await checkDisk(folder, stacksOf(load), { stopped: false });
+  }
+  const survivor = child.isAlive() && child.url !== undefined ? child : await listening(folder, {});
+  const url = survivor.url ?? "";
+  await sendAll(url, sendings, acknowledged);
+  const runs = await idle(survivor);
+  const known = new Set([...acknowledged.keys()].map(({ stack, file }) => `${stack}/${file}`));
+  compare(await resultOf({ folder, url, stacks: stacksOf(load) }, seed, all, runs), result, known);
+  return { deaths, survivor };
+}
+
+const stacksOf = ({ config }: Load) => Object.keys(config.stacks);
+
+async function prepare(folder: string, { config }: Load): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "config.json"), JSON.stringify(config));
+}
+
+/** A processor that listens; one that does not is an error with what it said. */
+export async function listening(folder: string, orders?: WatchOrders): Promise<Listening> {
+  const child = await startProcessor({ folder, ...(orders && { orders }) });
+  if (child.url === undefined) throw new Wrong(`The processor did not start:\n${child.said()}`);
+  return { ...child, url: child.url };
+}
+
+async function idle(child: Child): Promise<Run[]> {
+  const runs = await whenIdle(child);
+  if (runs === undefined) throw new Wrong(`The processor ended by itself (${await child.ended}):\n${child.said()}`);
+  return runs;
+}
+
+async function stopWell(folder: string, child: Child, load: Load): Promise<void> {
+  const code = await child.end("SIGTERM");
+  if (code !== 0) throw new Wrong(`The processor was asked to stop and ended with ${code}:\n${child.said()}`);
+  await checkDisk(folder, stacksOf(load), { stopped: true });
+}
+
+/** Each item once, in the seed's order. */
+function shuffled(random: () => number, sendings: readonly Sending[]): Sending[] {
+  return sendings
+    .map((sending) => ({ sending, place: random() }))
+    .toSorted((a, b) => a.place - b.place)
+    .map(({ sending }) => sending);
+}
+
+async function readTrace(file: string): Promise<Traced[]> {
+  const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
+  return lines.map((line) => Traced.parse(JSON.parse(line)));
+}

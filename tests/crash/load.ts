@@ -1,0 +1,68 @@
+import { createHash } from "node:crypto";
+import type { ProcessorConfig } from "@cais/spec/bindings.ts";
+import { configOf, salesStack } from "../../processor/src/processor-for-tests.ts";
+
+/** A file that a client sends. */
+export interface Sending {
+  stack: string;
+  /** What it is called in results; two sendings of the same content are one file. */
+  file: string;
+  /** Its name as sent. */
+  name: string;
+  content: string;
+}
+
+/** What is sent to a processor: to one seed's, files of that seed's own. */
+export interface Load {
+  config: ProcessorConfig;
+  sendings(seed: number): Sending[];
+}
+
+/** A file of sales; every row's note says which seed and file it is of, so that each row of a table is known. */
+function sales(seed: number, stack: string, file: string, amounts: string[]): Sending {
+  const rows = amounts.map((amount, index) => `2024-01-0${(index % 9) + 1},${amount},${seed}:${file}:${index}\n`);
+  return { stack, file, name: `${file}.csv`, content: `day,amount,note\n${rows.join("")}` };
+}
+
+/** The same content, under another name. */
+const again = (sending: Sending): Sending => ({ ...sending, name: `again-${sending.name}` });
+
+/** The least that takes a processor through every step: good, refused and misshapen rows, the same content twice, no rows at all. */
+export function smallLoad(): Load {
+  return {
+    config: configOf(salesStack()),
+    sendings(seed) {
+      const mixed = sales(seed, "sales", "mixed", ["1", "-1", "2.5", "3,too many"]);
+      return [mixed, again(mixed), sales(seed, "sales", "good", ["10"]), sales(seed, "sales", "none", ["-1"])];
+    },
+  };
+}
+
+/** The same and more of it, for two stacks whose runs go on side by side. */
+export function fullLoad(): Load {
+  const { stack, sql } = salesStack();
+  const amounts = Array.from({ length: 2000 }, (_, row) => String(row % 50 === 0 ? -row : row));
+  return {
+    config: configOf({ stack, sql }, { stack: { ...stack, name: "returns" }, sql }),
+    sendings(seed) {
+      const long = sales(seed, "returns", "long", amounts);
+      return [
+        ...smallLoad().sendings(seed),
+        ...[1, 2, 3].map((file) => sales(seed, "sales", `more${file}`, ["1", "2", "-3"])),
+        long,
+        again(long),
+        { stack: "returns", file: "unreadable", name: "unreadable.csv", content: `no,${seed},table\n` },
+        sales(seed, "returns", "short", ["7"]),
+      ];
+    },
+  };
+}
+
+/** The seed and file that a row of a table is of. */
+export function originOf(row: string): { seed: number; file: string } {
+  const [, seed, file] = /,(\d+):(\w+):\d+$/.exec(row) ?? [];
+  if (file === undefined) throw new Error(`The row "${row}" is of no file that was sent.`);
+  return { seed: Number(seed), file };
+}
+
+export const sha256Of = (content: string): string => createHash("sha256").update(content).digest("hex");

@@ -1,0 +1,126 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Run } from "@cais/spec/api.ts";
+import { text } from "./client.ts";
+import { type Load, originOf, type Sending, sha256Of } from "./load.ts";
+
+/** What came of one file. */
+export interface FileResult {
+  state: Run["state"];
+  rows: Run["rows"];
+  error: string | null;
+  /** Its rows in the table, and the answer about its refused ones. */
+  table: string[];
+  rejected: string;
+}
+
+/** What came of one seed's files, by stack and file: all that must be the same, however often the processor was killed. */
+export type Result = Record<string, Record<string, FileResult>>;
+
+/** What came of a load is not what should have. */
+export class Wrong extends Error {
+  override name = "Wrong";
+}
+
+const lines = (csv: string) => csv.split("\r\n").slice(1, -1);
+
+/** A row as every seed has it. */
+const without = (row: string) => row.replace(/,\d+:(\w+:\d+)/g, ",$1");
+
+/** The rows of a table by seed and file. */
+function byOrigin(rows: string[]): Map<string, string[]> {
+  const found = Map.groupBy(rows, (row) => {
+    const { seed, file } = originOf(row);
+    return `${seed}:${file}`;
+  });
+  return new Map([...found].map(([origin, its]) => [origin, its.map(without).toSorted()]));
+}
+
+/**
+ * Reads what came of a seed's files. What a processor must be true to without comparison is checked at once: a content has
+ * one run, the aggregated table and the delivered CSV say what the table says.
+ */
+export async function resultOf(
+  { folder, url, stacks }: { folder: string; url: string; stacks: string[] },
+  seed: number,
+  sendings: Sending[],
+  runs: Run[],
+): Promise<Result> {
+  const result: Result = {};
+  for (const stack of stacks) {
+    const sold = await text(url, `/v1/tables/${stack}/sold.csv`);
+    const rows = lines(sold);
+    const byDay = lines(await text(url, `/v1/tables/${stack}/by_day.csv`));
+    same(`${stack}: by_day`, byDay.map(numbers).toSorted(), daysOf(rows).toSorted());
+    const delivered = await orEmpty(outputFile(folder, stack));
+    if (rows.length > 0 || delivered !== "")
+      same(`${stack}: the delivered CSV`, delivered.split("\r\n").toSorted(), sold.split("\r\n").toSorted());
+    const table = byOrigin(rows);
+    const files: Record<string, FileResult> = {};
+    for (const { file, content } of sendings.filter((sending) => sending.stack === stack)) {
+      const all = runs.filter((run) => run.stack === stack && run.file.sha256 === sha256Of(content));
+      const [run] = all;
+      const its = table.get(`${seed}:${file}`) ?? [];
+      if (run === undefined) {
+        if (its.length > 0) throw new Wrong(`${stack}: the table has rows of ${file}, which has no run.`);
+        continue;
+      }
+      // Only what came to nothing is taken anew when it is sent again.
+      if (all.length > 1 && run.state !== "quarantined")
+        throw new Wrong(`${stack}: ${file} has ${all.length} runs: ${JSON.stringify(all)}`);
+      const rejected = without(await text(url, `/v1/runs/${run.id}/rejected`));
+      files[file] = { state: run.state, rows: run.rows, error: run.error, table: its, rejected };
+    }
+    result[stack] = files;
+  }
+  return result;
+}
+
+/** Compares a result with an undisturbed one. What was acknowledged must be in it; what was not may be, but then wholly. */
+export function compare(result: Result, undisturbed: Result, acknowledged: ReadonlySet<string>): void {
+  for (const [stack, files] of Object.entries(undisturbed))
+    for (const [file, expected] of Object.entries(files)) {
+      const found = result[stack]?.[file];
+      if (found === undefined && !acknowledged.has(`${stack}/${file}`)) continue;
+      same(`${stack}: ${file}`, found, expected);
+    }
+}
+
+/** Checks what can be seen of a processor that was killed: a delivered CSV is whole, and every file wholly in it or not. */
+export async function checkDelivered(folder: string, { config }: Load, undisturbed: Result): Promise<void> {
+  for (const stack of Object.keys(config.stacks)) {
+    const delivered = await orEmpty(outputFile(folder, stack));
+    if (delivered === "") continue;
+    if (!delivered.endsWith("\r\n")) throw new Wrong(`${stack}: the delivered CSV ends in the middle of a line.`);
+    for (const [origin, rows] of byOrigin(lines(delivered)))
+      same(`${stack}: ${origin} in the delivered CSV`, rows, undisturbed[stack]?.[origin.split(":")[1] ?? ""]?.table);
+  }
+}
+
+const outputFile = (folder: string, stack: string) => join(folder, "data", stack, "output", "out", "sold.csv");
+
+async function orEmpty(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
+    throw error;
+  }
+}
+
+const numbers = (line: string) =>
+  line
+    .split(",")
+    .map((cell, index) => (index === 0 ? cell : String(Number(cell))))
+    .join(",");
+
+/** What `by_day` must be for the rows of `sold`. */
+const daysOf = (rows: string[]): string[] =>
+  [...Map.groupBy(rows, (row) => row.split(",")[0])].map(
+    ([day, its]) => `${day},${its.reduce((sum, row) => sum + Number(row.split(",")[1]), 0)},${its.length}`,
+  );
+
+function same(what: string, found: unknown, expected: unknown): void {
+  const [is, should] = [JSON.stringify(found), JSON.stringify(expected)];
+  if (is !== should) throw new Wrong(`${what} is not what it should be.\n  is:        ${is}\n  should be: ${should}`);
+}
