@@ -96,10 +96,11 @@ describe("a file that is sent", () => {
 
     const rejected = (await (await get(`/v1/runs/${upload.id}/rejected`)).text()).trimEnd().split("\n");
     expect(rejected.map((line) => RejectedRow.strict().parse(JSON.parse(line)))).toEqual([
-      { row: 3, column: "amount", reason: "is below 0", value: "-1" },
-      { row: 4, column: "day", reason: "is not a date (YYYY-MM-DD)", value: "never" },
+      { row: 3, member: null, column: "amount", reason: "is below 0", value: "-1", text: "2024-01-01,-1,x" },
+      { row: 4, member: null, column: "day", reason: "is not a date (YYYY-MM-DD)", value: "never", text: "never,2," },
     ]);
-    const csv = "row,column,reason,value\r\n3,amount,is below 0,-1\r\n4,day,is not a date (YYYY-MM-DD),never\r\n";
+    const csv =
+      'row,member,column,reason,value,text\r\n3,,amount,is below 0,-1,"2024-01-01,-1,x"\r\n4,,day,is not a date (YYYY-MM-DD),never,"never,2,"\r\n';
     expect(await (await get(`/v1/runs/${upload.id}/rejected?format=csv`)).text()).toBe(csv);
     expect(await (await get(`/v1/runs/${upload.id}/rejected`, { accept: "text/csv" })).text()).toBe(csv);
     expect(Stacks.strict().parse(await (await get("/v1/stacks")).json()).stacks[0]?.name).toBe("sales");
@@ -308,8 +309,11 @@ describe("an address", () => {
       "/v1/runs/{id}",
       "/v1/runs/{id}/file",
       "/v1/runs/{id}/rejected",
+      "/v1/runs/{id}/replays",
+      "/v1/runs/{id}/reruns",
       "/v1/stacks",
       "/v1/stacks/{stack}/files",
+      "/v1/stacks/{stack}/reruns",
       "/v1/tables",
       "/v1/tables/{stack}/{table}",
       "/v1/tables/{stack}/{table}.csv",
@@ -322,8 +326,10 @@ describe("an address", () => {
       "403",
       "404",
       "408",
+      "409",
       "413",
       "415",
+      "422",
       "500",
       "503",
       "507",

@@ -1,6 +1,6 @@
+import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { request } from "node:http";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { Upload } from "@cais/spec/api.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
@@ -21,7 +21,9 @@ afterEach(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 async function start(options: { token?: string } = {}): Promise<string> {
-  processor = await startProcessor(configOf(salesStack()), { dataFolder: folder, ...options });
+  const upload = { formats: ["csv" as const], after: "delete" as const };
+  const stacks = [salesStack(), salesStack({ name: "forgotten", source: { upload } })];
+  processor = await startProcessor(configOf(...stacks), { dataFolder: folder, ...options });
   return processor.url;
 }
 
@@ -52,6 +54,8 @@ async function described(url: string): Promise<Map<string, string[]>> {
   );
 }
 
+const named = (name: string) => ({ headers: { "idempotency-key": name } });
+
 /** What no request can bring about in a processor that is well. */
 const failures = new Set(["408", "500", "503", "507"]);
 
@@ -59,11 +63,18 @@ it("describes for each route exactly what the route answers", async () => {
   const url = await start();
   const { id } = Upload.parse(await (await send(url, "sales", "day,amount,note\n2024-01-01,1,x\n")).json());
   await ended(url, id);
-  const gone = Upload.parse(await (await send(url, "sales", "day,amount,note\n2024-01-01,2,x\n")).json()).id;
-  await rm(join(folder, "sales/input", (await ended(url, gone)).file.key));
+  const open = Upload.parse(await (await send(url, "sales", "day,amount,note\n2024-01-01,1,x\nx,2,y\n")).json()).id;
+  await ended(url, open);
+  const gone = Upload.parse(await (await send(url, "forgotten", "day,amount,note\n2024-01-01,2,x\n")).json()).id;
+  await ended(url, gone);
   const long = "x".repeat(65);
+  const post = { method: "POST" };
   const csv = { method: "POST", body: "day,amount,note\n2024-01-02,1,x\n" };
   const files = "/v1/stacks/sales/files?name=a.csv";
+  const slow = request(`${url}${files}`, { method: "POST", ...named("slow") });
+  const slowEnded = once(slow, "response");
+  slow.write("day,");
+  await expect.poll(() => statusOf(`${url}${files}`, { ...csv, ...named("slow") })).toBe("409");
   const asked: Record<string, [string, Asked?][]> = {
     "get /healthz": [["/healthz"]],
     "get /readyz": [["/readyz"]],
@@ -79,7 +90,12 @@ it("describes for each route exactly what the route answers", async () => {
       ["/v1/runs/x/file"],
       [`/v1/runs/${gone}/file`],
     ],
-    "get /v1/runs/{id}/rejected": [[`/v1/runs/${id}/rejected`], [`/v1/runs/${long}/rejected`], ["/v1/runs/x/rejected"]],
+    "get /v1/runs/{id}/rejected": [
+      [`/v1/runs/${id}/rejected`],
+      [`/v1/runs/${long}/rejected`],
+      ["/v1/runs/x/rejected"],
+      [`/v1/runs/${id}/rejected?format=editable`],
+    ],
     "get /v1/tables/{stack}/{table}": [
       ["/v1/tables/sales/sold"],
       [`/v1/tables/sales/${long}`],
@@ -93,12 +109,38 @@ it("describes for each route exactly what the route answers", async () => {
     "post /v1/stacks/{stack}/files": [
       [files, csv],
       [files, csv],
+      [files, { ...csv, ...named("slow") }],
+      [files, { ...csv, ...named("used") }],
+      [files, { method: "POST", body: "other", ...named("used") }],
       [`/v1/stacks/${long}/files?name=a.csv`, csv],
       ["/v1/stacks/nothing/files?name=a.csv", csv],
       [files, { method: "POST", body: "x".repeat(1_000_001) }],
       ["/v1/stacks/sales/files?name=a.xlsx", csv],
     ],
   };
+  Object.assign(asked, {
+    "post /v1/runs/{id}/replays": [
+      [`/v1/runs/${open}/replays`, post],
+      [`/v1/runs/${long}/replays`, post],
+      ["/v1/runs/x/replays", post],
+      [`/v1/runs/${id}/replays`, post],
+      [`/v1/runs/${id}/replays?name=a.csv`, { ...post, body: "x".repeat(10_000_001) }],
+      [`/v1/runs/${id}/replays?name=a.xlsx`, csv],
+      [`/v1/runs/${id}/replays`, { ...post, ...named("used") }],
+    ],
+    "post /v1/runs/{id}/reruns": [
+      [`/v1/runs/${id}/reruns`, post],
+      [`/v1/runs/${long}/reruns`, post],
+      ["/v1/runs/x/reruns", post],
+      [`/v1/runs/${gone}/reruns`, post],
+      [`/v1/runs/${id}/reruns`, { ...post, ...named("used") }],
+    ],
+    "post /v1/stacks/{stack}/reruns": [
+      ["/v1/stacks/sales/reruns?to=2020-01-01", post],
+      ["/v1/stacks/sales/reruns", post],
+      ["/v1/stacks/nothing/reruns?all=true", post],
+    ],
+  });
   const document = await described(url);
   expect([...document.keys()].toSorted()).toEqual(Object.keys(asked).toSorted());
   for (const [route, requests] of Object.entries(asked)) {
@@ -113,6 +155,8 @@ it("describes for each route exactly what the route answers", async () => {
     });
     expect({ route, statuses }).toEqual({ route, statuses: expect.arrayContaining(["500"]) });
   }
+  slow.end();
+  await slowEnded;
 });
 
 it("describes who is asked for the token", async () => {

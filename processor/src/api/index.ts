@@ -18,11 +18,14 @@ import { audit, noteChanges } from "./audit.ts";
 import { askWho, refuseForeignPages } from "./guard.ts";
 import { health } from "./health.ts";
 import { limitRequests, limitsOf } from "./limits.ts";
-import { endWith, limitLoad, serverLimits } from "./load.ts";
+import { answerLast, limitLoad, serverLimits } from "./load.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import { observeRequests, requestId } from "./observe.ts";
 import { answerWithProblems, problemOf, sendProblem, withSharedProblems } from "./problems.ts";
 import { answerToNoRequest, askForHost, refuseExpectations } from "./protocol.ts";
+import { rejected } from "./rejected.ts";
+import { replays } from "./replays.ts";
+import { reruns } from "./reruns.ts";
 import { runs } from "./runs.ts";
 import { fileBody } from "./sent-file.ts";
 import { tables } from "./tables.ts";
@@ -69,11 +72,11 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
     // These two fail before there is a request to answer to.
     frameworkErrors: (error, _request, reply) => sendProblem(reply, problemOf("bad-request", error.message)),
     clientErrorHandler(error, socket) {
-      if (!socket.writable) return;
-      endWith(socket, answerToNoRequest(error));
+      answer(socket, answerToNoRequest(error));
       log.debug({ err: error }, "bad request");
     },
   });
+  const answer = answerLast(app);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   answerWithProblems(app);
@@ -117,7 +120,7 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
       const rules = { token: asksForToken, counted: limits.requestsPerMinute !== undefined };
       const schema = withSharedProblems(route.schema, route.route.config ?? {}, rules);
       const described = jsonSchemaTransform({ ...route, schema });
-      return route.url.endsWith("/files")
+      return route.url.endsWith("/files") || route.url.endsWith("/replays")
         ? { ...described, schema: { ...described.schema, body: fileBody } }
         : described;
     },
@@ -136,6 +139,9 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
       await refuseOtherMethods(v1, async () => {
         await v1.register(runs, processor);
         await v1.register(files, processor);
+        await v1.register(rejected, processor);
+        await v1.register(replays, processor);
+        await v1.register(reruns, processor);
         await v1.register(tables, processor);
         await v1.register(uploads, processor);
         await v1.register(tokens, { access, stacks, asksForToken });

@@ -16,6 +16,12 @@ export const oneOf = <const Words extends readonly string[]>(words: Words) =>
 /** An id or name to look for. */
 export const Sought = z.string("must be given once").max(64, "must have at most 64 characters");
 
+/** A day, which begins at midnight UTC, or a time with its zone (ISO 8601). */
+export const Moment = z.union(
+  [z.iso.date(), z.iso.datetime({ offset: true })],
+  "must be a date such as 2024-01-31 or a time with its zone such as 2024-01-31T10:00:00Z, and given once",
+);
+
 export const FileName = z
   .string("must be given once")
   .regex(/^[^/\\\p{Cc}]{1,255}$/u, "must be a name alone, of 1 to 255 characters: no folder, no control character");

@@ -3,6 +3,7 @@ import type { FastifyContextConfig, FastifyError, FastifyInstance, FastifyReply,
 import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { Problem } from "@cais/spec/api.ts";
 import { z } from "zod";
+import { IdempotencyConflict, ReplayRefused } from "../ledger/index.ts";
 
 /** Every code of a problem's `type`, with its HTTP status. */
 const codes = {
@@ -17,6 +18,9 @@ const codes = {
   "no-such-table": 404,
   "no-such-token": 404,
   "method-not-allowed": 405,
+  "in-progress": 409,
+  "not-now": 409,
+  "nothing-to-edit": 409,
   "file-gone": 410,
   "too-slow": 408,
   "access-off": 409,
@@ -24,6 +28,7 @@ const codes = {
   "too-large": 413,
   "not-this-format": 415,
   "expectation-failed": 417,
+  "other-content": 422,
   "too-many-requests": 429,
   "headers-too-large": 431,
   internal: 500,
@@ -131,6 +136,8 @@ function toProblem(error: FastifyError | ApiProblem): Problem {
   }
   if (isStorageFull(error))
     return problemOf("storage-full", "The processor's storage has no room left; free some or ask who runs it.");
+  if (error instanceof ReplayRefused) return problemOf("not-now", error.message);
+  if (error instanceof IdempotencyConflict) return problemOf("other-content", error.message);
   const status = error.statusCode ?? 500;
   if (status === 415)
     return problemOf(

@@ -1,22 +1,15 @@
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
-import { RejectedRow, Run, Runs, RunState, type TableColumn } from "@cais/spec/api.ts";
+import { Run, RunKind, Runs, RunState } from "@cais/spec/api.ts";
 import { z } from "zod";
-import { findRun, stackOf } from "./find.ts";
+import { findRun } from "./find.ts";
+import { askForStack } from "./guard.ts";
 import type { Processor } from "./index.ts";
 import { oneOf, Sought, wholeNumber } from "./parameters.ts";
-import { problemResponse, storageFull } from "./problems.ts";
-import { sendText } from "./stream.ts";
-
-const rejectedColumns: TableColumn[] = [
-  { name: "row", type: "BIGINT" },
-  { name: "column", type: "VARCHAR" },
-  { name: "reason", type: "VARCHAR" },
-  { name: "value", type: "VARCHAR" },
-];
+import { problemResponse } from "./problems.ts";
 
 /** `GET /v1/runs…`: what became of the files. */
 export const runs: FastifyPluginAsyncZod<Processor> = async (app, processor) => {
-  const { ledger, tables } = processor;
+  const { ledger } = processor;
   const params = z.object({ id: Sought });
   const noSuchRun = problemResponse("There is no such run.");
 
@@ -29,18 +22,25 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, processor) => 
         querystring: z.object({
           stack: Sought.optional(),
           state: oneOf(RunState.options).optional(),
+          kind: oneOf(RunKind.options).optional(),
+          file: Sought.optional().describe("A run: its file's runs, which are its load, replays and reruns."),
           limit: wholeNumber(1, 500).default(50),
           before: Sought.optional().describe("`next` of the page before."),
         }),
         response: { 200: Runs, 404: noSuchRun },
       },
     },
-    async ({ query: { stack, state, limit, before } }) => {
-      if (before !== undefined) await findRun(processor, before);
+    async ({ query: { stack, state, kind, file, limit, before }, caller }) => {
+      if (stack !== undefined) askForStack(caller, stack);
+      if (before !== undefined) await findRun(processor, before, caller);
+      const ofFile = file === undefined ? undefined : await findRun(processor, file, caller);
       // One more than asked for tells whether there is a next page.
       const found = await ledger.runs({
         ...(stack !== undefined && { stack }),
+        ...(caller.stacks !== "all" && { stacks: caller.stacks }),
         ...(state !== undefined && { state }),
+        ...(kind !== undefined && { kind }),
+        ...(ofFile !== undefined && { root: ofFile.root ?? ofFile.id }),
         ...(before !== undefined && { before }),
         limit: limit + 1,
       });
@@ -54,44 +54,4 @@ export const runs: FastifyPluginAsyncZod<Processor> = async (app, processor) => 
     { config: { action: "read" }, schema: { summary: "One run", params, response: { 200: Run, 404: noSuchRun } } },
     async ({ params: { id } }) => findRun(processor, id),
   );
-
-  app.get(
-    "/runs/:id/rejected",
-    {
-      config: { action: "read" },
-      schema: {
-        summary: "The rows that a run refused",
-        description: "One line per mistake: NDJSON, or CSV with `?format=csv` or `Accept: text/csv`.",
-        params,
-        querystring: z.object({ format: oneOf(["ndjson", "csv"]).optional() }),
-        response: {
-          200: {
-            description: "Empty if there is none, and if the stack discards refused rows.",
-            content: { "application/x-ndjson": { schema: RejectedRow }, "text/csv": { schema: z.string() } },
-          },
-          404: noSuchRun,
-          507: storageFull,
-        },
-      },
-    },
-    async ({ params: { id }, query: { format }, headers: { accept = "" } }, reply) => {
-      const run = await findRun(processor, id);
-      const key = await ledger.rejectedKey(id);
-      const { lake } = stackOf(processor, run);
-      const asCsv = (format ?? (accept.includes("text/csv") ? "csv" : "ndjson")) === "csv";
-      reply.header("vary", "accept");
-      if (asCsv) {
-        reply
-          .type("text/csv; charset=utf-8")
-          .header("content-disposition", `attachment; filename="${id}-rejected.csv"`);
-      } else reply.type("application/x-ndjson; charset=utf-8");
-      const from = { lake, keys: async () => (key === null ? [] : [key]) };
-      return sendText(reply, asCsv ? tables.csv(from, rejectedColumns) : ndjson(from));
-    },
-  );
-
-  async function* ndjson(from: Parameters<typeof tables.allRows>[0]): AsyncIterable<string> {
-    for await (const rows of tables.allRows(from, rejectedColumns))
-      yield rows.map((row) => `${JSON.stringify(row)}\n`).join("");
-  }
 };

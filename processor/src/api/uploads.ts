@@ -3,9 +3,12 @@ import { Upload } from "@cais/spec/api.ts";
 import { StackName } from "@cais/spec/names.ts";
 import { z } from "zod";
 import { namesTaken, takesName } from "../formats/names.ts";
+import { type Claim, IdempotencyConflict } from "../ledger/index.ts";
 import { uploadKey } from "../runs/input-keys.ts";
 import type { OpenStack } from "../runs/stack.ts";
 import { findStack } from "./find.ts";
+import { IdempotencyHeaders, idempotencyProblems, oneAtATime } from "./idempotency.ts";
+import { keep } from "./keep.ts";
 import { FileName, oneOf } from "./parameters.ts";
 import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
 import { type SentFile, takeFiles, withFile } from "./sent-file.ts";
@@ -15,6 +18,7 @@ import type { Processor } from "./index.ts";
 export const uploads: FastifyPluginAsyncZod<Processor> = async (app, processor) => {
   const { ledger, runner, metrics } = processor;
   await takeFiles(app);
+  const once = oneAtATime();
 
   app.post(
     "/stacks/:stack/files",
@@ -25,6 +29,7 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, processor) 
         description:
           "As multipart/form-data with a part named `file`, or as the body itself with `?name=`. Answered when the file and its run are on the disk. The same content is loaded once: 200 with the first run's id, unless `again`.",
         params: z.object({ stack: StackName }),
+        headers: IdempotencyHeaders,
         querystring: z.object({
           name: FileName.optional().describe("The file's name, for a body that is no form."),
           again: oneOf(["true", "false"])
@@ -36,6 +41,7 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, processor) 
           202: Upload.describe("Taken; the run is queued."),
           400: problemResponse("The body is no form with a file, or has no name."),
           404: problemResponse("There is no such stack."),
+          ...idempotencyProblems,
           413: problemResponse("The file is larger than the stack's maxBytes."),
           415: problemResponse("The stack does not take this format."),
           507: storageFull,
@@ -52,42 +58,38 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, processor) 
             `The stack takes files called ${namesTaken(formats)}, but this one is called ${name}.`,
           );
       };
-      const { upload, created } = await withFile(
-        request,
-        { queryName: request.query.name, maxBytes, checkName },
-        (file) => take(stack, file, request.query.again === "true"),
+      const taken = { queryName: request.query.name, maxBytes, checkName };
+      const { upload, created } = await withFile(request, taken, (file) =>
+        once(request.headers, request.params.stack, (key) =>
+          take(stack, file, { ...key, by: request.caller.name }, request.query.again === "true"),
+        ),
       );
+      request.concerns = upload.id;
       return reply.code(created ? 202 : 200).send(upload);
     },
   );
 
-  async function take(open: OpenStack, { name, body }: SentFile, again: boolean) {
+  async function take(
+    open: OpenStack,
+    { name, body }: SentFile,
+    from: Pick<Claim, "idempotencyKey" | "by">,
+    again: boolean,
+  ) {
     const { input, config } = open;
     const stack = config.stack.name;
-    const key = uploadKey(name, new Date());
-    const loose = { stack, role: "input", key } as const;
-    await ledger.loose.note(loose);
-    let stored;
+    const { key, bytes, sha256, version, drop } = await keep(ledger, open, uploadKey(name, new Date()), body);
     try {
-      stored = await input.put(key, body, { ifAbsent: true });
+      const claim = { stack, store: input.id, key, version, name, bytes, sha256, ...from };
+      const { run, created } = await ledger.claim(claim, { again });
+      if (created) {
+        metrics.received(stack, bytes);
+        runner.wake();
+      } else await drop();
+      return { upload: { id: run.id, stack, name, bytes, sha256 }, created };
     } catch (error) {
-      // Even a write that failed at its end may have left an object. If this fails too, the next start sweeps it.
-      await input.delete(key);
-      await ledger.loose.forget(loose);
+      // Of any other failure it is not sure that nothing was claimed: then the next start tells.
+      if (error instanceof IdempotencyConflict) await drop();
       throw error;
     }
-    const { bytes, sha256, version } = stored;
-    const { run, created } = await ledger.claim(
-      { stack, store: input.id, key, version, name, bytes, sha256 },
-      { again },
-    );
-    if (created) {
-      metrics.received(stack, bytes);
-      runner.wake();
-    } else {
-      await input.delete(key);
-      await ledger.loose.forget(loose);
-    }
-    return { upload: { id: run.id, stack, name, bytes, sha256 }, created };
   }
 };

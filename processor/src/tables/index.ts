@@ -27,12 +27,19 @@ export interface TableReader {
     columns: TableColumn[],
     page: { limit: number; offset: number },
   ): Promise<Record<string, Cell>[]>;
-  /** All rows as JSON values, in pieces. */
-  allRows(files: LakeFiles, columns: TableColumn[]): AsyncIterable<Record<string, Cell>[]>;
+  /** All rows as JSON values, in pieces. `view` makes of what the files hold what has the columns, both as SQL. */
+  allRows(files: LakeFiles, columns: TableColumn[], view?: View): AsyncIterable<Record<string, Cell>[]>;
   /** All rows as treated CSV, in pieces. */
-  csv(files: LakeFiles, columns: TableColumn[]): AsyncIterable<string>;
+  csv(files: LakeFiles, columns: TableColumn[], view?: View): AsyncIterable<string>;
+  /** What a query over the files gives, in pieces. There must be files. */
+  select(files: LakeFiles, query: View): AsyncIterable<DuckDBValue[][]>;
   stop(): Promise<void>;
 }
+
+/** SQL over other SQL. */
+export type View = (from: string) => string;
+
+const itself: View = (from) => from;
 
 /** Keys in a lake, asked for anew if a commit deletes one of them before it is read. */
 export interface LakeFiles {
@@ -53,15 +60,16 @@ export function openTableReader(folder: string): TableReader {
 
   async function* stream(
     { lake, keys }: LakeFiles,
-    sql: (from: string) => string,
+    sql: View,
     none: string,
+    view: View = itself,
   ): AsyncGenerator<DuckDBValue[][]> {
     const readFolder = join(folder, `read-${++reads}`);
     await mkdir(readFolder, { recursive: true });
     const connection = await connect();
     try {
       const files = await bring(lake, keys, readFolder);
-      const result = await connection.stream(sql(files.length === 0 ? none : `read_parquet(${sqlTexts(files)})`));
+      const result = await connection.stream(sql(files.length === 0 ? none : view(`read_parquet(${sqlTexts(files)})`)));
       for (;;) {
         const chunk = await result.fetchChunk();
         if (chunk === null || chunk.rowCount === 0) return;
@@ -73,10 +81,10 @@ export function openTableReader(folder: string): TableReader {
     }
   }
 
-  async function* records(files: LakeFiles, columns: TableColumn[], tail: string) {
+  async function* records(files: LakeFiles, columns: TableColumn[], tail: string, view?: View) {
     const values = columns.map(({ name, type }) => `${jsonValue(sqlName(name), type)} AS ${sqlName(name)}`);
     const sql = (from: string) => `SELECT ${values.join(", ")} FROM ${from} ${tail}`;
-    for await (const rows of stream(files, sql, empty(columns)))
+    for await (const rows of stream(files, sql, empty(columns), view))
       yield rows.map((row) => Object.fromEntries(columns.map(({ name }, index) => [name, cellOf(row[index] ?? null)])));
   }
 
@@ -84,10 +92,11 @@ export function openTableReader(folder: string): TableReader {
     async rows(files, columns, { limit, offset }) {
       return (await Array.fromAsync(records(files, columns, `LIMIT ${limit} OFFSET ${offset}`))).flat();
     },
-    allRows: (files, columns) => records(files, columns, ""),
-    async *csv(files, columns) {
+    allRows: (files, columns, view) => records(files, columns, "", view),
+    select: (files, query) => stream(files, query, ""),
+    async *csv(files, columns, view) {
       yield csvHeader(columns);
-      for await (const rows of stream(files, (from) => csvLines(columns, from), empty(columns)))
+      for await (const rows of stream(files, (from) => csvLines(columns, from), empty(columns), view))
         yield rows.map(([line]) => String(line)).join("");
     },
     async stop() {
