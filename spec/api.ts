@@ -36,10 +36,10 @@ export type RunKind = z.output<typeof RunKind>;
 export const Run = z.object({
   id: z.string(),
   stack: z.string(),
-  kind: RunKind.default("load").describe(
+  kind: RunKind.describe(
     "load: a file's first run; replay: of its open rejected rows, or of all of it; rerun: of the whole file again.",
   ),
-  root: z.string().nullable().default(null).describe("The file's first run; null for that run itself."),
+  root: z.string().nullable().describe("The file's first run; null for that run itself."),
   state: RunState,
   file: z.object({ name: z.string(), key: z.string(), bytes: z.number().int(), sha256: z.string() }),
   rows: z
@@ -48,20 +48,14 @@ export const Run = z.object({
   open: z
     .object({ scope: z.enum(["rows", "file"]), rows: z.number().int() })
     .nullable()
-    .default(null)
     .describe("What a replay would do: the file's rows that are in no table yet, or the whole file; null: nothing."),
   found: z
     .object({ format: z.string(), encoding: z.string().nullable(), delimiter: z.string().nullable() })
     .nullable()
-    .default(null)
     .describe("What the file was found to be; null until it was read."),
   attempts: z.number().int(),
-  retryAt: z.iso
-    .datetime()
-    .nullable()
-    .default(null)
-    .describe("When a run whose last attempt broke off is tried again."),
-  by: z.string().nullable().default(null).describe("Who asked for it: a token's name, or null."),
+  retryAt: z.iso.datetime().nullable().describe("When a run whose last attempt broke off is tried again."),
+  by: z.string().nullable().describe("Who asked for it: a token's name, or null."),
   error: z.string().nullable().describe("Why it failed or was quarantined, and what to do."),
   steps: z.array(Step),
   outputs: z.array(RunOutput),
