@@ -2,7 +2,6 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { DuckDBConnection, DuckDBInstance, DuckDBValue } from "@duckdb/node-api";
 import type { TableColumn } from "@cais/spec/api.ts";
-import { openDuckDB } from "../engine/duckdb.ts";
 import { sqlName, sqlTexts } from "../engine/quote.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import { csvHeader, csvLines } from "../sinks/csv/index.ts";
@@ -54,7 +53,9 @@ export function openTableReader(folder: string): TableReader {
 
   async function connect(): Promise<DuckDBConnection> {
     // One small engine for all reads, loaded with the first. It runs no SQL of a stack.
-    opened ??= openDuckDB(folder, { memoryBytes: 256e6, tempBytes: 1e9, threads: 1 });
+    opened ??= import("../engine/duckdb.ts").then(({ openDuckDB }) =>
+      openDuckDB(folder, { memoryBytes: 256e6, tempBytes: 1e9, threads: 1 }),
+    );
     return (await opened).instance.connect();
   }
 
