@@ -6,9 +6,11 @@ import { openAccess } from "./access/index.ts";
 import { makeApi } from "./api/index.ts";
 import { checkAccess } from "./api/guard.ts";
 import { checkDrivers, isEntryPoint, readSettings } from "./config.ts";
+import { type Monitor, startMonitor } from "./events/monitor.ts";
 import { openLedger } from "./ledger/index.ts";
 import { openLog } from "./log/index.ts";
 import { startMetrics } from "./metrics/index.ts";
+import type { RetryOptions } from "./runs/faults.ts";
 import { startRunner } from "./runs/index.ts";
 import { type OpenStack, openStack } from "./runs/stack.ts";
 import { sweep } from "./runs/sweep.ts";
@@ -27,12 +29,11 @@ export interface StartOptions {
   log?: Logger;
   /** Time for one attempt at a run. Default: an hour. */
   runSeconds?: number;
+  /** How often and when a run is tried again. Default: 5 attempts, up to a minute apart. */
+  retry?: Partial<RetryOptions>;
   /** Where spans go by OTLP/HTTP. Default: nowhere. */
   otlpEndpoint?: string;
 }
-
-/** Attempts of a run that each took the processor down with it. */
-const MAX_ATTEMPTS = 5;
 
 const STOP_MS = 2000;
 
@@ -45,6 +46,7 @@ export async function startProcessor(
     token: givenToken,
     log = pino({ level: "silent" }),
     runSeconds = 3600,
+    retry,
     otlpEndpoint,
   }: StartOptions,
 ): Promise<{ url: string; stop(): Promise<void> }> {
@@ -59,7 +61,6 @@ export async function startProcessor(
   const stacks = new Map<string, OpenStack>();
   for (const [name, stack] of Object.entries(config.stacks)) stacks.set(name, await openStack(stack, dataFolder));
   await sweep(ledger, stacks, () => true);
-  await ledger.requeue(MAX_ATTEMPTS);
 
   const metrics = startMetrics(() => ledger.depth());
   const tracing = await startTracing(otlpEndpoint);
@@ -72,7 +73,10 @@ export async function startProcessor(
     folder: join(workFolder, "runs"),
     limits: config.engine,
     seconds: runSeconds,
+    ...(retry !== undefined && { retry }),
   });
+  await runner.recover();
+  const monitors: Monitor[] = [];
   let stopping: Promise<void> | undefined;
   const access = openAccess(join(dataFolder, "access.sqlite"), {
     audit: config.api.audit,
@@ -87,6 +91,7 @@ export async function startProcessor(
     const timer = setTimeout(() => api.server.closeAllConnections(), STOP_MS);
     await api.close();
     clearTimeout(timer);
+    await Promise.all(monitors.map((monitor) => monitor.stop()));
     await runner.stop();
     await tables.stop();
     await metrics.stop();
@@ -104,6 +109,11 @@ export async function startProcessor(
       cause: error,
     });
   });
+  for (const stack of stacks.values()) {
+    const { events } = stack.config;
+    if (events.driver === "monitor")
+      monitors.push(startMonitor({ stack, intervalSeconds: events.intervalSeconds, ledger, metrics, log }));
+  }
   runner.wake();
   return { url, stop: stopOnce };
 }

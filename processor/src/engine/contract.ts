@@ -1,59 +1,50 @@
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { z } from "zod";
-import { checkSql, placeColumns, ROW, VIOLATIONS } from "../contract/check.ts";
-import { splitRecords } from "../formats/csv/split.ts";
-import { query } from "./duckdb.ts";
-import type { Checked, Request } from "./messages.ts";
-import { sqlName, sqlText } from "./quote.ts";
+import { checkRecords, type CheckedRecords } from "../contract/check.ts";
+import { correctedRecords, openRows } from "../contract/replay.ts";
+import { readRecords } from "../formats/index.ts";
+import type { Request } from "./messages.ts";
+import { sqlText } from "./quote.ts";
 import { about, checkExpression } from "./select.ts";
 
-/** Reads a CSV file by its contract: the clean rows become the view `input`, the others a Parquet file. */
+/** Reads a file, or what a replay wants of it, by its contract: the clean rows become the view `input`. */
 export async function checkContract(
   connection: DuckDBConnection,
-  { folder, file, contract }: Extract<Request, { do: "contract" }>,
-): Promise<Checked> {
+  { folder, file, name, upload, contract, replay }: Extract<Request, { do: "contract" }>,
+): Promise<CheckedRecords> {
   for (const [index, { check }] of contract.rules.entries())
     await about(`Rule ${index + 1} of the contract`, () => checkExpression(connection, check));
-  const records = join(folder, "records.csv");
-  const refused = join(folder, "refused.csv");
-  const checked = join(folder, "checked.parquet");
-  const rejectedFile = join(folder, "rejected.parquet");
-  const { header, good, refused: misshapen, hasLineBreaks } = await splitRecords(file, records, refused);
-  const places = placeColumns(contract.columns, header);
-  await connection.run(
-    `COPY (${checkSql(records, contract, places, header.length, hasLineBreaks)}) TO ${sqlText(checked)} (FORMAT parquet, COMPRESSION lz4)`,
-  );
-  const from = `read_parquet(${sqlText(checked)})`;
-  const [counts] = await query(
+  if (replay?.scope === "rows") {
+    const { records, kept, keptRows } = await openRows(connection, { ...replay, folder });
+    const checked = await checkRecords(connection, folder, records, contract);
+    return keptRows === 0 ? checked : withKept(connection, folder, checked, kept, keptRows);
+  }
+  const corrections = replay?.corrections ?? [];
+  // Corrected rows are told from others by their numbers, which rows read the fast way may not have.
+  const records = await readRecords(file, name, {
     connection,
-    `SELECT count(*)::INTEGER AS "all", count(${sqlName(VIOLATIONS)})::INTEGER AS broken FROM ${from}`,
+    upload,
+    contract,
+    folder,
+    fast: corrections.length === 0,
+  });
+  const open = replay?.open ?? null;
+  const corrected = await correctedRecords(connection, records, { corrections, open, folder });
+  return checkRecords(connection, folder, corrected, contract);
+}
+
+/** Adds the open rows that the replay did not read: they stay open, for the reasons that they had. */
+async function withKept(
+  connection: DuckDBConnection,
+  folder: string,
+  { read, clean, rejected, file, ...found }: CheckedRecords,
+  kept: string,
+  keptRows: number,
+): Promise<CheckedRecords> {
+  const all = join(folder, "still-open.parquet");
+  const again = file === null ? "" : `UNION ALL BY NAME SELECT * FROM read_parquet(${sqlText(file)})`;
+  await connection.run(
+    `COPY (SELECT * FROM (${kept} ${again}) ORDER BY member NULLS FIRST, "row") TO ${sqlText(all)} (FORMAT parquet, COMPRESSION zstd)`,
   );
-  const { all, broken } = z.object({ all: z.number(), broken: z.number() }).parse(counts);
-  if (all !== good)
-    throw new Error(`The engine read ${all} rows of ${good}; this is a fault of Cais, please report it.`);
-  const columns = contract.columns.map(({ name }) => sqlName(name)).join(", ");
-  await connection.run(`CREATE TEMP VIEW input AS SELECT ${columns} FROM ${from} WHERE ${sqlName(VIOLATIONS)} IS NULL`);
-  const rejected = broken + misshapen;
-  if (rejected > 0)
-    await connection.run(
-      `COPY (
-         SELECT "row", "column", reason, value FROM (
-           SELECT ${sqlName(ROW)} AS "row", position, unnest(violation)
-           FROM (SELECT ${sqlName(ROW)}, unnest(violations) AS violation, generate_subscripts(violations, 1) AS position
-                 FROM (SELECT ${sqlName(ROW)}, ${sqlName(VIOLATIONS)} AS violations FROM ${from} WHERE violations IS NOT NULL))
-           UNION ALL
-           SELECT "row", 1, NULL, reason, value FROM read_csv(${sqlText(refused)}, auto_detect = false, header = false, delim = ',',
-           quote = '"', escape = '"', parallel = false, columns = {'row': 'BIGINT', 'reason': 'VARCHAR', 'value': 'VARCHAR'})
-         ) ORDER BY "row", position
-       ) TO ${sqlText(rejectedFile)} (FORMAT parquet, COMPRESSION zstd)`,
-    );
-  return {
-    read: all + misshapen,
-    clean: all - broken,
-    rejected,
-    file: rejected > 0 ? rejectedFile : null,
-    header,
-    found: { format: "csv" },
-  };
+  return { ...found, read: read + keptRows, clean, rejected: rejected + keptRows, file: all };
 }

@@ -12,11 +12,8 @@ let engine: Engine;
 const log = () => undefined;
 async function start(more: { seconds?: number; memoryBytes?: number } = {}): Promise<Engine> {
   const started = startEngine({ log });
-  await started.open({
-    folder,
-    limits: { memoryBytes: more.memoryBytes ?? 200e6, tempBytes: 100e6, threads: 1 },
-    seconds: more.seconds ?? 60,
-  });
+  const limits = { memoryBytes: more.memoryBytes ?? 200e6, tempBytes: 100e6, threads: 1 };
+  await started.open({ folder, limits, seconds: more.seconds ?? 60 });
   return started;
 }
 const upload = Upload.parse({});
@@ -44,12 +41,15 @@ function allWithEngine(): void {
 }
 
 /** The rows of a Parquet file, read by an engine of the test's own. */
-async function rows(file: string): Promise<unknown[]> {
+async function rows(file: string, sql = "SELECT * FROM read_parquet($1)"): Promise<unknown[]> {
   const connection = await (await DuckDBInstance.create()).connect();
-  const result = await connection.runAndReadAll("SELECT * FROM read_parquet($1)", [file]);
+  const result = await connection.runAndReadAll(sql, [file]);
   connection.closeSync();
   return result.getRowsJson();
 }
+
+const mistakes = `SELECT "row", violation."column", violation.reason, violation.value
+  FROM (SELECT "row", unnest(violations) AS violation FROM read_parquet($1))`;
 
 /** Checks a file by a contract; gives the counts, the clean rows and the refused ones as [row, column, reason, value]. */
 async function check(content: string, contract: z.input<typeof Contract>) {
@@ -58,7 +58,11 @@ async function check(content: string, contract: z.input<typeof Contract>) {
   const { file: rejectedFile, read, clean, rejected } = await checkFile(file, Contract.parse(contract));
   const made = await makeTable("clean", "SELECT * FROM input");
   const counts = { read, clean, rejected };
-  return { counts, clean: await rows(made.file), rejected: rejectedFile === null ? [] : await rows(rejectedFile) };
+  return {
+    counts,
+    clean: await rows(made.file),
+    rejected: rejectedFile === null ? [] : await rows(rejectedFile, mistakes),
+  };
 }
 
 describe("the contract", () => {

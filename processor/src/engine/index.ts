@@ -10,6 +10,8 @@ type Asked<Do extends Request["do"]> = Omit<Extract<Request, { do: Do }>, "do">;
 
 /** A stack's SQL engine, in a process of its own. Its work is asked for one piece after the other, within a session. */
 export interface Engine {
+  /** The process; undefined if it did not start. */
+  readonly pid: number | undefined;
   /** Begins a session: ends the one before, and from now on only its folder can be reached, with its limits. */
   open(session: Session): Promise<void>;
   /** Begins another run of the session: nothing that was made visible before is seen, and its time counts anew. */
@@ -133,6 +135,7 @@ export function startEngine({ openSeconds = 60, log }: EngineOptions): Engine {
   const limitRun = ({ seconds }: Session) =>
     limitTime(seconds, `It took longer than ${seconds} seconds and was stopped.`);
   return {
+    pid: child.pid,
     async open(next) {
       forgetSession();
       session = next;

@@ -17,6 +17,8 @@ export const Replay = z
       scope: z.literal("file"),
       /** Edited CSVs of rows of the file; of two that hold the same row, the later one counts. */
       corrections: z.array(z.string()),
+      /** The Parquet file of the rows that are open, which alone the last correction may hold; null: any row. */
+      open: z.string().nullable(),
     }),
   ])
   .nullable();

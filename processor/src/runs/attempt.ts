@@ -1,170 +1,139 @@
-import { createReadStream } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Run, TableColumn } from "@cais/spec/api.ts";
-import { type Engine, EngineFailed } from "../engine/index.ts";
-import type { Checked } from "../engine/messages.ts";
-import type { Ending, Ledger, TableChange } from "../ledger/index.ts";
-import type { ObjectStore } from "../object-store/index.ts";
-import { rejectedFileKey, tableFileKey } from "../tables/index.ts";
+import type { Engine } from "../engine/index.ts";
+import type { Checked, Made, Replay } from "../engine/messages.ts";
+import type { Ledger, TakenRun } from "../ledger/index.ts";
+import { rejectedFileKey } from "../tables/index.ts";
+import { EndedEarly } from "./faults.ts";
+import type { Plan } from "./plan.ts";
 import type { OpenStack } from "./stack.ts";
+import { filesBefore, fetchAll, isNewest } from "./tables.ts";
 
-/** What one attempt at a run works with. */
-export interface Attempt {
-  run: Run;
+/** What a session of an engine works with. */
+export interface Session {
   stack: OpenStack;
+  plan: Plan;
   ledger: Ledger;
   engine: Engine;
-  /** The run's own folder. */
+  /** The session's folder; each run has one in it. */
   folder: string;
-  /** Does a piece of work as a step that the run shows. */
-  step<T>(name: string, work: () => Promise<T>): Promise<T>;
+  /** Does a piece of work as a step that these runs show. */
+  step<T>(runs: TakenRun[], name: string, work: () => Promise<T>): Promise<T>;
 }
 
-/** How an attempt ended, with the kind of fault for the log: unlike the error, it tells nothing of the file. */
-export interface Ended extends Ending {
-  fault?: "rows" | "stack" | "processor" | EngineFailed["fault"];
+/** A run whose rows are read and whose tables are made, of which nothing can be seen yet. */
+export interface MadeRun {
+  run: TakenRun;
+  /** rows: what was open of the file. file: all of it, instead of what earlier runs of it brought. */
+  scope: "rows" | "file";
+  checked: Checked;
+  /** By the table's name. Without those that a newer file has replaced. */
+  tables: Map<string, Made>;
 }
 
-/** Thrown to end a run as something else than done. */
-class EndedEarly extends Error {
-  readonly ending: Ended;
-  constructor(state: "failed" | "quarantined", fault: Ended["fault"] & string, error: string) {
-    super(error);
-    this.ending = { state, fault, error };
-  }
-}
-
-/**
- * Takes a run from where it stands to its end: contract, tables, commit, sinks. Up to the commit nothing of it can be
- * seen, and an attempt starts anew; after it, only the sinks are delivered (again), which changes nothing if they were.
- * Failures of the processor itself, such as a full disk, are thrown.
- */
-export async function attempt(work: Attempt): Promise<Ended> {
-  try {
-    const { sinks } = work.stack.config.stack;
-    // An engine knows the tables that it made itself.
-    const unknown = new Set<string>();
-    if (await work.ledger.isCommitted(work.run.id)) for (const { csv } of sinks) unknown.add(csv.table);
-    else {
-      await work.step("contract", () => checkFile(work));
-      const changes = await makeTables(work);
-      await work.step("commit", () => work.ledger.tables.commit(work.run, changes));
-    }
-    for (const { csv } of sinks)
-      await work.step(`sinks/csv/${csv.table}`, async () => {
-        if (unknown.delete(csv.table)) await attachTable(work, csv.table);
-        await deliverCsv(work, csv);
-      });
-    return { state: "done" };
-  } catch (error) {
-    if (error instanceof EndedEarly) return error.ending;
-    if (error instanceof EngineFailed) return endingOf(error);
-    throw error;
-  }
-}
-
-function endingOf({ fault, message }: EngineFailed): Ended {
-  return { state: fault === "unreadable" ? "quarantined" : "failed", fault, error: message };
-}
-
-async function checkFile({ run, stack, ledger, engine, folder }: Attempt): Promise<void> {
-  const { contract } = stack.config.stack;
-  const file = join(folder, "file.csv");
-  if (!(await stack.input.fetch(run.file.key, file)))
-    throw new EndedEarly(
-      "failed",
-      "processor",
-      `The file ${stack.input.location(run.file.key)} is gone; send it again.`,
-    );
-  const checked = await engine.checkContract({
-    folder,
-    file,
-    name: run.file.name,
-    upload: stack.config.stack.source.upload,
-    contract,
-    replay: null,
+/** Reads a run's rows by the contract and makes its tables. `earlier` are the runs of the batch before it. */
+export async function makeRun(session: Session, run: TakenRun, earlier: MadeRun[]): Promise<MadeRun> {
+  const { engine, stack, plan } = session;
+  const folder = join(session.folder, run.id);
+  const reading = join(folder, "reading");
+  await mkdir(reading, { recursive: true, mode: 0o700 });
+  await engine.begin();
+  const made = await session.step([run], "contract", async (): Promise<MadeRun> => {
+    const { checked, scope } = await checkFile(session, run, reading);
+    const kept = checked.file === null ? null : join(folder, "rejected.parquet");
+    if (checked.file !== null && kept !== null) await rename(checked.file, kept);
+    const read = { run, scope, checked: { ...checked, file: kept }, tables: new Map() };
+    await checkLimits(session, read);
+    return read;
   });
-  await ledger.countRows(run.id, checked, await keepRejected({ run, stack, ledger }, checked));
-  const { read, clean, rejected } = checked;
+  for (const { name, sql, disposition } of plan.perRun) {
+    const state = await session.ledger.tables.read(run.stack, name);
+    if (disposition === "replace" && plan.readsInput(name) && !isNewest(run, state)) {
+      await engine.attachTable(name, await filesBefore(session, name, undefined));
+      continue;
+    }
+    const table = await session.step([run], `tables/${name}`, async () => {
+      const kept = disposition === "append" && plan.isSeen(name);
+      const before = kept ? await filesBefore(session, name, made) : [];
+      const others = kept ? earlier.flatMap(({ tables }) => tables.get(name)?.file ?? []) : [];
+      return engine.makeTable({ folder, name, sql: stack.config.sql[sql] ?? "", before: [...before, ...others] });
+    });
+    made.tables.set(name, table);
+  }
+  // What the tables were made of is not needed any more.
+  await rm(reading, { recursive: true, force: true });
+  return made;
+}
+
+async function checkFile({ stack, engine, ledger, plan }: Session, run: TakenRun, folder: string) {
+  const { contract, source } = stack.config.stack;
+  const open = run.kind === "replay" ? await ledger.open(run.fileRoot) : undefined;
+  if (run.kind === "replay" && open === undefined)
+    throw new EndedEarly("failed", "rows", "Nothing of the file is open any more, so there is nothing to replay.");
+  const rejected =
+    open?.rejectedKey == null
+      ? null
+      : (await fetchAll(stack.lake, join(folder, "open"), [{ key: open.rejectedKey }]))[0];
+  const correction = run.correction === null ? null : join(folder, "correction-own.csv");
+  if (run.correction !== null && correction !== null) await bring(stack, run.correction, correction);
+  if (open?.scope === "rows" && !plan.wholeFile && rejected != null) {
+    const asked = { folder, file: rejected, name: run.file.name, upload: source.upload, contract };
+    const checked = await engine.checkContract({ ...asked, replay: { scope: "rows", rejected, correction } });
+    return { checked, scope: "rows" as const };
+  }
+  const file = join(folder, "file");
+  if (run.source.deleted)
+    throw new EndedEarly("failed", "stack", "The file was deleted after it was loaded (after: delete); send it again.");
+  await bring(stack, run.source.key, file);
+  const corrections: string[] = [];
+  if (run.kind !== "load")
+    for (const [index, key] of (await ledger.corrections(run.fileRoot)).entries()) {
+      const path = join(folder, `correction-${index}.csv`);
+      await bring(stack, key, path);
+      corrections.push(path);
+    }
+  if (correction !== null) corrections.push(correction);
+  const mayCorrect = correction !== null && open?.scope === "rows" ? (rejected ?? null) : null;
+  const replay: Replay = run.kind === "load" ? null : { scope: "file", corrections, open: mayCorrect };
+  const asked = { folder, file, name: run.file.name, upload: source.upload, contract };
+  return { checked: await engine.checkContract({ ...asked, replay }), scope: "file" as const };
+}
+
+async function bring({ input }: OpenStack, key: string, path: string): Promise<void> {
+  if (!(await input.fetch(key, path)))
+    throw new EndedEarly("failed", "processor", `The file ${input.location(key)} is gone; send it again.`);
+}
+
+/** Ends a run of which too much is refused, keeping what was. */
+async function checkLimits(session: Session, made: MadeRun): Promise<void> {
+  const { contract } = session.stack.config.stack;
+  const { read, clean, rejected } = made.checked;
+  const end = async (state: "failed" | "quarantined", error: string): Promise<never> => {
+    await countRows(session, made);
+    throw new EndedEarly(state, "rows", error);
+  };
   const some = `${rejected} of ${read} rows`;
   if (contract.onViolation === "fail" && rejected > 0)
-    throw new EndedEarly(
-      "failed",
-      "rows",
-      `${some} break the contract, and the stack asks for none; see the rejected rows.`,
-    );
+    await end("failed", `${some} break the contract, and the stack asks for none; see the rejected rows.`);
+  // A replay of some rows has nothing to say about the share of its file.
+  const { rows = Number.POSITIVE_INFINITY, share = 1 } = made.scope === "file" ? contract.limit : {};
+  if (rejected > rows || rejected > share * read) {
+    const most = rejected > rows ? `${rows} rows` : `${share * 100} %`;
+    await end("quarantined", `${some} break the contract, and the stack takes at most ${most}; see the rejected rows.`);
+  }
   if (clean === 0 && contract.onViolation === "quarantine")
-    throw new EndedEarly("quarantined", "rows", `All ${read} rows break the contract; see the rejected rows.`);
+    await end("quarantined", `All ${read} rows break the contract; see the rejected rows.`);
 }
 
-/** Keeps the refused rows in the lake, unless the stack wants them only counted. */
-async function keepRejected({ run, stack, ledger }: Pick<Attempt, "run" | "stack" | "ledger">, { file }: Checked) {
-  if (file === null || stack.config.stack.contract.onViolation === "discard") return null;
-  const key = rejectedFileKey(run.id, run.attempts);
-  await ledger.loose.note({ stack: run.stack, role: "lake", key });
-  await stack.lake.put(key, createReadStream(file));
-  return key;
-}
-
-async function makeTables({ run, stack, ledger, engine, folder, step }: Attempt): Promise<TableChange[]> {
-  const { tables } = stack.config.stack;
-  const changes: TableChange[] = [];
-  for (const { name, sql, disposition } of tables) {
-    const now = await ledger.tables.read(run.stack, name);
-    const change = await step(`tables/${name}`, async () => {
-      const before =
-        disposition === "append" ? await fetchAll(stack.lake, join(folder, "before", name), now?.files ?? []) : [];
-      const { columns, rows, file } = await engine.makeTable({
-        folder,
-        name,
-        sql: stack.config.sql[sql] ?? "",
-        before,
-      });
-      if (disposition === "append" && now !== undefined && now.files.length > 0)
-        checkColumns(name, now.columns, columns);
-      const key = tableFileKey(name, run.id, run.attempts);
-      await ledger.loose.note({ stack: run.stack, role: "lake", key });
-      const { bytes } = await stack.lake.put(key, createReadStream(file));
-      return { name, disposition, columns, file: { key, rows, bytes }, location: stack.lake.location(name) };
-    });
-    changes.push(change);
+/** Records what was read, with the refused rows kept in the lake, unless the stack wants them only counted. */
+export async function countRows({ stack, ledger }: Session, { run, checked }: MadeRun): Promise<void> {
+  const { header, found, file } = checked;
+  let rejectedKey: string | null = null;
+  if (file !== null && stack.config.stack.contract.onViolation !== "discard") {
+    rejectedKey = rejectedFileKey(run.id, run.attempts);
+    await ledger.loose.note({ stack: run.stack, role: "lake", key: rejectedKey });
+    await stack.lake.putFile(rejectedKey, file);
   }
-  return changes;
-}
-
-const list = (columns: TableColumn[]) => columns.map(({ name, type }) => `${name} ${type}`).join(", ");
-
-function checkColumns(table: string, before: TableColumn[], now: TableColumn[]): void {
-  if (list(before) !== list(now))
-    throw new EndedEarly(
-      "failed",
-      "stack",
-      `Table "${table}" has the columns ${list(before)}, but its SQL now gives ${list(now)}; give the new table a new name.`,
-    );
-}
-
-async function attachTable({ run, stack, ledger, engine, folder }: Attempt, table: string): Promise<void> {
-  const { files } = (await ledger.tables.read(run.stack, table)) ?? { files: [] };
-  await engine.attachTable(table, await fetchAll(stack.lake, join(folder, "before", table), files));
-}
-
-async function deliverCsv(work: Attempt, csv: { table: string; to: string }): Promise<void> {
-  const { run, stack, ledger, engine, folder } = work;
-  const { rows, file } = await engine.writeCsv({ folder, table: csv.table });
-  const { bytes } = await stack.output.put(csv.to, createReadStream(file));
-  const location = stack.output.location(csv.to);
-  await ledger.addOutput(run.id, { kind: "csv", name: csv.table, location, rows, bytes });
-}
-
-async function fetchAll(lake: ObjectStore, folder: string, files: { key: string }[]): Promise<string[]> {
-  await mkdir(folder, { recursive: true });
-  const paths: string[] = [];
-  for (const [index, { key }] of files.entries()) {
-    const path = join(folder, `${index}.parquet`);
-    if (!(await lake.fetch(key, path)))
-      throw new Error(`The lake lacks ${lake.location(key)}, which the ledger lists; restore it.`);
-    paths.push(path);
-  }
-  return paths;
+  const { read, clean, rejected } = checked;
+  await ledger.countRows(run.id, { read, clean, rejected }, { rejectedKey, header, found });
 }

@@ -1,22 +1,28 @@
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { Run } from "@cais/spec/api.ts";
 import type { EngineLimits } from "../engine/duckdb.ts";
-import { EngineFailed } from "../engine/index.ts";
 import { keepEngines } from "../engine/warm.ts";
-import type { Ledger } from "../ledger/index.ts";
+import type { Ledger, TakenRun } from "../ledger/index.ts";
 import type { Metrics } from "../metrics/index.ts";
-import { attempt, type Ended } from "./attempt.ts";
+import { doRuns } from "./batch.ts";
+import { backoffMs, type Ended, judge, type Outcome, type RetryOptions, usualRetry } from "./faults.ts";
+import { recordSteps } from "./steps.ts";
 import { sweep } from "./sweep.ts";
 import type { OpenStack } from "./stack.ts";
 
-/** Runs of different stacks at a time. Those of one stack follow each other: a table has one committer. */
+/** Stacks that are worked on at a time. Runs of one stack follow each other: a table has one committer. */
 const AT_A_TIME = 2;
 
+/** Most small runs that are done together, and bytes of their files. */
+const BATCH = { runs: 100, bytes: 16e6 };
+
+/** The processor's name as a worker. The ledger is its alone, so what it held before a crash is its own. */
+const WORKER = "processor";
+const LEASE_SECONDS = 60;
+const RENEW_MS = 20_000;
+
 /** First and longest wait before a ledger that failed, as on a full disk, is tried again. It doubles in between. */
-const RETRY_MS = { first: 1000, longest: 60_000 };
+const LEDGER_MS = { first: 1000, longest: 60_000 };
 
 export interface RunnerOptions {
   stacks: ReadonlyMap<string, OpenStack>;
@@ -26,32 +32,45 @@ export interface RunnerOptions {
   /** Each run has a folder in here while it runs. */
   folder: string;
   limits: EngineLimits;
-  /** Time for one attempt. */
+  /** Time for one attempt at a run. */
   seconds: number;
+  retry?: Partial<RetryOptions>;
 }
 
-/** Takes queued runs from the ledger, one after the other. */
+/** Takes queued runs from the ledger, those of a stack one after the other. */
 export interface Runner {
+  /** Queues again what a processor that was killed had in work. */
+  recover(): Promise<void>;
   /** Looks whether there is something to do. Called after each claim. */
   wake(): void;
   /** Ends what is running and leaves it queued for the next start. */
   stop(): Promise<void>;
 }
 
-export function startRunner({ stacks, ledger, metrics, log, folder, limits, seconds }: RunnerOptions): Runner {
+/** Runs of one stack that are being done. */
+interface Taken {
+  ids: Set<string>;
+  abort: AbortController;
+  done: Promise<void>;
+}
+
+export function startRunner(options: RunnerOptions): Runner {
+  const { stacks, ledger, metrics, log, folder, limits, seconds } = options;
+  const retry = { ...usualRetry, ...options.retry };
   const engines = keepEngines({ log: (line) => log.warn({ line }, "engine") });
-  const running = new Map<string, Promise<void>>();
+  const working = new Map<string, Taken>();
+  /** How often a run has waited for its environment, which is no attempt at it. */
+  const waits = new Map<string, number>();
   const stopping = new AbortController();
-  const { signal } = stopping;
-  const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
-  let retry: NodeJS.Timeout | undefined;
-  let wait = RETRY_MS.first;
+  const stopped = new Promise<void>((resolve) => stopping.signal.addEventListener("abort", () => resolve()));
+  let timer: NodeJS.Timeout | undefined;
+  let wait = LEDGER_MS.first;
   let asking: Promise<void> | undefined;
   let askAgain = false;
 
   function wake(): void {
-    clearTimeout(retry);
-    if (signal.aborted) return;
+    clearTimeout(timer);
+    if (stopping.signal.aborted) return;
     askAgain = asking !== undefined;
     asking ??= ask().finally(() => {
       asking = undefined;
@@ -62,104 +81,136 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
   /** Takes as many runs as may run now. Never rejects. */
   async function ask(): Promise<void> {
     try {
-      while (running.size < AT_A_TIME) {
-        const run = await ledger.next([...running.keys()]);
-        wait = RETRY_MS.first;
-        // One that is taken while the processor stops is queued again with the others.
-        if (run === undefined || signal.aborted) return;
-        const taken = take(run, log.child({ run: run.id, stack: run.stack }));
-        running.set(
-          run.stack,
-          taken.finally(() => {
-            running.delete(run.stack);
-            wake();
-          }),
-        );
+      while (working.size < AT_A_TIME) {
+        const busyStacks = [...working.keys()];
+        const runs = await ledger.next(WORKER, { busyStacks, leaseSeconds: LEASE_SECONDS, batch: BATCH });
+        wait = LEDGER_MS.first;
+        // What is taken while the processor stops is queued again with the others.
+        if (stopping.signal.aborted) return;
+        const [first] = runs;
+        if (first === undefined) return await sleepUntil(await ledger.nextAt());
+        start(first.stack, runs);
       }
     } catch (error) {
       log.error({ err: error, wait }, "the ledger gives no run; it is asked again");
-      retry = setTimeout(wake, wait);
-      wait = Math.min(wait * 2, RETRY_MS.longest);
+      sleep(wait);
+      wait = Math.min(wait * 2, LEDGER_MS.longest);
     }
+  }
+
+  function sleep(ms: number): void {
+    clearTimeout(timer);
+    if (!stopping.signal.aborted) timer = setTimeout(wake, ms);
+  }
+
+  async function sleepUntil(at: Date | undefined): Promise<void> {
+    // The clock may be set, so a far moment is looked at again.
+    if (at !== undefined) sleep(Math.min(Math.max(at.getTime() - Date.now(), 1), LEDGER_MS.longest));
+  }
+
+  function start(stack: string, runs: TakenRun[]): void {
+    const abort = new AbortController();
+    const ids = new Set(runs.map(({ id }) => id));
+    const done = work(stack, runs, ids, AbortSignal.any([abort.signal, stopping.signal])).finally(() => {
+      working.delete(stack);
+      wake();
+    });
+    working.set(stack, { ids, abort, done });
   }
 
   /** Never rejects. */
-  async function take(run: Run, child: Logger): Promise<void> {
-    const runFolder = join(folder, run.id);
-    let ending: Ended | undefined;
+  async function work(name: string, runs: TakenRun[], ids: Set<string>, signal: AbortSignal): Promise<void> {
+    const settle = (run: TakenRun, outcome: Outcome) => record(run, outcome, ids, signal);
+    const fresh: TakenRun[] = [];
+    for (const run of runs)
+      if (run.attempts <= retry.attempts) fresh.push(run);
+      else await settle(run, { ended: broken(run, "The processor itself ended while it was done.", retry.attempts) });
     try {
-      await rm(runFolder, { recursive: true, force: true });
-      await mkdir(runFolder, { recursive: true, mode: 0o700 });
-      ending = await work(run, runFolder);
+      const stack = stacks.get(name);
+      if (stack === undefined) {
+        const error = `The stack "${name}" is not deployed here any more.`;
+        for (const run of fresh) await settle(run, { ended: { state: "failed", fault: "stack", error } });
+      } else {
+        const steps = recordSteps(ledger, metrics);
+        await doRuns({ stack, ledger, engines, steps, folder, limits, seconds, signal, settle }, fresh);
+      }
     } catch (error) {
-      if (!signal.aborted) child.error({ err: error }, "run broke off");
-      if (error instanceof EngineFailed) ending = { state: "failed", fault: error.fault, error: error.message };
+      log.error({ err: error, stack: name }, "runs broke off");
+      for (const run of fresh) if (ids.has(run.id)) await settle(run, judge(error));
     }
-    await finish(run, ending, child);
     try {
-      await rm(runFolder, { recursive: true, force: true });
       // The next run of this stack starts after this, so no one is writing its lake.
-      await sweep(ledger, stacks, ({ stack, role }) => !signal.aborted && stack === run.stack && role === "lake");
+      await sweep(ledger, stacks, ({ stack, role }) => !signal.aborted && stack === name && role === "lake");
     } catch (error) {
-      child.warn({ err: error }, "files that are no longer needed are left for the next sweep");
+      log.warn({ err: error, stack: name }, "files that are no longer needed are left for the next sweep");
     }
   }
 
-  /** Records a run's end, if need be later: until then it counts as running, and its stack waits. */
-  async function finish(run: Run, ending: Ended | undefined, child: Logger): Promise<void> {
-    // A run that was ended by the stop goes on at the next start.
-    for (let wait = RETRY_MS.first; !signal.aborted; wait = Math.min(wait * 2, RETRY_MS.longest))
+  /** Records what became of a run, if need be later: until then it counts as running, and its stack waits. */
+  async function record(run: TakenRun, outcome: Outcome, ids: Set<string>, signal: AbortSignal): Promise<void> {
+    const child = log.child({ run: run.id, stack: run.stack });
+    for (let wait = LEDGER_MS.first; !signal.aborted; wait = Math.min(wait * 2, LEDGER_MS.longest))
       try {
-        const { fault, ...known } = ending ?? brokenOff(await ledger.isCommitted(run.id));
-        const finished = await ledger.finish(run.id, known);
-        metrics.finished(finished);
-        // The error stays in the ledger: it may hold a cell of the file.
-        child.info({ state: finished.state, rows: finished.rows, fault }, "run ended");
+        if ("ended" in outcome) await end(run, outcome.ended, child);
+        else await again(run, outcome.brokenOff, child);
+        ids.delete(run.id);
         return;
       } catch (error) {
-        child.error({ err: error, wait }, "the run's end cannot be recorded; it is tried again");
+        child.error({ err: error, wait }, "what became of the run cannot be recorded; it is tried again");
         await Promise.race([pause(wait, undefined, { ref: false }), stopped]);
       }
   }
 
-  async function work(run: Run, runFolder: string): Promise<Ended> {
-    const stack = stacks.get(run.stack);
-    if (stack === undefined)
-      return { state: "failed", fault: "stack", error: `The stack "${run.stack}" is not deployed here any more.` };
-    return engines.use(run.stack, { folder: runFolder, limits, seconds, signal }, (engine) =>
-      attempt({
-        run,
-        stack,
-        ledger,
-        engine,
-        folder: runFolder,
-        async step(name, work) {
-          await ledger.startStep(run.id, name);
-          const start = performance.now();
-          try {
-            const result = await work();
-            // One that fails stays open: it is where the run stopped.
-            await ledger.finishStep(run.id, name);
-            return result;
-          } finally {
-            metrics.step(run.stack, name, (performance.now() - start) / 1000);
-          }
-        },
-      }),
-    );
+  async function end(run: TakenRun, { fault, ...known }: Ended, child: Logger): Promise<void> {
+    const finished = await ledger.finish(run.id, known);
+    waits.delete(run.id);
+    metrics.finished(finished);
+    // The error stays in the ledger: it may hold a cell of the file.
+    child.info({ state: finished.state, rows: finished.rows, fault }, "run ended");
   }
 
+  async function again(
+    run: TakenRun,
+    { fault, error }: Extract<Outcome, { brokenOff: unknown }>["brokenOff"],
+    child: Logger,
+  ) {
+    if (fault === "attempt" && run.attempts >= retry.attempts)
+      return end(run, broken({ ...run, committed: await ledger.isCommitted(run.id) }, error, run.attempts), child);
+    const nth = fault === "attempt" ? run.attempts : (waits.get(run.id) ?? 0) + 1;
+    if (fault === "environment") waits.set(run.id, nth);
+    const ms = backoffMs(retry, nth);
+    await ledger.retry(run.id, { at: new Date(Date.now() + ms), error, counts: fault === "attempt" });
+    child.warn({ fault, attempt: run.attempts, ms }, "run broke off; it is tried again");
+  }
+
+  async function renew(): Promise<void> {
+    try {
+      const held = new Set(await ledger.renew(WORKER, LEASE_SECONDS));
+      for (const { ids, abort } of working.values())
+        if ([...ids].some((id) => !held.has(id))) {
+          log.error({ runs: [...ids] }, "another worker has these runs now; the work on them stops");
+          abort.abort();
+        }
+    } catch (error) {
+      log.error({ err: error }, "the leases cannot be renewed; it is tried again");
+    }
+  }
+
+  const renewing = setInterval(() => void renew(), RENEW_MS);
+  renewing.unref();
   ledger.onQueued(wake);
   return {
+    recover: () => ledger.releaseAll(WORKER),
     wake,
     async stop() {
       stopping.abort();
-      clearTimeout(retry);
+      clearTimeout(timer);
+      clearInterval(renewing);
       await asking;
-      await Promise.all(running.values());
+      await Promise.all([...working.values()].map(({ done }) => done));
       await engines.stop();
       try {
-        await ledger.requeue(Number.POSITIVE_INFINITY);
+        await ledger.releaseAll(WORKER);
       } catch (error) {
         log.error({ err: error }, "what ran is not queued again; the next start does it");
       }
@@ -167,8 +218,12 @@ export function startRunner({ stacks, ledger, metrics, log, folder, limits, seco
   };
 }
 
-const brokenOff = (committed: boolean): Ended => ({
-  state: "failed",
-  fault: "processor",
-  error: `The processor failed, not the file; see its log${committed ? "" : ", then send the file again"}.`,
+/** The end of a run whose attempts all broke off: the file is kept, and can be replayed. */
+const broken = ({ committed }: Pick<TakenRun, "committed">, error: string, attempts: number): Ended => ({
+  // What is committed lacks its delivery alone.
+  state: committed ? "failed" : "quarantined",
+  fault: "attempts",
+  error: committed
+    ? `It broke off ${attempts} times; the last time: ${error}`
+    : `It broke off ${attempts} times; the last time: ${error} Replay it when that is mended.`,
 });

@@ -22,9 +22,9 @@ function failing(ledger: Ledger, method: "next" | "finish", times: number): Ledg
   };
   return {
     ...ledger,
-    async next(busy) {
+    async next(worker, options) {
       if (method === "next") fail();
-      return ledger.next(busy);
+      return ledger.next(worker, options);
     },
     async finish(id, ending) {
       if (method === "finish") fail();

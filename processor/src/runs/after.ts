@@ -1,0 +1,44 @@
+import type { TakenRun } from "../ledger/index.ts";
+import type { ObjectStore } from "../object-store/index.ts";
+import type { Session } from "./attempt.ts";
+
+/** Where a file is kept once all of its rows are in the tables. By its first run, since keys may be used again. */
+export const archiveKey = (root: string, key: string) => `archive/${root}/${key}`;
+
+/**
+ * Archives or deletes a file of which nothing is open any more, if the stack asks for it. The ledger notes what is left
+ * behind as loose before it is deleted, so a crash in between leaves nothing.
+ */
+export async function moveSource(session: Session, run: TakenRun): Promise<void> {
+  const { stack, ledger } = session;
+  const { after } = stack.config.stack.source.upload;
+  if (after === "keep" || (await ledger.open(run.fileRoot)) !== undefined) return;
+  const source = await ledger.source(run.id);
+  // A file that was moved has no version any more.
+  if (source === undefined || source.deleted || source.version === null) return;
+  const { key: from, version } = source;
+  await session.step([run], `after/${after}`, async () => {
+    const { input } = stack;
+    const found = await input.head(from);
+    // What lies there now may be another file, which has a run of its own.
+    const isThis = found?.version === version;
+    if (after === "archive" && isThis) {
+      const key = archiveKey(run.fileRoot, from);
+      if (!(await copy(input, from, key, run.file.sha256))) return;
+      await ledger.moved(run.fileRoot, key);
+    } else if (after === "delete") await ledger.moved(run.fileRoot, null);
+    else return;
+    if (isThis) await input.delete(from);
+    await ledger.loose.forget({ stack: run.stack, role: "input", key: from, version });
+  });
+}
+
+/** Copies an object if it is the one that is meant. */
+async function copy(input: ObjectStore, from: string, to: string, sha256: string): Promise<boolean> {
+  const content = await input.get(from);
+  if (content === undefined) return false;
+  const stored = await input.put(to, content);
+  if (stored.sha256 === sha256) return true;
+  await input.delete(to);
+  return false;
+}

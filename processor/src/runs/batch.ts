@@ -1,0 +1,175 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { EngineLimits } from "../engine/duckdb.ts";
+import type { Engine } from "../engine/index.ts";
+import type { Engines } from "../engine/warm.ts";
+import type { Ledger, TableChange, TakenRun } from "../ledger/index.ts";
+import { moveSource } from "./after.ts";
+import { countRows, type MadeRun, makeRun, type Session } from "./attempt.ts";
+import { judge, type Outcome } from "./faults.ts";
+import { planOf } from "./plan.ts";
+import { deliver } from "./sinks.ts";
+import type { OpenStack } from "./stack.ts";
+import type { Steps } from "./steps.ts";
+import { appendChange, filesBefore, makeShared, replaceChange } from "./tables.ts";
+
+/** Bytes of files below which a second thread costs more than it gives. */
+const SMALL_BYTES = 1e6;
+
+/** What runs of one stack are done with. */
+export interface Batch {
+  stack: OpenStack;
+  ledger: Ledger;
+  engines: Engines;
+  steps: Steps;
+  /** A folder for work in progress. */
+  folder: string;
+  limits: EngineLimits;
+  /** Time for one run. */
+  seconds: number;
+  /** Ends the work; nothing of it is recorded then. */
+  signal: AbortSignal;
+  /** Records what became of a run. */
+  settle(run: TakenRun, outcome: Outcome): Promise<void>;
+}
+
+/**
+ * Takes runs of one stack from where they stand to their end: each is read and brought into its own tables, then the
+ * tables that all of them share, one commit and the sinks are done once. Up to the commit nothing of them can be seen, and
+ * an attempt starts anew; after it, only the sinks are delivered (again), which changes nothing if they were. A run that
+ * fails drops out. If the engine ends, the run that it was doing is what did it, and the others are done without that one.
+ */
+export async function doRuns(batch: Batch, runs: TakenRun[]): Promise<void> {
+  let left = runs;
+  while (left.length > 0 && !batch.signal.aborted) left = await doTogether(batch, left);
+}
+
+/** Gives back the runs that are to be done again. */
+async function doTogether(batch: Batch, runs: TakenRun[]): Promise<TakenRun[]> {
+  const [first] = runs;
+  if (first === undefined) return [];
+  const folder = join(batch.folder, first.id);
+  const bytes = runs.reduce((sum, { file }) => sum + file.bytes, 0);
+  const limits = { ...batch.limits, threads: bytes < SMALL_BYTES ? 1 : batch.limits.threads };
+  const progress: Progress = { left: new Set(runs), doing: runs, committed: first.committed };
+  try {
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    return await batch.engines.use(
+      first.stack,
+      { folder, limits, seconds: batch.seconds, signal: batch.signal },
+      (engine) => inSession(batch, engine, folder, runs, progress),
+    );
+  } catch (error) {
+    return batch.signal.aborted ? [] : afterFailure(batch, error, progress);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Where the work on a batch stands. */
+interface Progress {
+  /** Runs of which nothing is settled. */
+  left: Set<TakenRun>;
+  /** The runs that the work in progress is about. */
+  doing: TakenRun[];
+  committed: boolean;
+}
+
+async function afterFailure(batch: Batch, error: unknown, { left, doing, committed }: Progress): Promise<TakenRun[]> {
+  const outcome = judge(error);
+  const isEnvironment = "brokenOff" in outcome && outcome.brokenOff.fault === "environment";
+  if (left.size === 1 || committed || isEnvironment) {
+    for (const run of left) await batch.settle(run, outcome);
+    return [];
+  }
+  if (doing.length === 1) {
+    for (const run of doing) {
+      await batch.settle(run, outcome);
+      left.delete(run);
+    }
+    return [...left];
+  }
+  // What all of them did together is done by each alone, which shows whose fault it is.
+  for (const run of left) for (let again = [run]; again.length > 0;) again = await doTogether(batch, again);
+  return [];
+}
+
+async function inSession(
+  batch: Batch,
+  engine: Engine,
+  folder: string,
+  runs: TakenRun[],
+  progress: Progress,
+): Promise<TakenRun[]> {
+  const { stack, ledger, steps } = batch;
+  const plan = await planOf(stack, engine);
+  const [first, ...others] = runs;
+  if (first === undefined) return [];
+  // Runs that need each other's tables go one by one.
+  const together =
+    plan.shared.length === 0 && plan.perRun.some(({ disposition }) => disposition === "replace") ? [first] : runs;
+  const session: Session = { stack, plan, ledger, engine, folder, step: steps.step };
+  const made: MadeRun[] = [];
+  for (const run of together) {
+    if (run.committed) continue;
+    progress.doing = [run];
+    try {
+      made.push(await makeRun(session, run, made));
+    } catch (error) {
+      const outcome = judge(error);
+      if (!("ended" in outcome)) throw error;
+      await steps.flush();
+      await batch.settle(run, outcome);
+      progress.left.delete(run);
+    }
+  }
+  progress.doing = together.filter((run) => progress.left.has(run));
+  if (progress.doing.length > 0) {
+    const visible = made.length > 0 ? await commit(session, steps, made) : new Set<string>();
+    progress.committed = true;
+    await deliver(session, progress.doing, visible);
+    for (const run of progress.doing) await moveSource(session, run);
+    await steps.flush();
+    for (const run of progress.doing) {
+      await batch.settle(run, { ended: { state: "done" } });
+      progress.left.delete(run);
+    }
+  }
+  return together === runs ? [] : others;
+}
+
+/** Makes all of the runs' tables count; gives those that SQL of the session can see whole. */
+async function commit(session: Session, steps: Steps, made: MadeRun[]): Promise<Set<string>> {
+  const { plan, engine, ledger } = session;
+  const runs = made.map(({ run }) => run);
+  const visible = new Set<string>();
+  if (plan.shared.length > 0) {
+    await engine.begin();
+    for (const { name } of plan.perRun) {
+      if (!plan.isSeen(name)) continue;
+      const before = await filesBefore(session, name, made[0]);
+      await engine.attachTable(name, [...before, ...made.flatMap(({ tables }) => tables.get(name)?.file ?? [])]);
+      visible.add(name);
+    }
+  } else for (const { name } of plan.perRun) if (plan.isSeen(name)) visible.add(name);
+  const shared = await makeShared(session, made);
+  for (const { name } of plan.shared) visible.add(name);
+  await session.step(runs, "commit", async () => {
+    const changes: (TableChange | undefined)[] = [...shared];
+    for (const { name, disposition } of plan.perRun)
+      changes.push(
+        disposition === "append"
+          ? await appendChange(session, name, made)
+          : await replaceChange(session, name, made.at(-1)),
+      );
+    await Promise.all(made.map((run) => countRows(session, run)));
+    await steps.flush();
+    await ledger.commit({
+      stack: session.stack.config.stack.name,
+      runs: runs.map(({ id }) => id),
+      changes: changes.filter((change) => change !== undefined),
+    });
+  });
+  return visible;
+}

@@ -1,0 +1,18 @@
+import type { TakenRun } from "../ledger/index.ts";
+import type { Session } from "./attempt.ts";
+import { filesBefore } from "./tables.ts";
+
+/** Delivers the stack's tables as they are now. `visible` are those that the session's SQL sees already. */
+export async function deliver(session: Session, runs: TakenRun[], visible: Set<string>): Promise<void> {
+  const { stack, engine, ledger, folder } = session;
+  for (const { csv } of stack.config.stack.sinks)
+    await session.step(runs, `sinks/csv/${csv.table}`, async () => {
+      if (!visible.has(csv.table))
+        await engine.attachTable(csv.table, await filesBefore(session, csv.table, undefined));
+      visible.add(csv.table);
+      const { rows, file } = await engine.writeCsv({ folder, table: csv.table });
+      const { bytes } = await stack.output.putFile(csv.to, file);
+      const output = { kind: "csv" as const, name: csv.table, location: stack.output.location(csv.to), rows, bytes };
+      await Promise.all(runs.map(({ id }) => ledger.addOutput(id, output)));
+    });
+}

@@ -1,0 +1,129 @@
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { TableColumn } from "@cais/spec/api.ts";
+import type { Made } from "../engine/messages.ts";
+import type { PresentFile, TableChange, TableFile, TableState, TakenRun } from "../ledger/index.ts";
+import type { ObjectStore } from "../object-store/index.ts";
+import { tableFileKey } from "../tables/index.ts";
+import type { MadeRun, Session } from "./attempt.ts";
+import { EndedEarly } from "./faults.ts";
+
+/** Whether no newer file is in a table: an older one's rows must not replace those of a newer one. */
+export const isNewest = ({ fileNumber }: TakenRun, state: TableState | undefined): boolean =>
+  state?.files.every((file) => file.fileNumber <= fileNumber) ?? true;
+
+/** Local copies of a table's files but those that a run takes the place of. */
+export async function filesBefore(session: Session, name: string, made: MadeRun | undefined): Promise<string[]> {
+  const state = await session.ledger.tables.read(session.stack.config.stack.name, name);
+  return fetchAll(session.stack.lake, join(session.folder, "before", name), keptFiles(state, made));
+}
+
+const keptFiles = (state: TableState | undefined, made: MadeRun | undefined): PresentFile[] =>
+  (state?.files ?? []).filter(({ root }) => made?.scope !== "file" || root !== made.run.fileRoot);
+
+/** Brings objects of the lake into a folder, once each. */
+export async function fetchAll(lake: ObjectStore, folder: string, files: { key: string }[]): Promise<string[]> {
+  await mkdir(folder, { recursive: true });
+  const paths: string[] = [];
+  for (const { key } of files) {
+    const path = join(folder, key.slice(key.lastIndexOf("/") + 1));
+    paths.push(path);
+    if (existsSync(path)) continue;
+    if (!(await lake.fetch(key, path)))
+      throw new Error(`The lake lacks ${lake.location(key)}, which the ledger lists; restore it.`);
+  }
+  return paths;
+}
+
+/** Puts the runs' rows of an appended table into the lake, and says what becomes of the table. */
+export async function appendChange(session: Session, name: string, runs: MadeRun[]): Promise<TableChange | undefined> {
+  const { ledger, stack } = session;
+  const [first] = runs;
+  const columns = first?.tables.get(name)?.columns;
+  if (first === undefined || columns === undefined) return undefined;
+  for (const { tables } of runs) checkColumns(name, columns, tables.get(name)?.columns ?? columns);
+  const state = await ledger.tables.read(first.run.stack, name);
+  const kept = keptFiles(state, first);
+  const change = { name, columns, location: stack.lake.location(name) };
+  const files = () => Promise.all(runs.map(({ run, tables }) => putTable(session, name, run, tables.get(name))));
+  if (state === undefined || kept.length === 0 || list(state.columns) === list(columns))
+    return {
+      ...change,
+      mode: first.scope === "file" && first.run.kind !== "load" ? "file" : "add",
+      files: await files(),
+    };
+  // The files of others will be made anew with these columns too. Until then they have what they can have of them.
+  if (first.scope !== "file" || !kept.every(({ rerun }) => rerun)) checkColumns(name, state.columns, columns);
+  const others = await Promise.all(
+    kept.map((file, index) => convertFile(session, name, first.run, file, index, columns)),
+  );
+  return { ...change, mode: "whole", files: [...others, ...(await files())] };
+}
+
+/** Puts a run's result into the lake as the whole of a table, unless it made none. */
+export async function replaceChange(
+  session: Session,
+  name: string,
+  of: Pick<MadeRun, "run" | "tables"> | undefined,
+): Promise<TableChange | undefined> {
+  const made = of?.tables.get(name);
+  if (of === undefined || made === undefined) return undefined;
+  const { run } = of;
+  const location = session.stack.lake.location(name);
+  const file = await putTable(session, name, run, made);
+  return { name, mode: "whole", columns: made.columns, files: [file], location };
+}
+
+async function putTable(session: Session, name: string, run: TakenRun, made: Made | undefined): Promise<TableFile> {
+  if (made === undefined) throw new Error(`The run ${run.id} has not made the table "${name}".`);
+  return putFile(session, tableFileKey(name, run.id, run.attempts), run.id, made);
+}
+
+async function putFile({ stack, ledger }: Session, key: string, run: string, made: Made): Promise<TableFile> {
+  await ledger.loose.note({ stack: stack.config.stack.name, role: "lake", key });
+  const { bytes } = await stack.lake.putFile(key, made.file);
+  return { key, rows: made.rows, bytes, run };
+}
+
+async function convertFile(
+  session: Session,
+  name: string,
+  run: TakenRun,
+  file: PresentFile,
+  index: number,
+  columns: TableColumn[],
+): Promise<TableFile> {
+  const [from = ""] = await fetchAll(session.stack.lake, join(session.folder, "before", name), [file]);
+  const made = await session.engine.convert(from, join(session.folder, `${name}-${index}.parquet`), columns);
+  // Of this run and attempt, so that no key is written twice.
+  const key = tableFileKey(name, `${run.id}-${index}`, run.attempts);
+  return putFile(session, key, file.run, made);
+}
+
+const list = (columns: TableColumn[]) => columns.map(({ name, type }) => `${name} ${type}`).join(", ");
+
+function checkColumns(table: string, before: TableColumn[], now: TableColumn[]): void {
+  if (list(before) !== list(now))
+    throw new EndedEarly(
+      "failed",
+      "stack",
+      `Table "${table}" has the columns ${list(before)}, but its SQL now gives ${list(now)}; run all files of the stack again (cais rerun), or give the new table a new name.`,
+    );
+}
+
+/** Makes the tables that all runs of a batch share. They are the last run's. */
+export async function makeShared(session: Session, runs: MadeRun[]): Promise<(TableChange | undefined)[]> {
+  const { plan, engine, stack } = session;
+  const last = runs.at(-1);
+  if (last === undefined) return [];
+  const changes: (TableChange | undefined)[] = [];
+  const taken = runs.map(({ run }) => run);
+  for (const { name, sql } of plan.shared) {
+    const made = await session.step(taken, `tables/${name}`, () =>
+      engine.makeTable({ folder: session.folder, name, sql: stack.config.sql[sql] ?? "", before: [] }),
+    );
+    changes.push(await replaceChange(session, name, { run: last.run, tables: new Map([[name, made]]) }));
+  }
+  return changes;
+}
