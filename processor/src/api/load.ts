@@ -143,8 +143,24 @@ export const serverLimits = ({ headerSeconds }: Limits) => ({
   connectionsCheckingInterval: 1000,
 });
 
+/**
+ * Gives what answers bytes that are no request, after the answers to whole requests before them on the connection: who
+ * sent those must not take it for theirs.
+ */
+export function answerLast(app: FastifyInstance): (socket: Socket, answer: string) => void {
+  const latest = new WeakMap<Socket, FastifyReply>();
+  app.addHook("onRequest", async ({ raw }, reply) => void latest.set(raw.socket, reply));
+  return (socket, answer) => {
+    const reply = latest.get(socket);
+    if (reply?.request.raw.complete === true && !reply.raw.writableFinished)
+      reply.raw.once("close", () => endWith(socket, answer));
+    else endWith(socket, answer);
+  };
+}
+
 /** Ends a connection after `answer`, and does not wait for ever for the other side to do the same. */
-export function endWith(socket: Pick<Socket, "end" | "destroy" | "once">, answer: string): void {
+function endWith(socket: Socket, answer: string): void {
+  if (!socket.writable) return;
   const timer = setTimeout(() => socket.destroy(), 1000);
   timer.unref();
   socket.once("close", () => clearTimeout(timer));
