@@ -6,6 +6,8 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Run, Runs, Tables } from "@cais/spec/api.ts";
+import { ProcessorConfig } from "@cais/spec/bindings.ts";
+import { z } from "zod";
 import { cais, scratch, start, sweep, type Started } from "./start.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -146,6 +148,107 @@ describe("runs", () => {
     const { code, stderr } = await cais(["runs", "nothing", "--url", processor.url]);
     expect(stderr).toMatch(/^cais: .*nothing/);
     expect(code).toBe(1);
+  });
+});
+
+describe("a file with broken rows", () => {
+  let own: string;
+  let processor: Started;
+  let run: string;
+  const at = (...args: string[]) => cais([...args, "--url", processor.url]);
+  const told = async (...args: string[]) => Run.parse(JSON.parse((await at(...args, "--wait", "--json")).stdout));
+  /** The days in the table, in order. */
+  const days = async () => {
+    const rows = await (await fetch(`${processor.url}/v1/tables/inmet/inmet.csv`)).text();
+    const lines = rows.trimEnd().split("\r\n").slice(1);
+    return lines.map((line) => line.split(",")[0] ?? "").toSorted();
+  };
+  beforeAll(async () => {
+    own = await scratch("replay");
+    processor = await start(own);
+    run = (await told("ingest", "inmet", broken)).id;
+  }, 60_000);
+  afterAll(async () => {
+    await processor?.stop();
+    await sweep(own);
+  });
+
+  it("gives them to edit, in a new file", async () => {
+    const shown = await at("runs", run);
+    expect(shown.stdout).toContain("  13 rows are open: in no table. Correct and replay:\n");
+    const file = join(own, "open.csv");
+    const next = `${file} is written. Edit it, then: npx cais replay ${run} --with ${file} --wait\n`;
+    expect(await at("rejected", run, "--editable", "--out", file)).toEqual({ code: 0, stdout: "", stderr: next });
+    const content = await readFile(file, "utf8");
+    expect(content.split("\r\n").map((line) => line.split(",")[0])).toEqual([
+      "\uFEFFcais row",
+      ...Array.from({ length: 13 }, (_, index) => String(index + 3)),
+      "",
+    ]);
+    expect((await at("rejected", run, "--editable")).stdout).toBe(content);
+    expect(await at("rejected", run, "--out", file)).toMatchObject({
+      code: 2,
+      stderr: `cais: ${file} is there already; remove it or name another\n`,
+    });
+    expect((await at("rejected", run, "--csv")).stdout.split("\r\n")[0]).toBe("row,member,column,reason,value,text");
+  });
+
+  it("loads them as corrected, none twice, and keeps the others open", async () => {
+    const file = join(own, "corrected.csv");
+    const [titles = "", missing = "", wrong = "", ...others] = (await readFile(join(own, "open.csv"), "utf8")).split(
+      "\r\n",
+    );
+    const rows = [missing.replace(",,,", ",,2023-01-05,"), wrong.replace("01/01/2023", "2023-01-06")];
+    await writeFile(file, [titles, ...rows, ...others].join("\n"));
+    const first = await at("replay", run, "--with", file, "--wait");
+    expect(first.stdout).toContain("  13 rows read: 2 clean, 11 rejected\n");
+    expect(first.stdout.endsWith("[DONE]\n")).toBe(true);
+    expect(await days()).toEqual(["2023-01-01", "2023-01-01", "2023-01-05", "2023-01-06"]);
+    // What went through is open no more, so sending it once more loads nothing.
+    const second = await at("replay", run, "--with", file, "--wait");
+    expect(second.stdout).toContain("quarantined: The corrected rows cannot be taken, and nothing of them was loaded.");
+    expect(second.code).toBe(1);
+    expect(await days()).toHaveLength(4);
+    const list = await at("runs", "--file", run, "--kind", "replay");
+    expect(list.stdout.match(/  replay/g)).toHaveLength(2);
+    expect(list.stdout).toContain("2 clean, 11 rejected, 11 open");
+  });
+
+  it("is run again with its corrections after its SQL was changed", async () => {
+    const plan = await cais(["plan", "dev", "--json"]);
+    const { outputs } = z.object({ outputs: z.object({ processor: ProcessorConfig }) }).parse(JSON.parse(plan.stdout));
+    const { inmet } = outputs.processor.stacks;
+    if (inmet === undefined) throw new Error("The plan lacks inmet.");
+    inmet.sql["clean.sql"] = "SELECT * REPLACE (DATA + 365 AS DATA) FROM input";
+    const config = join(own, "config.json");
+    await writeFile(config, JSON.stringify(outputs.processor));
+    await processor.stop();
+    processor = await start(own, ["--config", config]);
+    const rerun = await told("rerun", "inmet", "--all");
+    expect(rerun).toMatchObject({
+      kind: "rerun",
+      root: run,
+      state: "done",
+      rows: { read: 15, clean: 4, rejected: 11 },
+    });
+    expect(await days()).toEqual(["2024-01-01", "2024-01-01", "2024-01-05", "2024-01-06"]);
+    expect((await at("rerun", run, "--wait")).stdout).toContain("  15 rows read: 4 clean, 11 rejected\n");
+    expect(await days()).toHaveLength(4);
+    expect((await at("rerun", "inmet", "--to", "2020-01-01")).stdout).toBe(
+      "No file of inmet was received then, so there is nothing to run again.\n",
+    );
+  });
+
+  it.each([
+    [["replay", "nothing"], 1, /^cais: Not Found: There is no run "nothing"/],
+    [["replay", "x", "--with", "no-such-file.csv"], 2, /^cais: there is no file no-such-file\.csv\n$/],
+    [["rerun", "inmet", "--all", "--from", "2024-01-01"], 2, /^cais: --all goes without --from and --to/],
+    [["rerun", "inmet", "--from", "yesterday"], 1, /from: must be a date such as 2024-01-31/],
+    [["rejected", "x", "--csv", "--editable"], 2, /cannot be used with option/],
+  ])("tells a mistake in a sentence: %s", async (args, expected, message) => {
+    const { code, stderr } = await at(...args);
+    expect(stderr).toMatch(message);
+    expect(code).toBe(expected);
   });
 });
 
