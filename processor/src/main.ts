@@ -69,6 +69,7 @@ export async function startProcessor(
     stacks,
     ledger,
     metrics,
+    tracing,
     log,
     folder: join(workFolder, "runs"),
     limits: config.engine,

@@ -16,6 +16,9 @@ const GONE = 499;
 /** Names a request in the log, in the answer's `x-request-id`, and nowhere else. */
 export const requestId = () => randomUUID();
 
+/** What a claim keeps of a request's span, so that the run goes on in its trace. */
+export const traced = ({ traceparent }: Span) => (traceparent === undefined ? {} : { traceparent });
+
 /** Counts, traces and logs every request, by the pattern of its path: what stands in the path itself is the caller's. */
 export function observeRequests(app: FastifyInstance, { metrics, tracing }: { metrics: Metrics; tracing: Tracing }) {
   app.decorateRequest("span");

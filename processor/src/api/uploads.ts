@@ -11,12 +11,13 @@ import { IdempotencyHeaders, idempotencyProblems, oneAtATime } from "./idempoten
 import { keep } from "./keep.ts";
 import { FileName, oneOf } from "./parameters.ts";
 import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
+import { traced } from "./observe.ts";
 import { type SentFile, takeFiles, withFile } from "./sent-file.ts";
 import type { Processor } from "./index.ts";
 
 /** `POST /v1/stacks/{stack}/files`: takes a file, as a form or as it is. */
 export const uploads: FastifyPluginAsyncZod<Processor> = async (app, processor) => {
-  const { ledger, runner, metrics } = processor;
+  const { ledger, runner, metrics, tracing } = processor;
   await takeFiles(app);
   const once = oneAtATime();
 
@@ -61,7 +62,12 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, processor) 
       const taken = { queryName: request.query.name, maxBytes, checkName };
       const { upload, created } = await withFile(request, taken, (file) =>
         once(request.headers, request.params.stack, (key) =>
-          take(stack, file, { ...key, by: request.caller.name }, request.query.again === "true"),
+          take(
+            stack,
+            file,
+            { ...key, ...traced(request.span), by: request.caller.name },
+            request.query.again === "true",
+          ),
         ),
       );
       request.concerns = upload.id;
@@ -72,7 +78,7 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, processor) 
   async function take(
     open: OpenStack,
     { name, body }: SentFile,
-    from: Pick<Claim, "idempotencyKey" | "by">,
+    from: Pick<Claim, "idempotencyKey" | "by" | "traceparent">,
     again: boolean,
   ) {
     const { input, config } = open;
@@ -80,7 +86,9 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, processor) 
     const { key, bytes, sha256, version, drop } = await keep(ledger, open, uploadKey(name, new Date()), body);
     try {
       const claim = { stack, store: input.id, key, version, name, bytes, sha256, ...from };
-      const { run, created } = await ledger.claim(claim, { again });
+      const { run, created } = await tracing.during("claim", from.traceparent, { "cais.stack": stack }, () =>
+        ledger.claim(claim, { again }),
+      );
       if (created) {
         metrics.received(stack, bytes);
         runner.wake();

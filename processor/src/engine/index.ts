@@ -63,10 +63,12 @@ export interface EngineOptions {
   openSeconds?: number;
   /** Hears what the process prints, a line at a time. */
   log: (line: string) => void;
+  /** Hears that a process started, and that one ended although it was not told to, or was for using too much. */
+  onEvent?: (event: "started" | "crashed") => void;
 }
 
 /** Starts an engine; `open` waits until it has. */
-export function startEngine({ openSeconds = 60, log }: EngineOptions): Engine {
+export function startEngine({ openSeconds = 60, log, onEvent = () => undefined }: EngineOptions): Engine {
   const child = fork(fileURLToPath(new URL("process.ts", import.meta.url)), {
     // What the processor knows (secrets in its environment above all) is none of the engine's business.
     env: {},
@@ -84,7 +86,11 @@ export function startEngine({ openSeconds = 60, log }: EngineOptions): Engine {
       new EngineFailed("process", `The engine's process ended by itself (${by ?? `code ${code}`}).`),
     (error: Error) => new EngineFailed("process", `The engine's process did not start: ${error.message}.`),
   );
-  child.once("exit", () => clearTimeout(timer));
+  child.once("spawn", () => onEvent("started"));
+  child.once("exit", () => {
+    clearTimeout(timer);
+    if (reason?.fault !== "stopped") onEvent("crashed");
+  });
 
   function end(fault: EngineFailed["fault"], why: string): void {
     reason ??= new EngineFailed(fault, why);

@@ -26,6 +26,9 @@ const QUOTING = new Set(["EngineFailed", "Unreadable", "SqlRefused", "ApiProblem
 /** What DuckDB's messages begin with, such as `Conversion Error: `; what follows may quote a cell. */
 const DUCKDB = /^((?:[A-Z]\w* ){1,3}Error): /;
 
+/** What a program of ours printed, without what an error of DuckDB quotes. */
+export const printed = (text: string) => text.replaceAll(/((?:[A-Z]\w* ){1,3}Error): .*/g, "$1");
+
 /** What is told of an error: where it was thrown, but its message only if that quotes nothing of a file. */
 function told(error: unknown): Told {
   if (!(error instanceof Error)) return { type: typeof error, message: "(not told)" };

@@ -3,12 +3,15 @@ import type { Logger } from "pino";
 import type { EngineLimits } from "../engine/duckdb.ts";
 import { keepEngines } from "../engine/warm.ts";
 import type { Ledger, TakenRun } from "../ledger/index.ts";
+import { printed } from "../log/index.ts";
 import type { Metrics } from "../metrics/index.ts";
+import { type Tracing, traceIdOf } from "../tracing/index.ts";
 import { doRuns } from "./batch.ts";
 import { backoffMs, type Ended, judge, type Outcome, type RetryOptions, usualRetry } from "./faults.ts";
 import { recordSteps } from "./steps.ts";
 import { sweep } from "./sweep.ts";
 import type { OpenStack } from "./stack.ts";
+import { traceRuns } from "./trace.ts";
 
 /** Stacks that are worked on at a time. Runs of one stack follow each other: a table has one committer. */
 const AT_A_TIME = 2;
@@ -28,6 +31,7 @@ export interface RunnerOptions {
   stacks: ReadonlyMap<string, OpenStack>;
   ledger: Ledger;
   metrics: Metrics;
+  tracing: Tracing;
   log: Logger;
   /** Each run has a folder in here while it runs. */
   folder: string;
@@ -55,9 +59,13 @@ interface Taken {
 }
 
 export function startRunner(options: RunnerOptions): Runner {
-  const { stacks, ledger, metrics, log, folder, limits, seconds } = options;
+  const { stacks, ledger, metrics, tracing, log, folder, limits, seconds } = options;
   const retry = { ...usualRetry, ...options.retry };
-  const engines = keepEngines({ log: (line) => log.warn({ line }, "engine") });
+  const engines = keepEngines({
+    log: (line) => log.warn({ line: printed(line) }, "engine"),
+    onEvent: metrics.engine,
+  });
+  const traces = traceRuns(tracing, metrics);
   const working = new Map<string, Taken>();
   /** How often a run has waited for its environment, which is no attempt at it. */
   const waits = new Map<string, number>();
@@ -120,6 +128,7 @@ export function startRunner(options: RunnerOptions): Runner {
 
   /** Never rejects. */
   async function work(name: string, runs: TakenRun[], ids: Set<string>, signal: AbortSignal): Promise<void> {
+    for (const run of runs) traces.begin(run);
     const settle = (run: TakenRun, outcome: Outcome) => record(run, outcome, ids, signal);
     const fresh: TakenRun[] = [];
     for (const run of runs)
@@ -131,7 +140,7 @@ export function startRunner(options: RunnerOptions): Runner {
         const error = `The stack "${name}" is not deployed here any more.`;
         for (const run of fresh) await settle(run, { ended: { state: "failed", fault: "stack", error } });
       } else {
-        const steps = recordSteps(ledger, metrics);
+        const steps = recordSteps(ledger, metrics, traces);
         await doRuns({ stack, ledger, engines, steps, folder, limits, seconds, signal, settle }, fresh);
       }
     } catch (error) {
@@ -148,7 +157,8 @@ export function startRunner(options: RunnerOptions): Runner {
 
   /** Records what became of a run, if need be later: until then it counts as running, and its stack waits. */
   async function record(run: TakenRun, outcome: Outcome, ids: Set<string>, signal: AbortSignal): Promise<void> {
-    const child = log.child({ run: run.id, stack: run.stack });
+    const trace = traceIdOf(run.traceparent ?? undefined);
+    const child = log.child({ run: run.id, stack: run.stack, ...(trace !== undefined && { trace }) });
     for (let wait = LEDGER_MS.first; !signal.aborted; wait = Math.min(wait * 2, LEDGER_MS.longest))
       try {
         if ("ended" in outcome) await end(run, outcome.ended, child);
@@ -165,6 +175,7 @@ export function startRunner(options: RunnerOptions): Runner {
     const finished = await ledger.finish(run.id, known);
     waits.delete(run.id);
     metrics.finished(finished);
+    traces.end(run, finished.state);
     // The error stays in the ledger: it may hold a cell of the file.
     child.info({ state: finished.state, rows: finished.rows, fault }, "run ended");
   }
@@ -180,6 +191,8 @@ export function startRunner(options: RunnerOptions): Runner {
     if (fault === "environment") waits.set(run.id, nth);
     const ms = backoffMs(retry, nth);
     await ledger.retry(run.id, { at: new Date(Date.now() + ms), error, counts: fault === "attempt" });
+    metrics.retried(run);
+    traces.end(run, "queued");
     child.warn({ fault, attempt: run.attempts, ms }, "run broke off; it is tried again");
   }
 
@@ -209,6 +222,7 @@ export function startRunner(options: RunnerOptions): Runner {
       await asking;
       await Promise.all([...working.values()].map(({ done }) => done));
       await engines.stop();
+      traces.stop();
       try {
         await ledger.releaseAll(WORKER);
       } catch (error) {

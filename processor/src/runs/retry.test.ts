@@ -4,6 +4,7 @@ import { pino } from "pino";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type Ledger, openLedger } from "../ledger/index.ts";
 import { startMetrics } from "../metrics/index.ts";
+import { startTracing } from "../tracing/index.ts";
 import { configOf, salesStack, testFolder } from "../processor-for-tests.ts";
 import { startRunner } from "./index.ts";
 import { openStack } from "./stack.ts";
@@ -45,6 +46,7 @@ it.each(["next", "finish"] as const)("outlives a full disk in the ledger's %s, a
     stacks: new Map([["sales", open]]),
     ledger: failing(ledger, method, 1),
     metrics,
+    tracing: await startTracing(undefined),
     log: pino({}, { write: (line: string) => lines.push(line) }),
     folder: join(folder, "runs"),
     limits: config.engine,

@@ -1,5 +1,6 @@
 import type { Ledger, TakenRun } from "../ledger/index.ts";
 import type { Metrics } from "../metrics/index.ts";
+import type { RunTraces } from "./trace.ts";
 
 /** The steps that runs show. */
 export interface Steps {
@@ -12,7 +13,7 @@ export interface Steps {
   flush(): Promise<void>;
 }
 
-export function recordSteps(ledger: Ledger, metrics: Metrics): Steps {
+export function recordSteps(ledger: Ledger, metrics: Metrics, traces: RunTraces): Steps {
   let failure: { error: unknown } | undefined;
   let told: Promise<void> = Promise.resolve();
 
@@ -31,7 +32,7 @@ export function recordSteps(ledger: Ledger, metrics: Metrics): Steps {
       tell(runs.map(({ id }) => ledger.startStep(id, name)));
       const start = performance.now();
       try {
-        const result = await work();
+        const result = await traces.during(runs, name, work);
         tell(runs.map(({ id }) => ledger.finishStep(id, name)));
         return result;
       } finally {
