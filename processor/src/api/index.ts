@@ -22,7 +22,7 @@ import { answerLast, limitLoad, serverLimits } from "./load.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import { observeRequests, requestId } from "./observe.ts";
 import { answerWithProblems, problemOf, sendProblem, withSharedProblems } from "./problems.ts";
-import { answerToNoRequest, askForHost, refuseExpectations } from "./protocol.ts";
+import { answerToNoRequest, askForHost, bareHeaders, refuseExpectations } from "./protocol.ts";
 import { rejected } from "./rejected.ts";
 import { replays } from "./replays.ts";
 import { reruns } from "./reruns.ts";
@@ -70,7 +70,8 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
     http: { requireHostHeader: false, ...serverLimits(limits) },
     routerOptions: { maxParamLength: 200 },
     // These two fail before there is a request to answer to.
-    frameworkErrors: (error, _request, reply) => sendProblem(reply, problemOf("bad-request", error.message)),
+    frameworkErrors: (error, _request, reply) =>
+      sendProblem(reply.headers(bareHeaders), problemOf("bad-request", error.message)),
     clientErrorHandler(error, socket) {
       answer(socket, answerToNoRequest(error));
       log.debug({ err: error }, "bad request");

@@ -20,14 +20,19 @@ function problemOfParser(code: string | undefined): Problem {
   return problemOf("bad-request", "The request is no HTTP that this server understands.");
 }
 
-/** What is answered outside the framework has no less protection than other answers; its connection ends. */
-const headersOf = (body: string) => ({
-  "content-type": "application/problem+json",
-  "content-length": Buffer.byteLength(body),
+/** What is answered where no hook runs is to have no less protection than other answers. */
+export const bareHeaders = {
   "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cache-control": "no-store",
+};
+
+/** For an answer outside the framework, which ends its connection. */
+const headersOf = (body: string) => ({
+  "content-type": "application/problem+json",
+  "content-length": Buffer.byteLength(body),
+  ...bareHeaders,
   connection: "close",
 });
 
