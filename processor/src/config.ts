@@ -64,17 +64,12 @@ export function parseConfig(json: string, from: string): ProcessorConfig {
 
 /** Refuses what the config asks for and this processor has no driver for. */
 export function checkDrivers({ stacks }: ProcessorConfig): void {
-  for (const [name, { stores, events }] of Object.entries(stacks)) {
+  for (const [name, { stores }] of Object.entries(stacks))
     for (const [role, { driver }] of Object.entries(stores))
       if (driver !== "fs")
         throw new Error(
           `Stack "${name}" binds its ${role} store to the driver "${driver}", but this processor has: fs. Plan it for a target whose stores are folders.`,
         );
-    if (events.driver !== "in-process")
-      throw new Error(
-        `Stack "${name}" binds its events to the driver "${events.driver}", but this processor has: in-process. Plan it for a target with in-process events.`,
-      );
-  }
 }
 
 /** Whether this file is the one that Node was started with. */

@@ -7,6 +7,8 @@ import type { Run } from "@cais/spec/api.ts";
 export interface Metrics {
   /** A file was taken: its bytes. */
   received(stack: string, bytes: number): void;
+  /** An object in an input store was left alone, since its stack takes no such file. */
+  ignored(stack: string): void;
   /** A worker took up a run. */
   attempted(run: Run): void;
   /** An attempt failed and the run waits for another one. */
@@ -54,6 +56,7 @@ export function startMetrics(depth: () => Promise<QueueDepth>, now = () => new D
   const retries = counter("cais_retries", "Attempts that failed and are made again.");
   const rows = counter("cais_rows", "Rows of files, clean and rejected.");
   const bytes = counter("cais_received_bytes", "Bytes of files taken.");
+  const ignored = counter("cais_ignored_objects", "Objects in input stores that their stack does not take.");
   const engines = counter("cais_engines", "Engine processes that started or crashed.");
   const share = histogram("cais_rejected_share", "Share of a run's rows that was rejected.", SHARE);
   const steps = histogram("cais_step_seconds", "Time that a run's step took.", LONG);
@@ -101,6 +104,7 @@ export function startMetrics(depth: () => Promise<QueueDepth>, now = () => new D
 
   return {
     received: (stack, count) => bytes.add(count, { stack }),
+    ignored: (stack) => ignored.add(1, { stack }),
     attempted: ({ stack }) => attempts.add(1, { stack }),
     retried: ({ stack }) => retries.add(1, { stack }),
     finished(run) {

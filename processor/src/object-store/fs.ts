@@ -15,7 +15,7 @@ import {
 } from "node:fs/promises";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import type { ObjectStoreBinding } from "@cais/spec/bindings.ts";
-import { checkedKey, keyToPath, pathToKey } from "./keys.ts";
+import { checkedKey, foreignPath, keyOf, keyToPath } from "./keys.ts";
 import { ObjectExists, type ObjectHead, type ObjectStore } from "./index.ts";
 
 /** No key encodes to a name with a dot at its head, so this folder never meets an object. */
@@ -48,9 +48,14 @@ export async function open(
   }
 
   async function stat(key: string): Promise<{ path: string; stats: BigIntStats } | undefined> {
-    const path = pathOf(key);
+    const own = await statPath(pathOf(key));
+    const foreign = own === undefined ? foreignPath(key) : undefined;
+    return foreign === undefined ? own : statPath(join(root, foreign));
+  }
+
+  async function statPath(path: string): Promise<{ path: string; stats: BigIntStats } | undefined> {
     if ((await folderOf(path)) === undefined) return undefined;
-    const stats = await orUndefined(lstat(path, { bigint: true }), ["ENOENT", "ENOTDIR"]);
+    const stats = await orUndefined(lstat(path, { bigint: true }), ["ENOENT", "ENOTDIR", "ENAMETOOLONG"]);
     return stats?.isFile() === true ? { path, stats } : undefined;
   }
 
@@ -128,19 +133,24 @@ export async function open(
     },
 
     async *list(prefix) {
-      const from = prefix === "" ? root : pathOf(prefix);
-      for await (const path of walk(from)) {
-        const key = pathToKey(relative(root, path).split(sep).join("/"));
-        const stats = await orUndefined(lstat(path, { bigint: true }), ["ENOENT"]);
-        if (stats?.isFile() === true) yield headOf(key, stats);
-      }
+      const foreign = prefix === "" ? undefined : foreignPath(prefix);
+      const folders = [prefix === "" ? root : pathOf(prefix), ...(foreign === undefined ? [] : [join(root, foreign)])];
+      for (const folder of folders)
+        for await (const path of walk(folder)) {
+          const key = keyOf(relative(root, path).split(sep).join("/"));
+          if (key === undefined) continue;
+          // One key, one object: the one that this store wrote.
+          if (pathOf(key) !== path && (await statPath(pathOf(key))) !== undefined) continue;
+          const stats = await orUndefined(lstat(path, { bigint: true }), ["ENOENT"]);
+          if (stats?.isFile() === true) yield headOf(key, stats);
+        }
     },
 
     async delete(key) {
-      const found = await stat(key);
-      if (found === undefined) return;
-      await rm(found.path, { force: true });
-      await syncFolder(dirname(found.path));
+      for (let found = await stat(key); found !== undefined; found = await stat(key)) {
+        await rm(found.path, { force: true });
+        await syncFolder(dirname(found.path));
+      }
     },
 
     async check() {

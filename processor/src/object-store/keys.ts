@@ -37,3 +37,25 @@ export function keyToPath(key: string): string {
 export function pathToKey(path: string): string {
   return decodeURIComponent(path.replaceAll(`${GOES_ON}/`, ""));
 }
+
+/** Whether keyToPath made this relative path. */
+function isMade(path: string): boolean {
+  try {
+    return keyToPath(pathToKey(path)) === path;
+  } catch {
+    // No key at all: broken escapes, or what a key must not hold.
+    return false;
+  }
+}
+
+/**
+ * The path of a file that someone else put into the folder under a plain name, such as `São Paulo.csv`: the key itself.
+ * Undefined for what keyToPath makes of another key, for hidden files, and for what is no key.
+ */
+export function foreignPath(key: string): string | undefined {
+  const isHidden = key.split("/").some((part) => part.startsWith("."));
+  return isHidden || !ObjectKey.safeParse(key).success || isMade(key) ? undefined : key;
+}
+
+/** The key of a relative path in a store's folder; undefined for what is no object. */
+export const keyOf = (path: string): string | undefined => (isMade(path) ? pathToKey(path) : foreignPath(path));

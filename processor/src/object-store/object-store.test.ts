@@ -25,6 +25,33 @@ describe("the fs driver", () => {
     expect(await readFile(path, "utf8")).toBe("{}");
   });
 
+  it("has as objects the files that others put there under plain names, but no hidden ones", async () => {
+    const store = await open();
+    const root = join(folder, `store-${stores}`);
+    const names = ["São Paulo (SP) 100%.csv", "a b/c d.csv", "50%/x.csv", "plain.csv"];
+    for (const path of ["a b", "50%", ".hidden"]) await mkdir(join(root, path));
+    for (const name of names) await writeFile(join(root, name), name);
+    for (const name of [".hidden/x.csv", ".x.csv.swp", "a b/.DS_Store"]) await writeFile(join(root, name), "no");
+    const listed = async (prefix: string) =>
+      (await Array.fromAsync(store.list(prefix))).map(({ key }) => key).toSorted();
+    expect(await listed("")).toEqual(names.toSorted());
+    expect(await listed("a b")).toEqual(["a b/c d.csv"]);
+    for (const name of names) {
+      expect((await store.head(name))?.bytes).toBe(Buffer.byteLength(name));
+      expect(await store.fetch(name, join(folder, `fetched-${stores}-${names.indexOf(name)}`))).toBe(true);
+    }
+    expect(await store.head(".hidden/x.csv")).toBeUndefined();
+    expect(await store.head("x".repeat(300))).toBeUndefined();
+    // What a key is encoded to is not another key of the same file.
+    await store.put("e f", pieces("mine"));
+    expect(await store.head("e%20f")).toBeUndefined();
+    await store.put("a b/c d.csv", pieces("mine"));
+    expect((await store.head("a b/c d.csv"))?.bytes).toBe(4);
+    expect(await listed("a b")).toEqual(["a b/c d.csv"]);
+    await store.delete("a b/c d.csv");
+    expect(await listed("a b")).toEqual([]);
+  });
+
   it("follows no link out of the store", async () => {
     const store = await open();
     const root = join(folder, `store-${stores}`);

@@ -1,0 +1,138 @@
+import { appendFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { type Ledger, openLedger } from "../ledger/index.ts";
+import type { ObjectStore } from "../object-store/index.ts";
+import { configOf, salesStack, testFolder } from "../processor-for-tests.ts";
+import { type OpenStack, openStack } from "../runs/stack.ts";
+import { type Monitor, startMonitor } from "./monitor.ts";
+
+let folder: string;
+let stack: OpenStack;
+let ledger: Ledger;
+let monitor: Monitor | undefined;
+let lines: string[];
+let scans: number;
+let reads: number;
+
+beforeEach(async () => {
+  folder = await testFolder("scan");
+  const { sales } = configOf(salesStack()).stacks;
+  if (sales === undefined) throw new Error("unreachable");
+  stack = await openStack(sales, folder);
+  ledger = await openLedger({ driver: "sqlite", file: join(folder, "ledger.sqlite") });
+  [lines, scans, reads] = [[], 0, 0];
+});
+afterEach(async () => {
+  await monitor?.stop();
+  await ledger.close();
+  await rm(folder, { recursive: true });
+});
+
+const nothing = () => undefined;
+
+/** Starts a monitor that does something before each of its scans, and at each read, and counts them. */
+function start(before: (scan: number) => Promise<void> = async () => undefined, atRead: () => void = nothing): void {
+  const { input } = stack;
+  const watched: ObjectStore = {
+    ...input,
+    async *list(prefix) {
+      scans += 1;
+      await before(scans);
+      yield* input.list(prefix);
+    },
+    get(key, range) {
+      reads += 1;
+      atRead();
+      return input.get(key, range);
+    },
+  };
+  monitor = startMonitor({
+    stack: { ...stack, input: watched },
+    intervalSeconds: 0.02,
+    ledger,
+    metrics: { received: nothing, ignored: nothing },
+    // Every object is young, so only two scans that see the same tell that it is whole.
+    now: () => 0,
+    log: pino({}, { write: (line: string) => lines.push(line) }),
+  });
+}
+const scansAfter = (count: number) => {
+  const from = scans;
+  return expect.poll(() => scans).toBeGreaterThan(from + count);
+};
+const claimed = async () => (await ledger.runs({ limit: 9 })).map(({ file }) => file);
+const pieces = (text: string) => new Blob([text]).stream();
+
+it("takes a file when it has stopped growing", async () => {
+  await stack.input.put("growing.csv", pieces("x"));
+  // Each scan finds another version.
+  const early: unknown[] = [];
+  start(async (scan) => {
+    if (scan <= 5) await appendFile(stack.input.location("growing.csv"), "x");
+    if (scan <= 6) early.push(...(await claimed()));
+  });
+  await expect.poll(claimed).toMatchObject([{ key: "growing.csv", bytes: 6 }]);
+  expect(early).toEqual([]);
+});
+
+it("reads an unchanged store once, and what it knows not at all", async () => {
+  const { sha256, bytes, version } = await stack.input.put("sent.csv", pieces("sent"));
+  const sent = { stack: "sales", store: stack.input.id, key: "sent.csv", version, name: "sent.csv", bytes, sha256 };
+  await ledger.claim(sent);
+  await stack.input.put("found.csv", pieces("found"));
+  await stack.input.put("notes.pdf", pieces("notes"));
+  start();
+  await expect.poll(claimed).toHaveLength(2);
+  await scansAfter(3);
+  expect(reads).toBe(1);
+  expect(lines.filter((line) => line.includes("left alone"))).toHaveLength(1);
+});
+
+it("does not meddle with an upload that is in progress", async () => {
+  const loose = { stack: "sales", role: "input", key: "2026-01-01/upload.csv" } as const;
+  await ledger.loose.note(loose);
+  await stack.input.put(loose.key, pieces("upload"));
+  start();
+  await scansAfter(4);
+  expect(await claimed()).toEqual([]);
+  await ledger.loose.forget(loose);
+  await expect.poll(claimed).toMatchObject([{ key: loose.key }]);
+});
+
+it("takes a new file where an archived one lay, but not that one", async () => {
+  const { version } = await stack.input.put("a.csv", pieces("old"));
+  await ledger.loose.note({ stack: "sales", role: "input", key: "a.csv", version });
+  start();
+  await scansAfter(4);
+  expect(await claimed()).toEqual([]);
+  await stack.input.put("a.csv", pieces("newer"));
+  await expect.poll(claimed).toMatchObject([{ key: "a.csv", bytes: 5 }]);
+});
+
+it("logs a store that cannot be listed, or a ledger that fails, and goes on", async () => {
+  await stack.input.put("a.csv", pieces("a"));
+  const { isClaimed } = ledger;
+  let failures = 0;
+  ledger.isClaimed = async (object) => {
+    if (failures++ === 0) throw new Error("The disk is full.");
+    return isClaimed(object);
+  };
+  start(async (scan) => {
+    if (scan === 1) throw new Error("The store is gone.");
+  });
+  await expect.poll(claimed).toHaveLength(1);
+  expect(lines.filter((line) => line.includes("The store is gone."))).toHaveLength(1);
+  expect(lines.filter((line) => line.includes("The disk is full."))).toHaveLength(1);
+});
+
+it("stops in the middle of a file, and claims nothing of it", async () => {
+  await stack.input.put("a.csv", pieces("a"));
+  let stopped: Promise<void> | undefined;
+  start(undefined, () => (stopped = monitor?.stop()));
+  await expect.poll(() => reads).toBe(1);
+  await stopped;
+  expect(await claimed()).toEqual([]);
+  expect(lines).toEqual([]);
+});
