@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { rm, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { type Logger, pino } from "pino";
 import type { ProcessorConfig } from "@cais/spec/bindings.ts";
@@ -31,6 +31,8 @@ export interface StartOptions {
   runSeconds?: number;
   /** How often and when a run is tried again. Default: 5 attempts, up to a minute apart. */
   retry?: Partial<RetryOptions>;
+  /** Free bytes on the data folder's disk below which it is not ready, though it goes on. Default: 1 GB. */
+  minFreeBytes?: number;
   /** Where spans go by OTLP/HTTP. Default: nowhere. */
   otlpEndpoint?: string;
 }
@@ -47,6 +49,7 @@ export async function startProcessor(
     log = pino({ level: "silent" }),
     runSeconds = 3600,
     retry,
+    minFreeBytes = 1e9,
     otlpEndpoint,
   }: StartOptions,
 ): Promise<{ url: string; stop(): Promise<void> }> {
@@ -84,7 +87,12 @@ export async function startProcessor(
     onError: (error) => log.error({ err: error }, "tokens or audit log not written"),
   });
   const isStopping = () => stopping !== undefined;
-  const processor = { config, stacks, ledger, runner, tables, metrics, tracing, access, isStopping };
+  const freeBytes = async () => {
+    const { bavail, bsize } = await statfs(dataFolder);
+    return bavail * bsize;
+  };
+  const readiness = { isStopping, freeBytes, minFreeBytes };
+  const processor = { config, stacks, ledger, runner, tables, metrics, tracing, access, ...readiness };
   const api = await makeApi({ processor, log, token, pageFolder });
 
   async function stop(): Promise<void> {

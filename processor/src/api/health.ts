@@ -8,7 +8,8 @@ const Ready = z.object({
 });
 
 /** `/healthz`, `/readyz`, `/metrics`, `/openapi.json`: for who runs the processor. They hold no data and ask for no token. */
-export const health: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledger, metrics, isStopping }) => {
+export const health: FastifyPluginAsyncZod<Processor> = async (app, processor) => {
+  const { stacks, ledger, runner, metrics, isStopping } = processor;
   app.get(
     "/healthz",
     { schema: { summary: "Whether the process answers", response: { 200: z.object({ healthy: z.literal(true) }) } } },
@@ -35,6 +36,14 @@ export const health: FastifyPluginAsyncZod<Processor> = async (app, { stacks, le
       };
       if (isStopping()) notReady.push("the processor is stopping");
       await check("the ledger", () => ledger.depth());
+      await check("disk space", async () => {
+        const free = await processor.freeBytes();
+        if (free < processor.minFreeBytes)
+          throw new Error(
+            `The data folder's disk has ${Math.floor(free / 1e6)} MB left, less than ${processor.minFreeBytes / 1e6}; free some.`,
+          );
+      });
+      if (!runner.canStart()) notReady.push("the SQL engine, which did not start the last time");
       for (const [name, stack] of stacks)
         for (const role of ["input", "lake", "output"] as const)
           await check(`the ${role} store of stack "${name}"`, () => stack[role].check());

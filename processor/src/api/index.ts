@@ -43,6 +43,9 @@ export interface Processor {
   tracing: Tracing;
   access: Access;
   isStopping: () => boolean;
+  /** Room on the data folder's disk, and how much of it there must be to be ready. */
+  freeBytes: () => Promise<number>;
+  minFreeBytes: number;
 }
 
 export interface ApiOptions {

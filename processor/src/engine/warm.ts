@@ -13,6 +13,8 @@ export interface Engines {
    * ended, so the next work finds another one.
    */
   use<T>(stack: string, session: Session, work: (engine: Engine) => Promise<T>): Promise<T>;
+  /** Whether the last engine that was started did start. */
+  canStart(): boolean;
   /** Ends those that wait; work in progress is ended by its session's signal. */
   stop(): Promise<void>;
 }
@@ -20,6 +22,7 @@ export interface Engines {
 export function keepEngines(options: EngineOptions, idleMs = IDLE_MS): Engines {
   const waiting = new Map<string, { engine: Engine; timer: NodeJS.Timeout }>();
   let stopped = false;
+  let started = true;
 
   function takeWaiting(stack: string): Engine | undefined {
     const found = waiting.get(stack);
@@ -39,11 +42,23 @@ export function keepEngines(options: EngineOptions, idleMs = IDLE_MS): Engines {
     waiting.set(stack, { engine, timer });
   }
 
+  async function open(engine: Engine, session: Session): Promise<void> {
+    try {
+      await engine.open(session);
+      started = true;
+    } catch (error) {
+      // One that was ended with the processor says nothing of the next.
+      started = session.signal?.aborted === true;
+      throw error;
+    }
+  }
+
   return {
+    canStart: () => started,
     async use(stack, session, work) {
       const engine = takeWaiting(stack) ?? startEngine(options);
       try {
-        await engine.open(session);
+        await open(engine, session);
         const result = await work(engine);
         if (engine.isAlive() && (await engine.close()) < IDLE_BYTES && !stopped) keep(stack, engine);
         else await engine.stop();

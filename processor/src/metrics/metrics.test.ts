@@ -15,7 +15,11 @@ const run = Run.parse({
   state: "done",
   file: { name: "secret-name.csv", key: "2024-01-01/a.csv", bytes: 10, sha256: "0" },
   rows: { read: 4, clean: 3, rejected: 1 },
+  open: null,
+  found: null,
   attempts: 2,
+  retryAt: null,
+  by: null,
   error: null,
   steps: [],
   outputs: [],
@@ -28,6 +32,7 @@ const run = Run.parse({
 async function tellAll(depth: () => Promise<QueueDepth>): Promise<string> {
   metrics = startMetrics(depth, () => new Date("2024-01-01T00:01:00Z"));
   metrics.received("sales", 10);
+  metrics.ignored("sales");
   metrics.attempted(run);
   metrics.retried(run);
   metrics.finished(run);

@@ -45,6 +45,8 @@ export interface RunnerOptions {
 export interface Runner {
   /** Queues again what a processor that was killed had in work. */
   recover(): Promise<void>;
+  /** Whether SQL engines can be started, as far as is known. */
+  canStart(): boolean;
   /** Looks whether there is something to do. Called after each claim. */
   wake(): void;
   /** Ends what is running and leaves it queued for the next start. */
@@ -214,6 +216,7 @@ export function startRunner(options: RunnerOptions): Runner {
   ledger.onQueued(wake);
   return {
     recover: () => ledger.releaseAll(WORKER),
+    canStart: engines.canStart,
     wake,
     async stop() {
       stopping.abort();
