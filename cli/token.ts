@@ -11,8 +11,13 @@ interface CreateOptions extends Options {
   name: string;
   stack?: string[];
   action?: Action[];
+  expires?: End;
+}
+
+/** When a token ends. A value of its own, because commander takes a parsed null for no value. */
+interface End {
   /** null: never. */
-  expires?: Date | null;
+  expiresAt: string | null;
 }
 
 const DAY_MS = 86_400_000;
@@ -50,7 +55,7 @@ const createCommand = (): Command =>
         name,
         ...(stack && { stacks: stack }),
         ...(action && { actions: action }),
-        ...(expires !== undefined && { expiresAt: expires?.toISOString() ?? null }),
+        ...expires,
       };
       const created = await requestJson(await connect(url), "/v1/tokens", CreatedToken, {
         method: "POST",
@@ -94,9 +99,10 @@ function describe({ id, name, state, actions, stacks, expiresAt, usedOn }: Token
   return `${id}  ${name}  ${actions.join(", ")}  ${reach}  ${end}  ${usedOn === null ? "never used" : `used ${usedOn}`}`;
 }
 
-function parseLife(text: string): Date | null {
-  if (text === "never") return null;
+function parseLife(text: string): End {
+  if (text === "never") return { expiresAt: null };
   const [, count = "", unit] = /^([1-9]\d{0,4})([dh])$/.exec(text) ?? [];
   if (unit === undefined) throw new InvalidArgumentError("must be days or hours such as 30d or 12h, or never.");
-  return new Date(Date.now() + Number(count) * (unit === "d" ? DAY_MS : DAY_MS / 24));
+  const life = Number(count) * (unit === "d" ? DAY_MS : DAY_MS / 24);
+  return { expiresAt: new Date(Date.now() + life).toISOString() };
 }
