@@ -209,8 +209,8 @@ export interface Ledger {
    * behind is noted as loose, with its version. What was recorded before is left as it is.
    */
   moved(root: string, to: string | null): Promise<void>;
-  /** Whether an object belongs to a run or a table, or is noted as loose. */
-  knows(object: { stack: string; role: LooseObject["role"]; key: string }): Promise<boolean>;
+  /** Whether a run, a table or a note of any stack names an object by this key. */
+  knows(key: string): Promise<boolean>;
   close(): Promise<void>;
 }
 

@@ -24,7 +24,10 @@ export async function moveSource(session: Session, run: TakenRun): Promise<void>
     const isThis = found?.version === version;
     if (after === "archive" && isThis) {
       const key = archiveKey(run.fileRoot, from);
-      if (!(await copy(input, from, key, run.file.sha256))) return;
+      // Noted before it is there: garbage is what nobody knows.
+      const copied = { stack: run.stack, role: "input", key } as const;
+      await ledger.loose.note(copied);
+      if (!(await copy(input, from, key, run.file.sha256))) return ledger.loose.forget(copied);
       await ledger.moved(run.fileRoot, key);
     } else if (after === "delete") await ledger.moved(run.fileRoot, null);
     else return;

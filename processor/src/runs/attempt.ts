@@ -85,6 +85,7 @@ async function checkFile({ stack, engine, ledger, plan }: Session, run: TakenRun
   if (run.source.deleted)
     throw new EndedEarly("failed", "stack", "The file was deleted after it was loaded (after: delete); send it again.");
   await bring(stack, run.source.key, file);
+  await checkVersion(stack, run);
   const corrections: string[] = [];
   if (run.kind !== "load")
     for (const [index, key] of (await ledger.corrections(run.fileRoot)).entries()) {
@@ -96,7 +97,21 @@ async function checkFile({ stack, engine, ledger, plan }: Session, run: TakenRun
   const mayCorrect = correction !== null && open?.scope === "rows" ? (rejected ?? null) : null;
   const replay: Replay = run.kind === "load" ? null : { scope: "file", corrections, open: mayCorrect };
   const asked = { folder, file, name: run.file.name, upload: source.upload, contract };
-  return { checked: await engine.checkContract({ ...asked, replay }), scope: "file" as const };
+  const checked = await engine.checkContract({ ...asked, replay });
+  await checkVersion(stack, run);
+  return { checked, scope: "file" as const };
+}
+
+/** What was brought may be the file itself, to which others may write: what was read must be what was claimed. */
+async function checkVersion({ input }: OpenStack, { source }: TakenRun): Promise<void> {
+  if (source.version === null) return;
+  const found = await input.head(source.key);
+  if (found !== undefined && found.version !== source.version)
+    throw new EndedEarly(
+      "failed",
+      "processor",
+      `The file ${input.location(source.key)} was overwritten before it was loaded; what lies there now is a file of its own.`,
+    );
 }
 
 async function bring({ input }: OpenStack, key: string, path: string): Promise<void> {

@@ -14,7 +14,10 @@ export async function sweep(
     const stack = stacks.get(object.stack);
     // The objects of a stack that is not deployed now are out of reach; they wait.
     if (stack === undefined) continue;
-    await stack[object.role].delete(object.key);
+    const store = stack[object.role];
+    // Others may have written another version to this key since.
+    const isThis = object.version === undefined || (await store.head(object.key))?.version === object.version;
+    if (isThis) await store.delete(object.key);
     await ledger.loose.forget(object);
   }
 }

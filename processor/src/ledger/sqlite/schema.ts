@@ -99,7 +99,8 @@ export const migrations = [
     SELECT number, id, stack, store, key, version, name, bytes, sha256, queued_at, iif(committed_at IS NULL, NULL, id)
     FROM runs ORDER BY number;
   CREATE INDEX sources_by_content ON sources (stack, sha256);
-  CREATE INDEX sources_by_place ON sources (stack, moved_key) WHERE moved_key IS NOT NULL;
+  CREATE INDEX sources_by_key ON sources (key);
+  CREATE INDEX sources_by_moved_key ON sources (moved_key) WHERE moved_key IS NOT NULL;
 
   -- Other objects whose content was answered with a file that was there before.
   CREATE TABLE duplicates (
@@ -169,9 +170,9 @@ export const migrations = [
   CREATE INDEX runs_by_stack ON runs (stack, number);
   CREATE INDEX runs_by_state ON runs (state, number);
   CREATE INDEX runs_in_queue ON runs (number, stack, retry_at, retry_said_at) WHERE state = 'queued';
-  CREATE INDEX runs_by_rejected_key ON runs (stack, rejected_key) WHERE rejected_key IS NOT NULL;
-  CREATE INDEX runs_by_correction ON runs (stack, correction_key) WHERE correction_key IS NOT NULL;
-  CREATE INDEX files_by_key ON files (stack, key);
+  CREATE INDEX runs_by_rejected_key ON runs (rejected_key) WHERE rejected_key IS NOT NULL;
+  CREATE INDEX runs_by_correction ON runs (correction_key) WHERE correction_key IS NOT NULL;
+  CREATE INDEX files_by_key ON files (key);
   CREATE INDEX files_by_run ON files (run);
 
   -- The version of those that lie where others may write too, else ''.
@@ -185,5 +186,6 @@ export const migrations = [
   INSERT INTO loose_versions SELECT stack, role, key, '' FROM loose;
   DROP TABLE loose;
   ALTER TABLE loose_versions RENAME TO loose;
+  CREATE INDEX loose_by_key ON loose (key);
   `,
 ];

@@ -81,21 +81,13 @@ export function work(
         // Others may write to the place that it leaves.
         noteLoose(connection, { stack, role: "input", key: String(row["key"]), version: String(row["version"]) });
       }),
-    async knows({ stack, role, key }) {
-      const known =
-        role === "input"
-          ? `SELECT 1 FROM sources WHERE stack = ?1 AND key = ?2
-             UNION ALL SELECT 1 FROM sources WHERE stack = ?1 AND moved_key = ?2
-             UNION ALL SELECT 1 FROM runs WHERE stack = ?1 AND correction_key = ?2`
-          : `SELECT 1 FROM files WHERE stack = ?1 AND key = ?2
-             UNION ALL SELECT 1 FROM runs WHERE stack = ?1 AND rejected_key = ?2`;
-      return (
-        sql(`${known} UNION ALL SELECT 1 FROM loose WHERE stack = ?1 AND role = ?3 AND key = ?2`).get(
-          stack,
-          key,
-          role,
-        ) !== undefined
-      );
+    async knows(key) {
+      const row = sql(
+        `SELECT 1 FROM sources WHERE key = ?1 UNION ALL SELECT 1 FROM sources WHERE moved_key = ?1
+         UNION ALL SELECT 1 FROM runs WHERE correction_key = ?1 UNION ALL SELECT 1 FROM runs WHERE rejected_key = ?1
+         UNION ALL SELECT 1 FROM files WHERE key = ?1 UNION ALL SELECT 1 FROM loose WHERE key = ?1 LIMIT 1`,
+      ).get(key);
+      return row !== undefined;
     },
   };
 }
