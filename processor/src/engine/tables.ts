@@ -49,9 +49,11 @@ const hugeInteger = /\bU?HUGEINT\b/g;
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
-/** Makes a table of Parquet files visible to SQL under its name. */
+/** Makes a table of Parquet files visible to SQL under its name, instead of others that were. */
 export async function attachTable(connection: DuckDBConnection, name: string, files: string[]): Promise<null> {
-  await connection.run(`CREATE TEMP VIEW ${sqlName(name)} AS SELECT * FROM read_parquet(${sqlTexts(files)})`);
+  await connection.run(
+    `CREATE OR REPLACE TEMP VIEW ${sqlName(name)} AS SELECT * FROM read_parquet(${sqlTexts(files)})`,
+  );
   return null;
 }
 

@@ -7,7 +7,7 @@ import { rejectedFileKey } from "../tables/index.ts";
 import { EndedEarly } from "./faults.ts";
 import type { Plan } from "./plan.ts";
 import type { OpenStack } from "./stack.ts";
-import { filesBefore, fetchAll, isNewest } from "./tables.ts";
+import { type Converted, convertKept, fetchAll, filesBefore, isNewest } from "./tables.ts";
 
 /** What a session of an engine works with. */
 export interface Session {
@@ -29,6 +29,8 @@ export interface MadeRun {
   checked: Checked;
   /** By the table's name. Without those that a newer file has replaced. */
   tables: Map<string, Made>;
+  /** An appended table's other files, where this run changes its columns. */
+  converted: Map<string, Converted[]>;
 }
 
 /** Reads a run's rows by the contract and makes its tables. `earlier` are the runs of the batch before it. */
@@ -42,7 +44,7 @@ export async function makeRun(session: Session, run: TakenRun, earlier: MadeRun[
     const { checked, scope } = await checkFile(session, run, reading);
     const kept = checked.file === null ? null : join(folder, "rejected.parquet");
     if (checked.file !== null && kept !== null) await rename(checked.file, kept);
-    const read = { run, scope, checked: { ...checked, file: kept }, tables: new Map() };
+    const read = { run, scope, checked: { ...checked, file: kept }, tables: new Map(), converted: new Map() };
     await checkLimits(session, read);
     return read;
   });
@@ -56,7 +58,14 @@ export async function makeRun(session: Session, run: TakenRun, earlier: MadeRun[
       const kept = disposition === "append" && plan.isSeen(name);
       const before = kept ? await filesBefore(session, name, made) : [];
       const others = kept ? earlier.flatMap(({ tables }) => tables.get(name)?.file ?? []) : [];
-      return engine.makeTable({ folder, name, sql: stack.config.sql[sql] ?? "", before: [...before, ...others] });
+      const table = await engine.makeTable({
+        folder,
+        name,
+        sql: stack.config.sql[sql] ?? "",
+        before: [...before, ...others],
+      });
+      if (disposition === "append") await convertKept(session, name, made, table);
+      return table;
     });
     made.tables.set(name, table);
   }

@@ -1,44 +1,24 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { createInterface } from "node:readline";
 import { Run, Table, TableRows, Upload } from "@cais/spec/api.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { processorProcess } from "./child-for-tests.ts";
 
 let folder: string;
-let child: ChildProcess | undefined;
+let child: ReturnType<typeof processorProcess>;
+const start = () => child.start();
+const kill = (signal?: NodeJS.Signals) => child.kill(signal);
 beforeEach(async () => {
   folder = await testFolder("kill");
+  child = processorProcess(folder);
 });
 afterEach(async () => {
   await kill();
   await rm(folder, { recursive: true });
 });
-
-/** Starts the container's entry point as a process of its own; gives its address. */
-async function start(): Promise<string> {
-  const args = ["processor/src/main.ts", "--config", join(folder, "config.json"), "--data", join(folder, "data")];
-  child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-  if (child.stdout === null) throw new Error("unreachable");
-  for await (const line of createInterface(child.stdout)) {
-    const { msg, url }: { msg?: string; url?: string } = JSON.parse(line);
-    if (msg === "listening" && url !== undefined) {
-      child.stdout.resume();
-      return url;
-    }
-  }
-  throw new Error("The processor ended before it listened.");
-}
-
-async function kill(signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {
-  if (child === undefined || child.exitCode !== null || child.signalCode !== null) return null;
-  const exit = once(child, "exit");
-  child.kill(signal);
-  const [code]: (number | null)[] = await exit;
-  return code ?? null;
-}
 
 /** Waits until the run is in a step, and says which it was caught in. */
 async function inStep(url: string, id: string, step: string): Promise<void> {
@@ -65,10 +45,7 @@ it.each(["contract", "tables/by_day", "sinks/csv/sold"])(
         "SELECT day, sum(amount) AS amount, count(DISTINCT sha256(note)) AS sales FROM sold GROUP BY day ORDER BY day",
     };
     const source = { upload: { formats: ["csv" as const], maxBytes: 100_000_000 } };
-    await writeFile(
-      join(folder, "config.json"),
-      JSON.stringify(configOf({ stack: { ...stack, source }, sql: { ...sql, ...slow } })),
-    );
+    await child.writeConfig(configOf({ stack: { ...stack, source }, sql: { ...sql, ...slow } }));
     const rows = 150_000;
     let url = await start();
     const before = Upload.parse(await (await send(url, "sales", content(50))).json());
@@ -108,7 +85,7 @@ it.each(["contract", "tables/by_day", "sinks/csv/sold"])(
 );
 
 it("forgets an upload that was cut off by SIGKILL", async () => {
-  await writeFile(join(folder, "config.json"), JSON.stringify(configOf(salesStack())));
+  await child.writeConfig(configOf(salesStack()));
   const url = await start();
   // A body that never ends: one piece, and then silence.
   const body = new ReadableStream({
@@ -129,7 +106,7 @@ it("forgets an upload that was cut off by SIGKILL", async () => {
 it("stops gracefully on SIGTERM, with a run in the middle that goes on at the next start", async () => {
   const { stack, sql } = salesStack();
   const source = { upload: { formats: ["csv" as const], maxBytes: 100_000_000 } };
-  await writeFile(join(folder, "config.json"), JSON.stringify(configOf({ stack: { ...stack, source }, sql })));
+  await child.writeConfig(configOf({ stack: { ...stack, source }, sql }));
   const url = await start();
   const { id } = Upload.parse(await (await send(url, "sales", content(150_000))).json());
   await inStep(url, id, "contract");
@@ -141,10 +118,10 @@ it("stops gracefully on SIGTERM, with a run in the middle that goes on at the ne
 it("says in one line what is wrong with its config", async () => {
   await writeFile(resolve(folder, "config.json"), "{}");
   const args = ["processor/src/main.ts", "--config", join(folder, "config.json"), "--data", join(folder, "data")];
-  child = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const started = spawn(process.execPath, args, { stdio: ["ignore", "ignore", "pipe"] });
   let said = "";
-  child.stderr?.setEncoding("utf8").on("data", (text: string) => (said += text));
-  const [code]: number[] = await once(child, "exit");
+  started.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+  const [code]: number[] = await once(started, "exit");
   expect(code).toBe(1);
   expect(said).toContain(`The config ${join(folder, "config.json")} is not right:`);
   expect(said).not.toContain("    at ");

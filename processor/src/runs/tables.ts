@@ -13,10 +13,38 @@ import { EndedEarly } from "./faults.ts";
 export const isNewest = ({ fileNumber }: TakenRun, state: TableState | undefined): boolean =>
   state?.files.every((file) => file.fileNumber <= fileNumber) ?? true;
 
-/** Local copies of a table's files but those that a run takes the place of. */
+/** Local copies of a table's files but those that a run takes the place of, with the columns that the run gives them. */
 export async function filesBefore(session: Session, name: string, made: MadeRun | undefined): Promise<string[]> {
+  const converted = made?.converted.get(name);
+  if (converted !== undefined) return converted.map((file) => file.made.file);
   const state = await session.ledger.tables.read(session.stack.config.stack.name, name);
   return fetchAll(session.stack.lake, join(session.folder, "before", name), keptFiles(state, made));
+}
+
+/** A file of a table, made anew with other columns. */
+export interface Converted {
+  file: PresentFile;
+  made: Made;
+}
+
+/**
+ * Makes an appended table's other files anew where a run gives the table other columns. It may only if all of them wait
+ * for a rerun, which makes them again; until then they have what they can have of these columns.
+ */
+export async function convertKept(session: Session, name: string, run: MadeRun, made: Made): Promise<void> {
+  const state = await session.ledger.tables.read(run.run.stack, name);
+  const kept = keptFiles(state, run);
+  if (state === undefined || kept.length === 0 || list(state.columns) === list(made.columns)) return;
+  if (run.scope !== "file" || run.run.kind === "load" || !kept.every(({ rerun }) => rerun))
+    checkColumns(name, state.columns, made.columns);
+  const before = await fetchAll(session.stack.lake, join(session.folder, "before", name), kept);
+  const converted: Converted[] = [];
+  for (const [index, file] of kept.entries()) {
+    const to = join(session.folder, `${name}-${index}.parquet`);
+    converted.push({ file, made: await session.engine.convert(before[index] ?? "", to, made.columns) });
+  }
+  run.converted.set(name, converted);
+  await session.engine.attachTable(name, [...converted.map((file) => file.made.file), made.file]);
 }
 
 const keptFiles = (state: TableState | undefined, made: MadeRun | undefined): PresentFile[] =>
@@ -38,27 +66,23 @@ export async function fetchAll(lake: ObjectStore, folder: string, files: { key: 
 
 /** Puts the runs' rows of an appended table into the lake, and says what becomes of the table. */
 export async function appendChange(session: Session, name: string, runs: MadeRun[]): Promise<TableChange | undefined> {
-  const { ledger, stack } = session;
+  const { stack } = session;
   const [first] = runs;
   const columns = first?.tables.get(name)?.columns;
   if (first === undefined || columns === undefined) return undefined;
   for (const { tables } of runs) checkColumns(name, columns, tables.get(name)?.columns ?? columns);
-  const state = await ledger.tables.read(first.run.stack, name);
-  const kept = keptFiles(state, first);
   const change = { name, columns, location: stack.lake.location(name) };
-  const files = () => Promise.all(runs.map(({ run, tables }) => putTable(session, name, run, tables.get(name))));
-  if (state === undefined || kept.length === 0 || list(state.columns) === list(columns))
-    return {
-      ...change,
-      mode: first.scope === "file" && first.run.kind !== "load" ? "file" : "add",
-      files: await files(),
-    };
-  // The files of others will be made anew with these columns too. Until then they have what they can have of them.
-  if (first.scope !== "file" || !kept.every(({ rerun }) => rerun)) checkColumns(name, state.columns, columns);
+  const files = await Promise.all(runs.map(({ run, tables }) => putTable(session, name, run, tables.get(name))));
+  const converted = first.converted.get(name);
+  if (converted === undefined)
+    return { ...change, mode: first.scope === "file" && first.run.kind !== "load" ? "file" : "add", files };
   const others = await Promise.all(
-    kept.map((file, index) => convertFile(session, name, first.run, file, index, columns)),
+    // Named by this run and attempt, so that no key is written twice.
+    converted.map(({ file, made }, index) =>
+      putFile(session, tableFileKey(name, `${first.run.id}-${index}`, first.run.attempts), file.run, made),
+    ),
   );
-  return { ...change, mode: "whole", files: [...others, ...(await files())] };
+  return { ...change, mode: "whole", files: [...others, ...files] };
 }
 
 /** Puts a run's result into the lake as the whole of a table, unless it made none. */
@@ -84,21 +108,6 @@ async function putFile({ stack, ledger }: Session, key: string, run: string, mad
   await ledger.loose.note({ stack: stack.config.stack.name, role: "lake", key });
   const { bytes } = await stack.lake.putFile(key, made.file);
   return { key, rows: made.rows, bytes, run };
-}
-
-async function convertFile(
-  session: Session,
-  name: string,
-  run: TakenRun,
-  file: PresentFile,
-  index: number,
-  columns: TableColumn[],
-): Promise<TableFile> {
-  const [from = ""] = await fetchAll(session.stack.lake, join(session.folder, "before", name), [file]);
-  const made = await session.engine.convert(from, join(session.folder, `${name}-${index}.parquet`), columns);
-  // Of this run and attempt, so that no key is written twice.
-  const key = tableFileKey(name, `${run.id}-${index}`, run.attempts);
-  return putFile(session, key, file.run, made);
 }
 
 const list = (columns: TableColumn[]) => columns.map(({ name, type }) => `${name} ${type}`).join(", ");
