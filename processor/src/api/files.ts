@@ -22,15 +22,18 @@ export const files: FastifyPluginAsyncZod<Processor> = async (app, processor) =>
             content: { "application/octet-stream": { schema: z.string().meta({ format: "binary" }) } },
           },
           404: problemResponse("There is no such run, or its stack is not deployed any more."),
-          410: problemResponse("The file was deleted after it was loaded, as its stack asks."),
+          410: problemResponse("The file was deleted after it was loaded, as its stack asks, or written over."),
         },
       },
     },
     async ({ params: { id } }, reply) => {
       const { file, ...run } = await findRun(processor, id);
       const { input } = stackOf(processor, run);
-      const head = await input.head(file.key);
-      const content = head && (await input.get(file.key));
+      const source = await processor.ledger.source(id);
+      const head = source === undefined || source.deleted ? undefined : await input.head(source.key);
+      // Someone else may have written another file to its place.
+      const same = head !== undefined && (source?.version === null || source?.version === head.version);
+      const content = same ? await input.get(head.key) : undefined;
       if (content === undefined)
         throw new ApiProblem("file-gone", `The file "${file.name}" is not kept any more; whoever sent it may have it.`);
       reply

@@ -27,7 +27,7 @@ it("is the browser's, can be changed, and is remembered", async () => {
   await visitor.open(run);
   await page.getByText("1.200", { exact: false }).first().waitFor();
   expect(await language()).toBe("pt-BR");
-  await page.getByText("Concluída", { exact: true }).waitFor();
+  await page.getByText("Concluída", { exact: true }).first().waitFor();
   await page.getByText("Nenhuma linha foi rejeitada.").waitFor();
   await page.getByLabel("Idioma").selectOption("en");
   await page.getByText("1,200", { exact: false }).first().waitFor();

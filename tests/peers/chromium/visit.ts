@@ -94,7 +94,7 @@ export async function drop(page: Page, name: string, content: string) {
 export async function sendAndWait(page: Page, name: string, content: string, state = "Done") {
   await page.locator("input[type=file]").setInputFiles(csv(name, content));
   await page.getByRole("heading", { level: 1, name }).waitFor();
-  await page.getByText(state, { exact: true }).waitFor();
+  await page.getByText(state, { exact: true }).first().waitFor();
 }
 
 /** The three counts of the run shown. */

@@ -110,6 +110,8 @@ export const en = {
     stepTable: "Build {{table}}",
     stepCommit: "Publish the tables",
     stepCsv: "Write {{table}} as CSV",
+    stepArchive: "Archive the file",
+    stepDelete: "Delete the file",
     stepNow: "working…",
     stepStopped: "stopped here",
     results: "Results",

@@ -114,6 +114,8 @@ export const ptBR: Words = {
     stepTable: "Montar {{table}}",
     stepCommit: "Publicar as tabelas",
     stepCsv: "Gravar {{table}} em CSV",
+    stepArchive: "Arquivar o arquivo",
+    stepDelete: "Apagar o arquivo",
     stepNow: "em andamento…",
     stepStopped: "parou aqui",
     results: "Resultados",

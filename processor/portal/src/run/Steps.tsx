@@ -14,6 +14,8 @@ function useStepName() {
     if (name === "commit") return t("run.stepCommit");
     if (noun === "tables" && first !== undefined) return t("run.stepTable", { table: first });
     if (noun === "sinks" && first === "csv" && second !== undefined) return t("run.stepCsv", { table: second });
+    if (name === "after/archive" || name === "after/delete")
+      return t(name === "after/archive" ? "run.stepArchive" : "run.stepDelete");
     return name;
   };
 }
