@@ -1,8 +1,8 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Run } from "@cais/spec/api.ts";
-import { type Acknowledged, sendAll, whenIdle } from "./client.ts";
-import { checkDisk, stepsAtDeath } from "./disk.ts";
+import { type Acknowledged, demandAll, sendAll, whenIdle } from "./client.ts";
+import { checkDisk, checkOpenFiles, type End, stepsAtDeath } from "./disk.ts";
 import type { Load, Sending } from "./load.ts";
 import { choosePoint, oneOf, randomOf, Traced, Victim } from "./point.ts";
 import { type Child, startProcessor, type WatchOrders } from "./processor.ts";
@@ -11,6 +11,9 @@ import { checkDelivered, compare, type Result, resultOf, Wrong } from "./result.
 /** What an undisturbed run gave: its result, and the operations of a whole load and of a recovery. */
 export interface Undisturbed {
   load: Load;
+  /** Before the replays and reruns. */
+  loaded: Result;
+  /** After them. */
   result: Result;
   operations: { load: Traced[]; recovery: Traced[] };
 }
@@ -34,64 +37,68 @@ export async function runUndisturbed(folder: string, load: Load): Promise<Undist
   await prepare(folder, load);
   let child = await listening(folder, {});
   // A first load, because some folders are made only once.
-  for (const [seed, trace] of [[first, null] as const, [second, traces.load] as const]) {
-    await child.order({ trace });
-    await sendAll(child.url, load.sendings(seed), new Map());
-    await idle(child);
-  }
-  const sendings = load.sendings(second);
-  const result = await resultOf({ folder, url: child.url, stacks }, second, sendings, await idle(child));
+  const acknowledged: Acknowledged = new Map();
+  await sendAll({ url: child.url, folder }, load.sendings(first), acknowledged);
+  const from = { folder, url: child.url, stacks };
+  const loaded = await resultOf(from, first, load.sendings(first), await idle(child, acknowledged));
+  await child.order({ trace: traces.load });
+  await doLoad({ folder, child, load, seed: second });
+  const result = await resultOf(from, second, load.sendings(second), await idle(child));
   // In a step, so that there is something to recover.
   await child.order({ point: { operation: "rename lake/sold", count: 1, moment: "after" } });
-  await sendAll(child.url, load.sendings(third), new Map());
+  await doLoad({ folder, child, load, seed: third });
   await child.ended;
   child = await listening(folder, { trace: traces.recovery });
   await idle(child);
-  await stopWell(folder, child, load);
+  await stopWell(folder, child, load, "stopped");
   const operations = { load: await readTrace(traces.load), recovery: await readTrace(traces.recovery) };
-  return { load, result, operations };
+  return { load, loaded, result, operations };
 }
 
 /**
  * Does the loads of some seeds with one processor after the other in the same data folder. Each seed kills where it says,
- * once or twice; the processor that is started after that recovers, and is the next seed's victim. `onSeed` hears of each
- * seed that nothing is wrong with; what is wrong is thrown, and the folder left as it is.
+ * once or twice; the processor that is started after that recovers, and is the next seed's victim. What is wrong is thrown,
+ * and the folder left as it is.
  */
 export async function runChain(
   seeds: number[],
   folder: string,
   undisturbed: Undisturbed,
-  onSeed: (seed: number, deaths: Death[]) => void,
+  { onDeath, onSeed }: { onDeath: (death: Death) => void; onSeed: (seed: number) => void },
 ): Promise<void> {
   await prepare(folder, undisturbed.load);
   let child: Child = await listening(folder, {});
   for (const seed of seeds) {
-    const { deaths, survivor } = await runSeed(seed, folder, child, undisturbed);
-    child = survivor;
-    onSeed(seed, deaths);
+    child = await runSeed(seed, folder, child, undisturbed, onDeath);
+    onSeed(seed);
   }
-  await stopWell(folder, child, undisturbed.load);
+  await stopWell(folder, child, undisturbed.load, "stopped");
+  // A start sweeps what a crash has left; after that nothing may be over.
+  await stopWell(folder, await listening(folder), undisturbed.load, "swept");
 }
 
-async function runSeed(seed: number, folder: string, before: Child, undisturbed: Undisturbed) {
-  const { load, result, operations } = undisturbed;
+/** Gives the processor that is left. */
+async function runSeed(
+  seed: number,
+  folder: string,
+  before: Child,
+  undisturbed: Undisturbed,
+  onDeath: (death: Death) => void,
+): Promise<Child> {
+  const { load, loaded, result, operations } = undisturbed;
   const random = randomOf(seed);
   // Some clients do not come back with what was not acknowledged.
   const comesBack = random() < 0.8;
   const twice = random() < 0.3;
   const all = load.sendings(seed);
   const acknowledged: Acknowledged = new Map();
-  const deaths: Death[] = [];
   let sendings = shuffled(random, all);
   let child = before;
   for (const phase of twice ? (["load", "recovery"] as const) : (["load"] as const)) {
     const orders = { point: choosePoint(random, operations[phase]), victim: oneOf(random, Victim.options) };
     if (child.isAlive()) await child.order(orders);
     else child = await startProcessor({ folder, orders });
-    if (child.url !== undefined) {
-      await sendAll(child.url, sendings, acknowledged);
-      await whenIdle(child);
-    }
+    await doLoad({ folder, child, load, seed, sendings, acknowledged });
     const { at, step } = child.reached() ?? { at: "idle", step: "no run" };
     if (!child.isAlive() && ((await child.ended) !== "SIGKILL" || child.reached() === undefined))
       throw new Wrong(`The processor ended by itself:\n${child.said()}`);
@@ -100,26 +107,27 @@ async function runSeed(seed: number, folder: string, before: Child, undisturbed:
       all.filter((sending) => (acknowledged.has(sending) ? random() < 0.3 : comesBack)),
     );
     if (orders.victim === "engine" && at !== "idle") {
-      deaths.push({ at, victim: "engine", steps: [step] });
+      onDeath({ at, victim: "engine", steps: [step] });
       continue;
     }
     await child.end("SIGKILL");
-    deaths.push({ at, victim: orders.victim, steps: await stepsAtDeath(folder) });
-    await checkDelivered(folder, load, result);
-    await checkDisk(folder, stacksOf(load), { stopped: false });
+    onDeath({ at, victim: orders.victim, steps: await stepsAtDeath(folder) });
+    await checkDelivered(folder, load, [loaded, result]);
+    await checkDisk(folder, stacksOf(load), "killed");
   }
   const survivor = child.isAlive() && child.url !== undefined ? child : await listening(folder, {});
   const url = survivor.url ?? "";
-  await sendAll(url, sendings, acknowledged);
-  const runs = await idle(survivor);
+  const runs = await doLoad({ folder, child: survivor, load, seed, sendings, acknowledged });
+  if (runs === undefined) throw await endedByItself(survivor);
   const known = new Set([...acknowledged.keys()].map(({ stack, file }) => `${stack}/${file}`));
   compare(await resultOf({ folder, url, stacks: stacksOf(load) }, seed, all, runs), result, known);
-  return { deaths, survivor };
+  await checkOpenFiles(folder, survivor.pid);
+  return survivor;
 }
 
-const stacksOf = ({ config }: Load) => Object.keys(config.stacks);
+export const stacksOf = ({ config }: Load) => Object.keys(config.stacks);
 
-async function prepare(folder: string, { config }: Load): Promise<void> {
+export async function prepare(folder: string, { config }: Load): Promise<void> {
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, "config.json"), JSON.stringify(config));
 }
@@ -131,16 +139,41 @@ export async function listening(folder: string, orders?: WatchOrders): Promise<L
   return { ...child, url: child.url };
 }
 
-async function idle(child: Child): Promise<Run[]> {
-  const runs = await whenIdle(child);
-  if (runs === undefined) throw new Wrong(`The processor ended by itself (${await child.ended}):\n${child.said()}`);
+export async function idle(child: Child, acknowledged?: Acknowledged): Promise<Run[]> {
+  const runs = await whenIdle(child, acknowledged);
+  if (runs === undefined) throw await endedByItself(child);
   return runs;
 }
 
-async function stopWell(folder: string, child: Child, load: Load): Promise<void> {
+const endedByItself = async (child: Child) =>
+  new Wrong(`The processor ended by itself (${await child.ended}):\n${child.said()}`);
+
+/** One client's part in a seed: what it sends, and what it was told. */
+interface Part {
+  folder: string;
+  child: Child;
+  load: Load;
+  seed: number;
+  /** Default: all of the load. */
+  sendings?: Sending[];
+  acknowledged?: Acknowledged;
+}
+
+/** Sends files, waits for what comes of them, and asks for replays and reruns. Gives the runs, unless the processor dies. */
+async function doLoad(part: Part): Promise<Run[] | undefined> {
+  const { folder, child, load, seed, sendings = load.sendings(seed), acknowledged = new Map() } = part;
+  if (child.url === undefined) return undefined;
+  await sendAll({ url: child.url, folder }, sendings, acknowledged);
+  const runs = await whenIdle(child, acknowledged);
+  if (runs === undefined) return undefined;
+  await demandAll(child.url, seed, load.demands, load.sendings(seed), runs);
+  return whenIdle(child, acknowledged);
+}
+
+export async function stopWell(folder: string, child: Child, load: Load, end: End): Promise<void> {
   const code = await child.end("SIGTERM");
   if (code !== 0) throw new Wrong(`The processor was asked to stop and ended with ${code}:\n${child.said()}`);
-  await checkDisk(folder, stacksOf(load), { stopped: true });
+  await checkDisk(folder, stacksOf(load), end);
 }
 
 /** Each item once, in the seed's order. */

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { cp, mkdir, readdir, readlink, realpath, rm } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { pathToKey } from "../../processor/src/object-store/keys.ts";
@@ -43,11 +43,15 @@ export async function stepsAtDeath(folder: string): Promise<string[]> {
   });
 }
 
+/** How a processor has ended: killed; by a stop; by a stop that followed a start with nothing to do, so all is swept. */
+export type End = "killed" | "stopped" | "swept";
+
 /**
- * Checks what a processor has left: every object is known to the ledger, or noted there as loose. One that `stopped` well
- * has left nothing unfinished, nothing that is known but gone, and nothing beside.
+ * Checks what a processor has left: every object is known to the ledger, or noted there as loose. One that was stopped has
+ * left nothing unfinished and nothing beside, and one that had swept, nothing loose.
  */
-export async function checkDisk(folder: string, stacks: string[], { stopped }: { stopped: boolean }): Promise<void> {
+export async function checkDisk(folder: string, stacks: string[], end: End): Promise<void> {
+  const stopped = end !== "killed";
   const known = new Set<string>();
   const loose = new Set<string>();
   const problems = await withLedger(folder, (database) => {
@@ -67,8 +71,11 @@ export async function checkDisk(folder: string, stacks: string[], { stopped }: {
         const unfinished = path.startsWith(".unfinished/");
         if (unfinished && stopped) throw new Wrong(`${stack}: ${role} has a file that was never finished: ${path}`);
         if (unfinished || role === "output") continue;
+        // What another program put there is its own.
+        if (role === "input" && path.startsWith("put/")) continue;
         const key = pathToKey(path);
-        if (!known.has(key) && !loose.has(key)) throw new Wrong(`${stack}: no one knows of ${key} in ${role}.`);
+        if (!known.has(key) && (end === "swept" || !loose.has(key)))
+          throw new Wrong(`${stack}: no one knows of ${key} in ${role}.`);
       }
     }
   const left = (await readdir(join(folder, "data"))).filter(
@@ -84,4 +91,26 @@ async function filesOf(folder: string): Promise<string[]> {
   return entries
     .filter((entry) => entry.isFile())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join("/"));
+}
+
+/** Checks that an idle processor holds no file open but its ledgers. */
+export async function checkOpenFiles(folder: string, pid: number): Promise<void> {
+  // Only Linux tells.
+  if (!existsSync("/proc/self/fd")) return;
+  const data = await realpath(join(folder, "data"));
+  for (const descriptor of await readdir(`/proc/${pid}/fd`)) {
+    const path = await orGone(readlink(`/proc/${pid}/fd/${descriptor}`));
+    if (path?.startsWith(data) === true && !/\/(ledger|access)\.sqlite(-wal|-shm)?$/.test(path))
+      throw new Wrong(`The idle processor holds ${path} open.`);
+  }
+}
+
+/** A descriptor may be closed between listing and reading. */
+async function orGone(link: Promise<string>): Promise<string | undefined> {
+  try {
+    return await link;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
 }

@@ -10,13 +10,30 @@ export interface Sending {
   /** Its name as sent. */
   name: string;
   content: string;
+  /** Put into the input store by another program, for the monitor to find. Default: uploaded. */
+  put?: true;
+}
+
+/** What is asked of a file when its run is done. */
+export interface Demand {
+  stack: string;
+  file: string;
+  /** replay: with one of its rejected rows corrected. */
+  kind: "replay" | "rerun";
 }
 
 /** What is sent to a processor: to one seed's, files of that seed's own. */
 export interface Load {
   config: ProcessorConfig;
   sendings(seed: number): Sending[];
+  demands: Demand[];
 }
+
+/** What a stack of the load asks for beside its tables. */
+type Upload = Extract<Parameters<typeof salesStack>[0], object>["source"];
+const source = (after: "archive" | "delete"): NonNullable<Upload> => ({
+  upload: { formats: ["csv"], maxBytes: 1_000_000, after },
+});
 
 /** A file of sales; every row's note says which seed and file it is of, so that each row of a table is known. */
 function sales(seed: number, stack: string, file: string, amounts: string[]): Sending {
@@ -30,7 +47,11 @@ const again = (sending: Sending): Sending => ({ ...sending, name: `again-${sendi
 /** The least that takes a processor through every step: good, refused and misshapen rows, the same content twice, no rows at all. */
 export function smallLoad(): Load {
   return {
-    config: configOf(salesStack()),
+    config: configOf(salesStack({ source: source("archive") })),
+    demands: [
+      { stack: "sales", file: "mixed", kind: "replay" },
+      { stack: "sales", file: "good", kind: "rerun" },
+    ],
     sendings(seed) {
       const mixed = sales(seed, "sales", "mixed", ["1", "-1", "2.5", "3,too many"]);
       return [mixed, again(mixed), sales(seed, "sales", "good", ["10"]), sales(seed, "sales", "none", ["-1"])];
@@ -38,21 +59,25 @@ export function smallLoad(): Load {
   };
 }
 
-/** The same and more of it, for two stacks whose runs go on side by side. */
+/** The same and more of it, for two stacks whose runs go on side by side; the second one's files are found by the monitor. */
 export function fullLoad(): Load {
-  const { stack, sql } = salesStack();
+  const small = smallLoad();
   const amounts = Array.from({ length: 2000 }, (_, row) => String(row % 50 === 0 ? -row : row));
+  const { stacks } = configOf(salesStack({ name: "returns", source: source("delete") }));
+  for (const stack of Object.values(stacks)) stack.events = { driver: "monitor", intervalSeconds: 1 };
   return {
-    config: configOf({ stack, sql }, { stack: { ...stack, name: "returns" }, sql }),
+    config: { ...small.config, stacks: { ...small.config.stacks, ...stacks } },
+    demands: [...small.demands, { stack: "returns", file: "long", kind: "replay" }],
     sendings(seed) {
-      const long = sales(seed, "returns", "long", amounts);
+      const long: Sending = { ...sales(seed, "returns", "long", amounts), put: true };
       return [
-        ...smallLoad().sendings(seed),
+        ...small.sendings(seed),
         ...[1, 2, 3].map((file) => sales(seed, "sales", `more${file}`, ["1", "2", "-3"])),
         long,
         again(long),
-        { stack: "returns", file: "unreadable", name: "unreadable.csv", content: `no,${seed},table\n` },
+        { stack: "returns", file: "unreadable", name: "unreadable.csv", content: `no,table\n${seed},x\n`, put: true },
         sales(seed, "returns", "short", ["7"]),
+        sales(seed, "returns", "refused", ["-7", "8"]),
       ];
     },
   };

@@ -108,7 +108,10 @@ function progressOf(all: number, load: string): (result: SeedResult) => void {
       wrong++;
       const again = `npm run crash -- --seed ${result.seed}${load === "full" ? "" : ` --load ${load}`}`;
       const data = relative(process.cwd(), result.folder ?? "");
-      process.stderr.write(`${clear}Seed ${result.seed}: ${result.wrong}\n  Its data: ${data}\n  Again: ${again}\n`);
+      const deaths = result.deaths.map(({ at, victim }) => `${victim} killed ${at}`).join(", then ");
+      process.stderr.write(
+        `${clear}Seed ${result.seed}${deaths && ` (${deaths})`}: ${result.wrong}\n  Its data: ${data}\n  Again: ${again}\n`,
+      );
     }
     if (process.stderr.isTTY) process.stderr.write(`${clear}${line()}${done === all ? "\n" : ""}`);
     else if (done === all || done % Math.ceil(all / 10) === 0) process.stderr.write(`${line()}\n`);

@@ -149,7 +149,7 @@ for (const name of ["run", "get", "all"])
   watch(StatementSync.prototype, name, (args, self) => {
     const statement = statementOf(self instanceof StatementSync ? self.sourceSQL : "");
     const named = args.find(
-      (arg) => typeof arg === "string" && /^(contract|commit|tables\/.+|sinks\/.+|source)$/.test(arg),
+      (arg) => typeof arg === "string" && /^(contract|commit|tables\/.+|sinks\/.+|after\/.+)$/.test(arg),
     );
     if (statement === "insert steps") step = String(named);
     if (statement === "delete steps") step = "before contract";

@@ -9,6 +9,10 @@ export interface FileResult {
   state: Run["state"];
   rows: Run["rows"];
   error: string | null;
+  /** What a replay would do yet. */
+  open: Run["open"];
+  /** Its replays and reruns, oldest first. */
+  later: Pick<Run, "kind" | "state" | "rows" | "error">[];
   /** Its rows in the table, and the answer about its refused ones. */
   table: string[];
   rejected: string;
@@ -58,18 +62,24 @@ export async function resultOf(
     const table = byOrigin(rows);
     const files: Record<string, FileResult> = {};
     for (const { file, content } of sendings.filter((sending) => sending.stack === stack)) {
-      const all = runs.filter((run) => run.stack === stack && run.file.sha256 === sha256Of(content));
+      const its = runs.filter((run) => run.stack === stack && run.file.sha256 === sha256Of(content));
+      const all = its.filter((run) => run.kind === "load");
       const [run] = all;
-      const its = table.get(`${seed}:${file}`) ?? [];
+      const inTable = table.get(`${seed}:${file}`) ?? [];
       if (run === undefined) {
-        if (its.length > 0) throw new Wrong(`${stack}: the table has rows of ${file}, which has no run.`);
+        if (inTable.length > 0) throw new Wrong(`${stack}: the table has rows of ${file}, which has no run.`);
         continue;
       }
       // Only what came to nothing is taken anew when it is sent again.
       if (all.length > 1 && run.state !== "quarantined")
         throw new Wrong(`${stack}: ${file} has ${all.length} runs: ${JSON.stringify(all)}`);
       const rejected = without(await text(url, `/v1/runs/${run.id}/rejected`));
-      files[file] = { state: run.state, rows: run.rows, error: run.error, table: its, rejected };
+      const later = its
+        .filter(({ root }) => root === run.id)
+        .map(({ kind, state, rows: counts, error }) => ({ kind, state, rows: counts, error }))
+        .toReversed();
+      const { state, rows: counts, error, open } = run;
+      files[file] = { state, rows: counts, error, open, later, table: inTable, rejected };
     }
     result[stack] = files;
   }
@@ -86,14 +96,18 @@ export function compare(result: Result, undisturbed: Result, acknowledged: Reado
     }
 }
 
-/** Checks what can be seen of a processor that was killed: a delivered CSV is whole, and every file wholly in it or not. */
-export async function checkDelivered(folder: string, { config }: Load, undisturbed: Result): Promise<void> {
+/** Checks what can be seen of a processor that was killed: a delivered CSV is whole, and of every file holds all that a result has, or nothing. */
+export async function checkDelivered(folder: string, { config }: Load, undisturbed: Result[]): Promise<void> {
   for (const stack of Object.keys(config.stacks)) {
     const delivered = await orEmpty(outputFile(folder, stack));
     if (delivered === "") continue;
     if (!delivered.endsWith("\r\n")) throw new Wrong(`${stack}: the delivered CSV ends in the middle of a line.`);
-    for (const [origin, rows] of byOrigin(lines(delivered)))
-      same(`${stack}: ${origin} in the delivered CSV`, rows, undisturbed[stack]?.[origin.split(":")[1] ?? ""]?.table);
+    for (const [origin, rows] of byOrigin(lines(delivered))) {
+      const [, file = ""] = origin.split(":");
+      const wholes = undisturbed.map((result) => result[stack]?.[file]?.table);
+      const fits = wholes.find((whole) => JSON.stringify(whole) === JSON.stringify(rows));
+      if (fits === undefined) same(`${stack}: ${origin} in the delivered CSV`, rows, wholes.at(-1));
+    }
   }
 }
 
@@ -121,6 +135,11 @@ const daysOf = (rows: string[]): string[] =>
   );
 
 function same(what: string, found: unknown, expected: unknown): void {
-  const [is, should] = [JSON.stringify(found), JSON.stringify(expected)];
-  if (is !== should) throw new Wrong(`${what} is not what it should be.\n  is:        ${is}\n  should be: ${should}`);
+  const [is = "nothing", should = "nothing"] = [JSON.stringify(found), JSON.stringify(expected)];
+  if (is === should) return;
+  // The place where they part, and what is around it.
+  let from = 0;
+  while (is[from] === should[from]) from++;
+  const excerpt = (text: string) => `${from > 200 ? "…" : ""}${text.slice(Math.max(0, from - 200), from + 400)}`;
+  throw new Wrong(`${what} is not what it should be.\n  is:        ${excerpt(is)}\n  should be: ${excerpt(should)}`);
 }

@@ -31,7 +31,10 @@ export interface SeriesOptions {
 /** Seeds that follow each other in one data folder: as many restarts, over which nothing may pile up. */
 const CHAIN = 25;
 
-/** Runs the load undisturbed and then every seed; gives the results in the order of the seeds. */
+/** Where so many seeds go wrong, more would tell nothing new. */
+const ENOUGH = 10;
+
+/** Runs the load undisturbed and then every seed; gives the results in the order of the seeds. Ends early where ten are wrong. */
 export async function runSeries({
   seeds,
   load,
@@ -48,21 +51,27 @@ export async function runSeries({
   );
   const results: SeedResult[] = [];
   const isStopped = () => signal?.aborted === true;
+  const isEnough = () => results.filter(({ wrong }) => wrong !== null).length >= ENOUGH;
   const worker = async () => {
-    for (let chain = chains.shift(); chain !== undefined && !isStopped(); chain = chains.shift()) {
+    for (let chain = chains.shift(); chain !== undefined && !isStopped() && !isEnough(); chain = chains.shift()) {
       const left = [...chain];
       const own = join(folder, `seeds-${chain[0]}-${chain.at(-1)}`);
       let start = performance.now();
-      const end = (result: Omit<SeedResult, "seconds">) => {
-        const done = { ...result, seconds: (performance.now() - start) / 1000 };
+      let deaths: Death[] = [];
+      const end = (result: Pick<SeedResult, "seed" | "wrong" | "folder">) => {
+        const done = { ...result, deaths, seconds: (performance.now() - start) / 1000 };
         start = performance.now();
+        deaths = [];
         results.push(done);
         onSeed?.(done);
       };
       try {
-        await runChain(chain, own, undisturbed, (seed, deaths) => {
-          left.shift();
-          end({ seed, deaths, wrong: null, folder: null });
+        await runChain(chain, own, undisturbed, {
+          onDeath: (death) => deaths.push(death),
+          onSeed(seed) {
+            left.shift();
+            end({ seed, wrong: null, folder: null });
+          },
         });
         await rm(own, { recursive: true });
       } catch (error) {
@@ -71,7 +80,7 @@ export async function runSeries({
         if (isStopped()) return;
         const wrong = error instanceof Error ? error.message : String(error);
         const seed = left.shift() ?? chain.at(-1) ?? 0;
-        end({ seed, deaths: [], wrong, folder: own });
+        end({ seed, wrong, folder: own });
         // The others of the chain go on in a folder in which nothing is wrong.
         if (left.length > 0) chains.push(left);
       }
