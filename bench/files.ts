@@ -18,11 +18,9 @@ export interface FileSizes {
 }
 
 /** (a) A large untidy file from its sending to Parquet, rejected rows and treated CSV, against others doing the same. */
-export async function benchFiles(work: string, { sizes, profile }: FileSizes): Promise<Part[]> {
+export async function* benchFiles(work: string, { sizes, profile }: FileSizes): AsyncIterable<Part> {
   const python = await preparePython(say);
-  const parts: Part[] = [];
-  for (const size of sizes) parts.push(await benchFile(work, size, python, profile));
-  return parts;
+  for (const size of sizes) yield await benchFile(work, size, python, profile);
 }
 
 async function benchFile(work: string, size: number, python: string, profile: boolean): Promise<Part> {

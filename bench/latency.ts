@@ -12,7 +12,7 @@ const SMALL = 10_000;
 const SEEN_SECONDS = 60;
 
 /** (d) The time from a file's putting to its run's end, one file after the other, on an idle processor. */
-export async function benchLatency(work: string, { count }: { count: number }): Promise<Part[]> {
+export async function* benchLatency(work: string, { count }: { count: number }): AsyncIterable<Part> {
   const processor = await startProcessor(work, { sink: true });
   const rows: Row[] = [];
   const notes = ["Both ends are read on the clock of this machine: the run's end is the ledger's `finishedAt`."];
@@ -61,7 +61,7 @@ export async function benchLatency(work: string, { count }: { count: number }): 
   await untilIdle(processor.url);
   await processor.stop();
   await rm(processor.folder, { recursive: true });
-  return [{ part: "latency", title: "From put to done, files of 10 kB", rows, notes }];
+  yield { part: "latency", title: "From put to done, files of 10 kB", rows, notes };
 }
 
 /** The run of an object that was put into the store, once the monitor has found it. */

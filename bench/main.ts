@@ -1,5 +1,6 @@
 /**
- * `npm run bench -- [all|files|requests|upload|latency]… [--json] [--quick] [--keep] [--profile]`
+ * `npm run bench -- [all|files|requests|upload|latency]… [--json] [--quick] [--megabytes 500,2000] [--keep]
+ * [--profile]`
  *
  * --quick takes a tenth of the sizes and counts, to see that it works; --profile writes the processor's CPU profiles below
  * .cais/bench. Data of the test is below .cais/bench and is removed unless --keep.
@@ -18,6 +19,7 @@ const { values, positionals } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
+    megabytes: { type: "string", default: "500,2000" },
     keep: { type: "boolean", default: false },
     profile: { type: "boolean", default: false },
   },
@@ -25,8 +27,12 @@ const { values, positionals } = parseArgs({
 const scale = values.quick ? 0.1 : 1;
 const work = resolve(".cais/bench/work");
 
-const all: Record<string, () => Promise<Part[]>> = {
-  files: () => benchFiles(work, { sizes: [500e6 * scale, 2e9 * scale], profile: values.profile }),
+const all: Record<string, () => AsyncIterable<Part>> = {
+  files: () =>
+    benchFiles(work, {
+      sizes: values.megabytes.split(",").map((size) => Number(size) * 1e6 * scale),
+      profile: values.profile,
+    }),
   requests: () => benchRequests(work, { count: 1500 * scale }),
   upload: () => benchUpload(work, { bytes: 100e6 * scale, times: 5 }),
   latency: () => benchLatency(work, { count: 40 * scale }),
@@ -44,11 +50,11 @@ async function main(): Promise<void> {
   say(`${on.cpu}, ${on.cores} cores, ${on.memory}, Node ${on.node}, load ${on.load.join(" ")}`);
   const parts: Part[] = [];
   try {
-    for (const name of asked) {
-      const done = (await all[name]?.()) ?? [];
-      parts.push(...done);
-      if (!values.json) for (const part of done) process.stdout.write(`${textOf(part)}\n`);
-    }
+    for (const name of asked)
+      for await (const part of all[name]?.() ?? []) {
+        parts.push(part);
+        if (!values.json) process.stdout.write(`${textOf(part)}\n`);
+      }
     if (values.json) process.stdout.write(`${JSON.stringify({ machine: on, parts }, undefined, 2)}\n`);
   } finally {
     if (!values.keep) await rm(work, { recursive: true, force: true });

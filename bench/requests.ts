@@ -9,7 +9,7 @@ import { type Part, percentile, round, type Row, say } from "./report.ts";
 const SMALL = 10_000;
 
 /** (b) Many files of 10 kB, each another content, at several concurrencies. */
-export async function benchRequests(work: string, { count }: { count: number }): Promise<Part[]> {
+export async function* benchRequests(work: string, { count }: { count: number }): AsyncIterable<Part> {
   const rows: Row[] = [];
   const rates = new Map<string, number>();
   const levels = [1, 8, 32];
@@ -67,16 +67,14 @@ export async function benchRequests(work: string, { count }: { count: number }):
     const ratio = (rates.get(`Cais ${level}`) ?? 0) / (rates.get(`FastAPI + Pandas ${level}`) ?? Number.NaN);
     return `${round(ratio)} times at ${level}`;
   });
-  return [
-    {
-      part: "requests",
-      title: "Files of 10 kB",
-      rows,
-      notes: [
-        "Both acknowledge when the file is durable (fsync of file and folder). FastAPI + Pandas has cleaned it by then and written Parquet, rejected rows and CSV, without syncing those; Cais has its ledger's entry synced, and cleans after the answer: `done/s` counts the time until its queue is empty, over all files.",
-        `Cais acknowledges ${ratios.join(", ")} what FastAPI + Pandas does.`,
-        "The client runs on the same machine, and both sides pay for it alike.",
-      ],
-    },
-  ];
+  yield {
+    part: "requests",
+    title: "Files of 10 kB",
+    rows,
+    notes: [
+      "Both acknowledge when the file is durable (fsync of file and folder). FastAPI + Pandas has cleaned it by then and written Parquet, rejected rows and CSV, without syncing those; Cais has its ledger's entry synced, and cleans after the answer: `done/s` counts the time until its queue is empty, over all files.",
+      `Cais acknowledges ${ratios.join(", ")} what FastAPI + Pandas does.`,
+      "The client runs on the same machine, and both sides pay for it alike.",
+    ],
+  };
 }

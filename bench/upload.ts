@@ -7,7 +7,10 @@ import { startProcessor, untilIdle } from "./processor.ts";
 import { type Part, percentile, round, type Row, say } from "./report.ts";
 
 /** (c) One large upload, as it is and as a form, until it is acknowledged. */
-export async function benchUpload(work: string, { bytes, times }: { bytes: number; times: number }): Promise<Part[]> {
+export async function* benchUpload(
+  work: string,
+  { bytes, times }: { bytes: number; times: number },
+): AsyncIterable<Part> {
   const rows: Row[] = [];
   const load = async (
     what: string,
@@ -67,14 +70,12 @@ export async function benchUpload(work: string, { bytes, times }: { bytes: numbe
   await processor.stop();
   client.close();
   await rm(processor.folder, { recursive: true });
-  return [
-    {
-      part: "upload",
-      title: `An upload of ${bytes / 1e6} MB`,
-      rows,
-      notes: [
-        `The median of ${times}, from the first byte to the answer, on the loopback interface. Both sync file and folder before they answer; Cais hashes the content (SHA-256) too.`,
-      ],
-    },
-  ];
+  yield {
+    part: "upload",
+    title: `An upload of ${bytes / 1e6} MB`,
+    rows,
+    notes: [
+      `The median of ${times}, from the first byte to the answer, on the loopback interface. Both sync file and folder before they answer; Cais hashes the content (SHA-256) too.`,
+    ],
+  };
 }
