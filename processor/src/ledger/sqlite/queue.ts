@@ -24,6 +24,20 @@ const DUE = "r.state = 'queued' AND (r.retry_at IS NULL OR r.retry_at <= :now OR
 const CANDIDATE = `r.id, r.stack, s.bytes, r.kind = 'load' AND r.attempts = 0 AND r.committed_at IS NULL AS batchable
   FROM runs r JOIN sources s ON s.root = r.root`;
 
+/** A queue may be long and of one stack, so each stack costs one step into an index, whatever it has waiting. */
+const OLDEST = `
+  WITH RECURSIVE waiting (stack) AS (
+    SELECT min(stack) FROM runs INDEXED BY runs_in_queue WHERE state = 'queued'
+    UNION ALL
+    SELECT (SELECT min(stack) FROM runs INDEXED BY runs_in_queue WHERE state = 'queued' AND stack > waiting.stack) FROM waiting
+    WHERE waiting.stack IS NOT NULL
+  ), heads (number) AS (
+    SELECT (SELECT r.number FROM runs r WHERE ${DUE} AND r.stack = waiting.stack ORDER BY r.number LIMIT 1) FROM waiting
+    WHERE waiting.stack IS NOT NULL AND waiting.stack NOT IN (SELECT value FROM json_each(:busy))
+      AND waiting.stack NOT IN (SELECT stack FROM runs WHERE state = 'running')
+  )
+  SELECT ${CANDIDATE} WHERE r.number = (SELECT min(number) FROM heads)`;
+
 const back = (set: string) => `UPDATE runs SET state = 'queued', worker = NULL, ${set} WHERE state = 'running' AND`;
 
 /** Queues what a process that had the ledger before left running. Its lock is gone, so it is, too. */
@@ -76,11 +90,7 @@ export function queue({
       write(() => {
         takeExpired(worker);
         const time = now().toISOString();
-        const oldest = sql(
-          `SELECT ${CANDIDATE} WHERE ${DUE} AND r.stack NOT IN (SELECT value FROM json_each(:busy))
-             AND r.stack NOT IN (SELECT stack FROM runs WHERE state = 'running')
-           ORDER BY r.number LIMIT 1`,
-        ).get({ now: time, busy: JSON.stringify(busyStacks) });
+        const oldest = sql(OLDEST).get({ now: time, busy: JSON.stringify(busyStacks) });
         if (oldest === undefined) return [];
         const first = Candidate.parse(oldest);
         const ids = [first.id];
@@ -102,9 +112,9 @@ export function queue({
 
     async nextAt() {
       const time = now();
-      const retry = sql("SELECT min(retry_at) AS at FROM runs WHERE state = 'queued' AND retry_at > ?").get(
-        time.toISOString(),
-      )?.["at"];
+      const retry = sql(
+        "SELECT min(retry_at) AS at FROM runs INDEXED BY runs_to_retry WHERE state = 'queued' AND retry_at IS NOT NULL AND retry_at > ?",
+      ).get(time.toISOString())?.["at"];
       const times = [...watched.values()].map(({ until }) => time.getTime() + Math.max(0, until - monotonic()));
       if (typeof retry === "string") times.push(Date.parse(retry));
       return times.length === 0 ? undefined : new Date(Math.min(...times));

@@ -139,9 +139,9 @@ export function reads({ sql }: Connection): Reads {
     },
     async depth() {
       const row = sql(
-        `SELECT count(*) FILTER (WHERE state = 'queued') AS queued, count(*) FILTER (WHERE state = 'running') AS running,
-           min(queued_at) FILTER (WHERE state = 'queued') AS oldestQueuedAt
-         FROM runs WHERE state IN ('queued', 'running')`,
+        `SELECT (SELECT count(*) FROM runs WHERE state = 'queued') AS queued,
+           (SELECT count(*) FROM runs WHERE state = 'running') AS running,
+           (SELECT queued_at FROM runs WHERE state = 'queued' ORDER BY number LIMIT 1) AS oldestQueuedAt`,
       ).get();
       return z
         .object({ queued: z.number(), running: z.number(), oldestQueuedAt: z.string().nullable() })

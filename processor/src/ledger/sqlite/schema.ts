@@ -169,7 +169,8 @@ export const migrations = [
   CREATE INDEX runs_by_root ON runs (root, number);
   CREATE INDEX runs_by_stack ON runs (stack, number);
   CREATE INDEX runs_by_state ON runs (state, number);
-  CREATE INDEX runs_in_queue ON runs (number, stack, retry_at, retry_said_at) WHERE state = 'queued';
+  CREATE INDEX runs_in_queue ON runs (stack, number) WHERE state = 'queued';
+  CREATE INDEX runs_to_retry ON runs (retry_at) WHERE state = 'queued' AND retry_at IS NOT NULL;
   CREATE INDEX runs_by_rejected_key ON runs (rejected_key) WHERE rejected_key IS NOT NULL;
   CREATE INDEX runs_by_correction ON runs (correction_key) WHERE correction_key IS NOT NULL;
   CREATE INDEX files_by_key ON files (key);
