@@ -1,45 +1,9 @@
-import { createWriteStream } from "node:fs";
-import { pipeline } from "node:stream/promises";
 import type { Contract } from "@cais/spec/contract.ts";
 import { describe, expect, it } from "vitest";
-import { ZipFile } from "yazl";
+import { type Book, bookOf, plainBook } from "./excel-for-tests.ts";
 import { contractOf, readAs } from "./reading-for-tests.ts";
 
 const contract = contractOf({ day: "date", at: "timestamp", amount: "double", note: "string" });
-
-interface Book {
-  sheet: string;
-  strings?: string;
-  workbook?: string;
-  styles?: string;
-  more?: Record<string, string>;
-}
-
-const styles = `<styleSheet><numFmts><numFmt numFmtId="164" formatCode="yyyy\\-mm\\-dd hh:mm"/><numFmt numFmtId="165" formatCode="[$R$] 0.00 &quot;dys&quot;"/></numFmts>
-  <cellStyleXfs><xf numFmtId="14"/></cellStyleXfs><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/><xf numFmtId="164"/><xf numFmtId="165"/></cellXfs></styleSheet>`;
-const plainBook = `<workbook xmlns:r="x"><workbookPr/><sheets><sheet name="Sales" sheetId="1" r:id="rId1"/><sheet name="Other" sheetId="2" r:id="rId9"/></sheets></workbook>`;
-
-/** Writes a workbook with this sheet. */
-const bookOf =
-  ({ sheet, strings = "", workbook = plainBook, styles: style = styles, more = {} }: Book) =>
-  (path: string) => {
-    const type = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
-    const parts: Record<string, string> = {
-      "[Content_Types].xml": "<Types/>",
-      "xl/workbook.xml": workbook,
-      "xl/_rels/workbook.xml.rels": `<Relationships><Relationship Id="rId1" Type="${type}/worksheet" Target="worksheets/sheet1.xml"/>
-      <Relationship Id="rId2" Type="${type}/sharedStrings" Target="/xl/sharedStrings.xml"/><Relationship Id="rId3" Type="${type}/styles" Target="styles.xml"/>
-      <Relationship Id="rId9" Type="${type}/worksheet" Target="../xl/worksheets/other.xml"/></Relationships>`,
-      "xl/worksheets/sheet1.xml": `<worksheet><sheetData>${sheet}</sheetData></worksheet>`,
-      "xl/sharedStrings.xml": `<sst>${strings}</sst>`,
-      "xl/styles.xml": style,
-      ...more,
-    };
-    const zip = new ZipFile();
-    for (const [name, content] of Object.entries(parts)) zip.addBuffer(Buffer.from(content), name);
-    zip.end();
-    return pipeline(zip.outputStream, createWriteStream(path));
-  };
 
 const read = async (book: Book, excel: { sheet?: string; header?: number } = {}, change: Contract = contract) => {
   const [file] = await readAs(bookOf(book), "file.xlsx", change, { formats: ["excel"], read: { excel } });

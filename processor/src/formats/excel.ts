@@ -4,8 +4,9 @@ import { MAX_COLUMNS, MAX_ROW_BYTES, type Records, recordWriter, Unreadable } fr
 import { dateOf } from "./excel-date.ts";
 import { localName, NOUN, openWorkbook, type Workbook } from "./excel-workbook.ts";
 import type { Reading } from "./keyed.ts";
-import { TOO_LONG, TOO_WIDE } from "./limits.ts";
+import { SHOWN_BYTES, TOO_LONG, TOO_WIDE } from "./limits.ts";
 import { nativeCells } from "./native.ts";
+import { type Budget, expandsBeyond } from "./source.ts";
 import { readXmlEvents } from "./xml-stream.ts";
 import type { Zip } from "./zip.ts";
 
@@ -26,6 +27,7 @@ interface SheetRow {
 export async function readExcel(
   zip: Zip,
   read: Upload["read"]["excel"],
+  budget: Budget,
   { member, contract, folder }: Reading,
 ): Promise<Records> {
   const workbook = await openWorkbook(zip, read.sheet);
@@ -53,7 +55,9 @@ export async function readExcel(
       );
     if (values.length === 0 && problem === undefined) return;
     rows += 1;
-    const shown = Array.from(values, (value) => plainText(value) ?? "").join(",");
+    const shown = Array.from(values, (value) => plainText(value) ?? "")
+      .join(",")
+      .slice(0, SHOWN_BYTES);
     if (problem !== undefined) return writer.refuse(number, problem, shown);
     if (values.length > header.length)
       return writer.refuse(number, `The row has ${values.length} cells where the header has ${header.length}.`, shown);
@@ -72,7 +76,7 @@ export async function readExcel(
 
   let records: Records | undefined;
   try {
-    await readRows(workbook, take);
+    await readRows(workbook, budget, take);
   } finally {
     records = writer.close({ found: { format: "excel" }, preamble: Object.fromEntries(preamble) });
   }
@@ -83,7 +87,7 @@ export async function readExcel(
 
 const plainText = (value: Value | undefined) => (value === undefined ? undefined : Object.values(value)[0]);
 
-async function readRows(workbook: Workbook, take: (row: SheetRow) => void): Promise<void> {
+async function readRows(workbook: Workbook, budget: Budget, take: (row: SheetRow) => void): Promise<void> {
   let row: SheetRow | undefined;
   let last = 0;
   let bytes = 0;
@@ -96,7 +100,11 @@ async function readRows(workbook: Workbook, take: (row: SheetRow) => void): Prom
     if (cell === undefined) return;
     const value = valueOf(cell, workbook);
     if (value === undefined) return;
-    bytes += Buffer.byteLength(plainText(value) ?? "");
+    const length = Buffer.byteLength(plainText(value) ?? "");
+    bytes += length;
+    // One shared text may stand in a million cells.
+    budget.left -= length;
+    if (budget.left < 0) throw expandsBeyond(budget.limit);
     if (bytes > MAX_ROW_BYTES) row.problem ??= TOO_LONG;
     else if (place >= MAX_COLUMNS) row.problem ??= TOO_WIDE;
     else row.values[place] = value;

@@ -67,7 +67,7 @@ function formatOf(kind: Kind, formats: readonly Format[]): Format {
 async function readZip(file: string, budget: Budget, reader: Reader): Promise<Records[]> {
   const zip = await openZip(file, budget);
   try {
-    if (isWorkbook(zip)) return [await readWorkbook(zip, { name: null, index: 0 }, reader)];
+    if (isWorkbook(zip)) return [await readWorkbook(zip, { name: null, index: 0 }, budget, reader)];
     if (zip.members.length === 0) throw new Unreadable("The zip holds no file; send one with at least one.");
     const all: Records[] = [];
     for (const [index, { name, open }] of zip.members.entries()) {
@@ -84,9 +84,14 @@ async function readZip(file: string, budget: Budget, reader: Reader): Promise<Re
   }
 }
 
-function readWorkbook(zip: Zip, member: Source["member"], { upload, contract, folder }: Reader): Promise<Records> {
+function readWorkbook(
+  zip: Zip,
+  member: Source["member"],
+  budget: Budget,
+  { upload, contract, folder }: Reader,
+): Promise<Records> {
   if (!upload.formats.includes("excel")) throw notTaken("excel", upload.formats);
-  return readExcel(zip, upload.read.excel, { member, contract, folder });
+  return readExcel(zip, upload.read.excel, budget, { member, contract, folder });
 }
 
 /** Reads what came out of a gzip or zip. Readers that need a file get one. */
@@ -103,7 +108,7 @@ async function readContent(source: Source, name: string, budget: Budget, reader:
   const zip = await openZip(path, budget);
   try {
     if (!isWorkbook(zip)) throw new Unreadable("The file holds a zip inside a compressed file; compress it once.");
-    return await readWorkbook(zip, source.member, reader);
+    return await readWorkbook(zip, source.member, budget, reader);
   } finally {
     await zip.close();
   }

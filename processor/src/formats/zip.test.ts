@@ -1,9 +1,7 @@
-import { createWriteStream } from "node:fs";
-import { pipeline } from "node:stream/promises";
-import { crc32, deflateRawSync, gzipSync } from "node:zlib";
+import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
-import { ZipFile } from "yazl";
 import { contractOf, readAs } from "./reading-for-tests.ts";
+import { handMade, zipOf } from "./zip-for-tests.ts";
 
 const contract = contractOf({ a: "integer", b: "string" });
 const formats = ["csv", "ndjson"] as const;
@@ -11,58 +9,6 @@ const upload = { formats: [...formats], maxBytes: 1_000_000, maxExpandedBytes: 3
 const read = (content: Uint8Array | ((path: string) => Promise<void>), name = "file.zip") =>
   readAs(content, name, contract, upload);
 const two = '{"a":1,"b":"x"}\n{"a":2,"b":"y"}\n';
-
-/** Writes a zip with these files. */
-const zipOf =
-  (files: Record<string, string | Buffer>, options: { mode?: number } = {}) =>
-  (path: string) => {
-    const zip = new ZipFile();
-    for (const [name, content] of Object.entries(files)) zip.addBuffer(Buffer.from(content), name, options);
-    zip.end();
-    return pipeline(zip.outputStream, createWriteStream(path));
-  };
-
-/** What a hand-made zip says of a member, truly or not. */
-interface Lies {
-  name?: string;
-  offset?: number;
-  size?: number;
-  crc?: number;
-  flags?: number;
-  method?: number;
-  mode?: number;
-}
-
-/** A zip made by hand, for what no library would write. */
-function handMade(members: (Lies & { content: string })[]): Buffer {
-  const parts: Buffer[] = [];
-  const directory: Buffer[] = [];
-  let at = 0;
-  for (const { content, name = "a.csv", flags = 0x800, method = 8, mode = 0, ...lies } of members) {
-    const raw = Buffer.from(content);
-    const data = deflateRawSync(raw);
-    const title = Buffer.from(name);
-    const rest = Buffer.alloc(26);
-    [20, flags, method, 0, 0].forEach((value, index) => rest.writeUInt16LE(value, index * 2));
-    [lies.crc ?? crc32(raw), data.length, lies.size ?? raw.length].forEach((value, index) =>
-      rest.writeUInt32LE(value, 10 + index * 4),
-    );
-    rest.writeUInt16LE(title.length, 22);
-    parts.push(Buffer.from("PK\u0003\u0004", "latin1"), rest, title, data);
-    const tail = Buffer.alloc(14);
-    tail.writeUInt32LE((mode << 16) >>> 0, 6);
-    tail.writeUInt32LE(lies.offset ?? at, 10);
-    directory.push(Buffer.from("PK\u0001\u0002\u0014\u0003", "latin1"), rest, tail, title);
-    at += 4 + rest.length + title.length + data.length;
-  }
-  const entries = Buffer.concat(directory);
-  const end = Buffer.alloc(18);
-  end.writeUInt16LE(members.length, 4);
-  end.writeUInt16LE(members.length, 6);
-  end.writeUInt32LE(entries.length, 8);
-  end.writeUInt32LE(at, 12);
-  return Buffer.concat([...parts, entries, Buffer.from("PK\u0005\u0006", "latin1"), end]);
-}
 
 describe("a zip", () => {
   it("gives the records of each of its files, in its order; what systems add is none", async () => {
