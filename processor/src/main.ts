@@ -37,6 +37,9 @@ export interface StartOptions {
   otlpEndpoint?: string;
 }
 
+/** Connections that wait to be accepted; Linux takes 4,096 at most (net.core.somaxconn), and resets what waits too long. */
+const BACKLOG = 4096;
+
 const STOP_MS = 2000;
 
 /** Starts a processor; its promise resolves when it listens and has taken up what an earlier one left. */
@@ -112,7 +115,7 @@ export async function startProcessor(
   const stopOnce = () => (stopping ??= stop());
 
   const { host, port } = config.api;
-  const url = await api.listen({ host, port }).catch(async (error: unknown) => {
+  const url = await api.listen({ host, port, backlog: BACKLOG }).catch(async (error: unknown) => {
     await stopOnce();
     throw new Error(`The processor cannot listen on ${host}, port ${port}; is the port taken? Choose another one.`, {
       cause: error,

@@ -13,6 +13,8 @@ const BYTES_PER_SECOND = 1000;
 const LINGER_MS = 10_000;
 /** Connections beyond the limit that are answered at a time; others are closed without a word. */
 const OVERFLOW = 10_000;
+/** How often idle connections are closed to make room. */
+const CLEAR_MS = 100;
 /** Files that the processor itself has open: ledger, tables, engines. */
 const OWN_FILES = 200;
 
@@ -29,12 +31,16 @@ function limitConnections(app: FastifyInstance, { connections: limit, uploads }:
   const { server } = app;
   const over = new WeakSet<Socket>();
   let open = 0;
+  let cleared = 0;
   server.maxConnections = Math.max(1, Math.min(limit + OVERFLOW, openFilesLimit() - OWN_FILES - uploads));
   server.on("connection", (socket: Socket) => {
     open++;
     socket.once("close", () => open--);
     if (open <= limit) return;
     over.add(socket);
+    // This looks at every connection, so not for each of thousands that come at once.
+    if (performance.now() - cleared < CLEAR_MS) return;
+    cleared = performance.now();
     server.closeIdleConnections();
   });
   app.addHook("onRequest", async ({ raw }, reply) => {

@@ -127,7 +127,8 @@ export async function exchange(
 export async function answersOn(socket: Socket): Promise<Answer[]> {
   let received = "";
   socket.setEncoding("latin1").on("data", (text: string) => (received += text));
-  await once(socket, "close");
+  // A reset, too, ends in this event; `once` of node:events would throw then.
+  await new Promise((resolve) => socket.once("close", resolve));
   return parse(received);
 }
 

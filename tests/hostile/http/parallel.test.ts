@@ -29,8 +29,7 @@ it(
   async () => {
     let mostFiles = 0;
     const watching = setInterval(async () => (mostFiles = Math.max(mostFiles, (await attacked.openFiles()) ?? 0)), 50);
-    const answers = await Promise.all(Array.from({ length: count }, upload));
-    clearInterval(watching);
+    const answers = await Promise.all(Array.from({ length: count }, upload)).finally(() => clearInterval(watching));
 
     const taken = answers.filter((answer) => answer?.status === 202);
     const refused = answers.filter((answer) => answer?.status === 503);
