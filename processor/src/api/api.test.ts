@@ -305,6 +305,7 @@ describe("an address", () => {
       "/metrics",
       "/readyz",
       "/v1/audit",
+      "/v1/gc",
       "/v1/runs",
       "/v1/runs/{id}",
       "/v1/runs/{id}/file",

@@ -135,6 +135,10 @@ it("describes for each route exactly what the route answers", async () => {
       [`/v1/runs/${gone}/reruns`, post],
       [`/v1/runs/${id}/reruns`, { ...post, ...named("used") }],
     ],
+    "post /v1/gc": [
+      ["/v1/gc", post],
+      ["/v1/gc?dryRun=maybe", post],
+    ],
     "post /v1/stacks/{stack}/reruns": [
       ["/v1/stacks/sales/reruns?to=2020-01-01", post],
       ["/v1/stacks/sales/reruns", post],

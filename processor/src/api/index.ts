@@ -13,6 +13,7 @@ import type { OpenStack } from "../runs/stack.ts";
 import type { TableReader } from "../tables/index.ts";
 import type { Tracing } from "../tracing/index.ts";
 import { files } from "./files.ts";
+import { gc } from "./gc.ts";
 import { type Access, nobody } from "../access/index.ts";
 import { audit, noteChanges } from "./audit.ts";
 import { askWho, refuseForeignPages } from "./guard.ts";
@@ -146,6 +147,7 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
         await v1.register(rejected, processor);
         await v1.register(replays, processor);
         await v1.register(reruns, processor);
+        await v1.register(gc, processor);
         await v1.register(tables, processor);
         await v1.register(uploads, processor);
         await v1.register(tokens, { access, stacks, asksForToken });

@@ -159,6 +159,7 @@ describe("with a token of its own, the processor", () => {
         ["/v1/tokens", "admin", "GET"],
         ["/v1/tokens", "admin", "POST"],
         ["/v1/audit", "admin", "GET"],
+        ["/v1/gc", "admin", "POST"],
         [`/v1/runs/${mine.id}`, "read", "GET"],
       ] as const)
         expect(Problem.parse(JSON.parse((await ask(path, { as: token, method })).body))).toMatchObject({
