@@ -97,7 +97,7 @@ sinks:
     'stack.yaml:4:31: source.upload.maxBytes: must be a number and one of B, kB, MB, GB, KiB, MiB, GiB, found "5XB"',
     'stack.yaml:7:26: contract.columns[0].type: expected string, integer, double, decimal, boolean, date or timestamp, found "dat"; did you mean "date"?',
     'stack.yaml:7:41: contract.columns[0].required: expected boolean, found "yes"',
-    "stack.yaml:8:40: contract.columns[1].min: goes with integer and double, not string",
+    "stack.yaml:8:40: contract.columns[1].min: goes with integer, double, decimal, date and timestamp, not string",
     'stack.yaml:9:15: contract.columns[2].name: "Rain" is there already, as number 2',
     "stack.yaml:11:13: tables[0].name: `input` is what SQL calls the rows of a run; choose another name",
     'stack.yaml:11:40: tables[0].sql: there is no file claen.sql in the stack\'s folder; create it; did you mean "clean.sql"?',
@@ -126,6 +126,105 @@ it.each([
     "min: 0",
     "min: 2, max: 1",
     ["stack.yaml:8:59: contract.columns[1].min: 2 is above max, 1"],
+  ],
+  [
+    "a minimum of another type",
+    "type: date",
+    "type: date, min: 3, max: 2026-02-30",
+    [
+      "stack.yaml:7:37: contract.columns[0].min: expected a date such as 2020-01-31, found 3",
+      'stack.yaml:7:45: contract.columns[0].max: expected a date such as 2020-01-31, found "2026-02-30"',
+    ],
+  ],
+  [
+    "times in the wrong order, whatever their zones",
+    "type: date",
+    "type: timestamp, min: '2020-01-01 01:00:00', max: '2020-01-01T00:30:00-00:30', timezone: America/Sao_Paolo",
+    [
+      'stack.yaml:7:109: contract.columns[0].timezone: "America/Sao_Paolo" is no time zone of the IANA\'s, such as America/Sao_Paulo',
+    ],
+  ],
+  [
+    "a day after the last",
+    "type: date",
+    "type: date, min: 2020-01-02, max: 2020-01-01",
+    ["stack.yaml:7:37: contract.columns[0].min: 2020-01-02 is above max, 2020-01-01"],
+  ],
+  [
+    "what goes with another type",
+    "type: date",
+    "type: string, scale: 2, format: '%d/%m/%Y', timezone: UTC, decimal: ',', thousands: ' '",
+    [
+      "stack.yaml:7:41: contract.columns[0].scale: goes with decimal, not string",
+      "stack.yaml:7:52: contract.columns[0].format: goes with date and timestamp, not string",
+      "stack.yaml:7:74: contract.columns[0].timezone: goes with timestamp, not string",
+      "stack.yaml:7:88: contract.columns[0].decimal: goes with double and decimal, not string",
+      "stack.yaml:7:104: contract.columns[0].thousands: goes with integer, double and decimal, not string",
+    ],
+  ],
+  [
+    "formats that tell no date",
+    "type: date",
+    "type: date, format: ['%d/%m', '%Y-%q', '%Y%', '%Y-%j']",
+    [
+      'stack.yaml:7:40: contract.columns[0].format: "%d/%m" names no year (%Y or %y)',
+      'stack.yaml:7:40: contract.columns[0].format: "%Y-%q" holds %q, and DuckDB\'s strptime has no such code',
+      'stack.yaml:7:40: contract.columns[0].format: "%Y%" ends in a % that begins nothing; write %% for the sign itself',
+    ],
+  ],
+  [
+    "separators alike",
+    "type: double",
+    "type: double, thousands: '.'",
+    ['stack.yaml:8:65: contract.columns[1].thousands: decimal and thousands are both "."; they must differ'],
+  ],
+  [
+    "the contract's separators alike",
+    "contract:",
+    "contract:\n  decimal: ','\n  thousands: ','",
+    ['stack.yaml:7:14: contract.thousands: is "," as decimal is; they must differ'],
+  ],
+  [
+    "a column that may be missing and may not",
+    "required: true",
+    "required: true, optional: true",
+    [
+      "stack.yaml:7:58: contract.columns[0].optional: a column that a file may lack cannot be required in every row; leave out one of the two",
+    ],
+  ],
+  [
+    "a line before the header twice",
+    "type: date, required: true",
+    "from: { preamble: Day }, type: date }\n    - { name: d2, from: { preamble: day }, type: date, unique: true",
+    [
+      'stack.yaml:8:25: contract.columns[1].from: "day" is there already, as number 1',
+      "stack.yaml:8:64: contract.columns[1].unique: the value of a line before the header is the same in every row",
+    ],
+  ],
+  [
+    "sets of columns that are not there",
+    "contract:",
+    "contract:\n  unique: [[day, rian], [day, day]]",
+    [
+      'stack.yaml:6:18: contract.unique[0][1]: no column "rian"; there is day, rain',
+      'stack.yaml:6:31: contract.unique[1][1]: "day" is in this set already',
+    ],
+  ],
+  [
+    "a column called as those that are kept",
+    "contract:\n  columns:\n    - { name: day",
+    "contract:\n  unknownColumns: keep\n  columns:\n    - { name: Unknown_columns",
+    [
+      "stack.yaml:8:15: contract.columns[0].name: `unknown_columns` is what SQL calls the columns kept by unknownColumns; choose another name",
+    ],
+  ],
+  [
+    "a column that may be missing where there is no header",
+    "maxBytes: 5MB } }\ncontract:\n  columns:\n    - { name: day, type: date, required: true",
+    "read: { csv: { header: false } } } }\ncontract:\n  columns:\n    - { name: day, type: date, optional: true",
+    [
+      "stack.yaml:7:42: contract.columns[0].optional: goes with a header: without one, no column can be told to be missing",
+    ],
   ],
   [
     "a pattern that cannot be compiled",

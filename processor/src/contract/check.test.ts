@@ -64,9 +64,10 @@ async function checkCell(cell: string, column: Omit<z.input<typeof Column>, "nam
 const titled = (...from: string[]) =>
   Contract.parse({ columns: from.map((title, n) => ({ name: `c${n}`, from: title, type: "string" })) });
 
+const places = (contract: Contract, header: string[]) =>
+  placeColumns(contract, header).columns.map(({ place }) => place);
+
 it("finds columns by their title, whatever their order and the way their accents are written", () => {
-  const places = (contract: Contract, header: string[]) =>
-    placeColumns(contract, header).columns.map(({ place }) => place);
   expect(places(titled(" Preço", "b"), ["x", "b", "Pre\u{E7}o"])).toEqual([2, 1]);
   expect(places(titled("Prec\u{327}o"), ["Pre\u{E7}o"])).toEqual([0]);
 });

@@ -48,60 +48,87 @@ export async function checkRecords(
     placed: inMember(each, () => placeColumns(contract, each.header, each.preamble)),
   }));
   for (const { records: each, placed } of all) await checkConstants(connection, contract, each, placed);
+  const names = inputNames(contract);
 
-  const checkedFile = join(folder, "checked.parquet");
-  const from = `read_parquet(${sqlText(checkedFile)})`;
-  const selects: string[] = [];
-  const clean: string[] = [];
-  let unchecked = 0;
-  for (const { records: each, placed } of all) {
-    selects.push(carefulSelect(contract, each, placed));
-    if (each.plain === null) continue;
-    const withPlain = { ...each, plain: each.plain };
-    if (each.plain.plan.numbered) selects.push(plainSelect(contract, withPlain, placed));
-    else {
-      clean.push(plainInput(contract, withPlain, placed));
-      unchecked += each.plain.rows;
-    }
-  }
-  await connection.run(
-    `COPY (${selects.join("\nUNION ALL ")}) TO ${sqlText(checkedFile)} (FORMAT parquet, COMPRESSION lz4)`,
+  const good = records.reduce((sum, each) => sum + each.good, 0);
+  const refused = records.reduce((sum, each) => sum + each.refused, 0);
+  const plain = all.flatMap(({ records: { plain, ...each }, placed }) =>
+    plain === null ? [] : [{ records: { ...each, plain }, placed, numbered: plain.plan.numbered }],
   );
+
+  const careful = all.map(({ records: each, placed }) => carefulSelect(contract, each, placed)).join("\nUNION ALL ");
+  const checked = await written(connection, join(folder, "checked.parquet"), careful);
   const [counts] = await query(
     connection,
-    `SELECT count(*)::DOUBLE AS "all", count(${sqlName(VIOLATIONS)})::DOUBLE AS broken FROM ${from}`,
+    `SELECT count(*)::DOUBLE AS "all", count(${violations})::DOUBLE AS broken FROM ${checked}`,
   );
-  const { all: checked, broken } = z.object({ all: z.number(), broken: z.number() }).parse(counts);
-  const good = records.reduce((sum, each) => sum + each.good, 0);
-  if (checked + unchecked !== good)
-    throw new Error(
-      `The engine read ${checked + unchecked} rows of ${good}; this is a fault of Cais, please report it.`,
+  const { all: read, broken: brokenRows } = z.object({ all: z.number(), broken: z.number() }).parse(counts);
+  const expected = good - plain.reduce((sum, { records: each }) => sum + each.plain.rows, 0);
+  if (read !== expected)
+    throw new Error(`The engine read ${read} rows of ${expected}; this is a fault of Cais, please report it.`);
+  const clean = `SELECT ${row}, ${names} FROM ${checked} WHERE ${violations} IS NULL`;
+
+  // What bytes did not show of plain rows is asked of them all, and only those that violate it are written.
+  const broken = [`SELECT ${row}, ${violations} FROM ${checked} WHERE ${violations} IS NOT NULL`];
+  const asked = plain.filter(({ records: each }) => each.plain.plan.asked);
+  let plainBroken = 0;
+  if (asked.length > 0) {
+    const select = asked.map(({ records: each, placed }) => plainSelect(contract, each, placed)).join("\nUNION ALL ");
+    const file = join(folder, "broken.parquet");
+    broken.push(
+      `SELECT * FROM ${await written(connection, file, `SELECT ${row}, ${violations} FROM (${select}) WHERE ${violations} IS NOT NULL`)}`,
     );
+    plainBroken = await countOf(connection, `read_parquet(${sqlText(file)})`);
+  }
+  // An ANTI JOIN would say the same, but the engine takes the file, whose length it cannot know, for its smaller side.
+  const without = (select: string, relation: string) =>
+    `SELECT * FROM (${select}) WHERE ${row} NOT IN (SELECT ${row} FROM ${relation})`;
+  const numbered = plain
+    .filter(({ numbered }) => numbered)
+    .map(({ records: each, placed }) => plainInput(contract, each, placed))
+    .map((select) => (plainBroken === 0 ? select : without(select, `(${broken[1]})`)));
+  const candidates = [...numbered, clean].join("\nUNION ALL ");
 
-  const duplicates = duplicatesSql(contract, from, all);
-  const doubled = duplicates === undefined ? 0 : await makeDuplicates(connection, duplicates);
-  const notDoubled = doubled === 0 ? "" : `AND ${sqlName(ROW)} NOT IN (SELECT ${sqlName(ROW)} FROM duplicates)`;
-  clean.push(`SELECT ${inputNames(contract)} FROM ${from} WHERE ${sqlName(VIOLATIONS)} IS NULL ${notDoubled}`);
-  await connection.run(`CREATE TEMP VIEW input AS ${clean.join("\nUNION ALL ")}`);
+  const duplicates = duplicatesSql(contract, `(${candidates})`, all);
+  let doubled = 0;
+  if (duplicates !== undefined) {
+    const file = join(folder, "duplicates.parquet");
+    broken.push(`SELECT * FROM ${await written(connection, file, duplicates)}`);
+    doubled = await countOf(connection, `read_parquet(${sqlText(file)})`);
+  }
+  const single = doubled === 0 ? candidates : without(candidates, `(${broken.at(-1)})`);
+  const unnumbered = plain
+    .filter(({ numbered }) => !numbered)
+    .map(({ records: each, placed }) => plainInput(contract, each, placed));
+  await connection.run(
+    `CREATE TEMP VIEW input AS ${[...unnumbered, `SELECT ${names} FROM (${single})`].join("\nUNION ALL ")}`,
+  );
 
-  const refused = records.reduce((sum, each) => sum + each.refused, 0);
-  const rejected = broken + doubled + refused;
-  const brokenRows = `SELECT ${sqlName(ROW)}, ${sqlName(VIOLATIONS)} FROM ${from} WHERE ${sqlName(VIOLATIONS)} IS NOT NULL
-    ${doubled === 0 ? "" : `UNION ALL SELECT ${sqlName(ROW)}, ${sqlName(VIOLATIONS)} FROM duplicates`}`;
+  const violating = brokenRows + plainBroken + doubled;
+  const rejected = violating + refused;
+  const relation = violating === 0 ? undefined : `(${broken.join("\nUNION ALL ")})`;
   return {
     read: good + refused,
-    clean: good - broken - doubled,
+    clean: good - violating,
     rejected,
-    file: rejected === 0 ? null : await writeRejected(connection, folder, records, brokenRows, broken + doubled),
+    file: rejected === 0 ? null : await writeRejected(connection, folder, records, relation),
     header: first.header,
     found: first.found,
   };
 }
 
-async function makeDuplicates(connection: DuckDBConnection, select: string): Promise<number> {
-  await connection.run(`CREATE TEMP TABLE duplicates AS ${select}`);
-  const [row] = await query(connection, "SELECT count(*)::DOUBLE AS rows FROM duplicates");
-  return z.number().parse(row?.["rows"]);
+const row = sqlName(ROW);
+const violations = sqlName(VIOLATIONS);
+
+/** Writes a SELECT's rows to a file of the run, and gives SQL that reads them. */
+async function written(connection: DuckDBConnection, file: string, select: string): Promise<string> {
+  await connection.run(`COPY (${select}) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION lz4)`);
+  return `read_parquet(${sqlText(file)})`;
+}
+
+async function countOf(connection: DuckDBConnection, relation: string): Promise<number> {
+  const [counted] = await query(connection, `SELECT count(*)::DOUBLE AS rows FROM ${relation}`);
+  return z.number().parse(counted?.["rows"]);
 }
 
 /** A value before the header is every row's: one that is not as demanded makes the whole file unreadable. */

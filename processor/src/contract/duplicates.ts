@@ -4,8 +4,8 @@ import type { PlacedRecords } from "./check.ts";
 import { MAX_VALUE, ROW, VIOLATIONS } from "./select.ts";
 
 /**
- * SQL for the rows whose values were there in an earlier row of the file, with their violations; undefined where nothing
- * must be unique. Asked of rows that are clean otherwise, so that the first row that can be taken is. As in SQL, null is
+ * SQL for the rows of a relation whose values were there in an earlier row of the file, with their violations; undefined where nothing
+ * must be unique. The relation is of rows that are clean otherwise, so that the first row that can be taken is. As in SQL, null is
  * no value: it is never there twice.
  */
 export function duplicatesSql(contract: Contract, from: string, all: PlacedRecords[]): string | undefined {
@@ -14,7 +14,6 @@ export function duplicatesSql(contract: Contract, from: string, all: PlacedRecor
     ...contract.unique.map((names) => ({ names, column: undefined })),
   ];
   if (sets.length === 0) return undefined;
-  const clean = `(SELECT * FROM ${from} WHERE ${sqlName(VIOLATIONS)} IS NULL)`;
   const row = rowText(all);
   const selects = sets.map(({ names, column }, position) => {
     const keys = names.map(sqlName).join(", ");
@@ -26,7 +25,7 @@ export function duplicatesSql(contract: Contract, from: string, all: PlacedRecor
     const value = column === undefined ? "NULL" : `left(${sqlName(column)}::VARCHAR, ${MAX_VALUE})`;
     return `SELECT ${sqlName(ROW)}, ${position} AS position,
         {'column': ${column === undefined ? "NULL" : sqlText(column)}::VARCHAR, 'reason': ${reason}, 'value': ${value}::VARCHAR} AS violation
-      FROM ${clean} JOIN (SELECT ${keys}, min(${sqlName(ROW)}) AS "first row" FROM ${clean} WHERE ${there} GROUP BY ${keys} HAVING count(*) > 1)
+      FROM ${from} JOIN (SELECT ${keys}, min(${sqlName(ROW)}) AS "first row" FROM ${from} WHERE ${there} GROUP BY ${keys} HAVING count(*) > 1)
       USING (${keys}) WHERE ${sqlName(ROW)} > "first row"`;
   });
   return `SELECT ${sqlName(ROW)}, list(violation ORDER BY position) AS ${sqlName(VIOLATIONS)}

@@ -30,7 +30,9 @@ export interface PlainPlan {
   cells: PlainCell[];
   /** For each column of the contract: whether its type, its range and its presence are seen while rows are read. */
   decided: boolean[];
-  /** Whether SQL has more to ask, so that a plain row may still be refused and needs its number. */
+  /** Whether SQL has more to ask of a plain row's cells. */
+  asked: boolean;
+  /** Whether a plain row may still be refused, so that it needs its number. */
   numbered: boolean;
   /** The character before a fraction, in all cells read as numbers. */
   point: string;
@@ -64,16 +66,12 @@ export function plainPlan(contract: Contract, placed: Placed, width: number): Pl
     cells[place] = cell ?? { kind: "text", required: column.required, nulls };
     return cell !== undefined;
   });
-  const asks = placed.columns.some(
-    ({ column, place }) => place !== null && (column.pattern !== undefined || column.values !== undefined),
-  );
-  const numbered =
-    asks ||
+  const asked =
     decided.includes(false) ||
     contract.rules.length > 0 ||
-    contract.unique.length > 0 ||
-    contract.columns.some(({ unique }) => unique);
-  return { cells, decided, numbered, point, nulls };
+    placed.columns.some(({ column: { pattern, values } }) => pattern !== undefined || values !== undefined);
+  const numbered = asked || contract.unique.length > 0 || contract.columns.some(({ unique }) => unique);
+  return { cells, decided, asked, numbered, point, nulls };
 }
 
 /** How a column's cells are looked at; undefined where SQL must look at all of them. */

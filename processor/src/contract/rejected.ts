@@ -4,35 +4,31 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { sqlName, sqlText } from "../engine/quote.ts";
 import { lineFile } from "./line-file.ts";
 import { MAX_ROW_BYTES, type Records, rowId } from "./records.ts";
-import { MAX_VALUE, recordsSql, ROW, TEXT, VIOLATIONS } from "./select.ts";
+import { MAX_VALUE, type PlainRecords, recordsSql, ROW, sizesSql, TEXT, VIOLATIONS } from "./select.ts";
 
 /**
- * Writes the refused rows of a file, each with its text and cells, to a Parquet file. `broken` is SQL for the rows that
- * violate the contract; those that have no cells are in the records.
+ * Writes the refused rows of a file, each with its text and cells, to a Parquet file. `broken` is a relation of the rows
+ * that violate the contract, or undefined if there are none; those that have no cells are in the records.
  */
 export async function writeRejected(
   connection: DuckDBConnection,
   folder: string,
   records: Records[],
-  broken: string,
-  brokenRows: number,
+  broken: string | undefined,
 ): Promise<string> {
   const file = join(folder, "rejected.parquet");
   const selects: string[] = [];
-  if (brokenRows > 0) {
-    await connection.run(`CREATE TEMP TABLE broken_rows AS ${broken}`);
-    for (const each of records) {
-      selects.push(brokenSql(each, recordsSql(each)));
-      if (each.plain?.plan.numbered !== true) continue;
-      const fetched = await fetchRows(connection, folder, { ...each, plain: each.plain });
-      if (fetched !== undefined) selects.push(brokenSql(each, recordsSql({ ...each, kind: "csv", ...fetched })));
-    }
+  for (const each of broken === undefined ? [] : records) {
+    selects.push(brokenSql(each, recordsSql(each), broken ?? ""));
+    if (each.plain?.plan.numbered !== true) continue;
+    const fetched = await fetchRows(connection, folder, { ...each, plain: each.plain }, broken ?? "");
+    if (fetched !== undefined)
+      selects.push(brokenSql(each, recordsSql({ ...each, kind: "csv", ...fetched }), broken ?? ""));
   }
   for (const each of records) if (each.refused > 0) selects.push(refusedSql(each));
   await connection.run(
     `COPY (SELECT * EXCLUDE (id) FROM (${selects.join("\nUNION ALL ")}) ORDER BY id) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION zstd)`,
   );
-  await connection.run("DROP TABLE IF EXISTS broken_rows");
   return file;
 }
 
@@ -41,20 +37,20 @@ const memberSql = ({ member }: Records) => (member === null ? "NULL::VARCHAR" : 
 const headerSql = ({ header }: Records) => `[${header.map(sqlText).join(", ")}]::VARCHAR[]`;
 
 /** Rows that violate the contract, of a relation of their cells. A text that is not kept is the cells, joined. */
-function brokenSql(records: Records, relation: string): string {
+function brokenSql(records: Records, relation: string, broken: string): string {
   const cells = records.header.map((_, place) => sqlName(`cell ${place}`));
   const joined = `array_to_string([${cells.map((cell) => `coalesce(${cell}, '')`).join(", ")}], ${sqlText(records.delimiter)})`;
   const text = records.kind === "parquet" ? joined : `coalesce(${sqlName(TEXT)}, ${joined})`;
   const id = sqlName(ROW);
   return `SELECT ${id} AS id, (${id} - ${rowId(records.memberIndex, 0)})::BIGINT AS "row", ${memberSql(records)} AS member,
       ${headerSql(records)} AS header, ${text} AS text, [${cells.join(", ")}]::VARCHAR[] AS cells, ${sqlName(VIOLATIONS)} AS violations
-    FROM ${relation} JOIN broken_rows USING (${id})`;
+    FROM ${relation} JOIN ${broken} USING (${id})`;
 }
 
 /** Rows that have no cells. */
 function refusedSql(records: Records): string {
   const source = `read_csv(${sqlText(records.refusedFile)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"',
-    parallel = false, ${records.longestLine >= 2 << 20 ? `max_line_size = ${records.longestLine + 1}, buffer_size = ${records.longestLine + (8 << 20)},` : ""}
+    parallel = false, ${sizesSql(records.longestLine)},
     columns = {'id': 'BIGINT', 'reason': 'VARCHAR', 'text': 'VARCHAR'})`;
   return `SELECT id, (id - ${rowId(records.memberIndex, 0)})::BIGINT AS "row", ${memberSql(records)} AS member, ${headerSql(records)} AS header,
       text, NULL::VARCHAR[] AS cells, [{'column': NULL::VARCHAR, 'reason': reason, 'value': left(text, ${MAX_VALUE})}] AS violations
@@ -72,11 +68,12 @@ const PIECE_BYTES = 1 << 20;
 async function fetchRows(
   connection: DuckDBConnection,
   folder: string,
-  { plain, memberIndex, delimiter }: Records & { plain: NonNullable<Records["plain"]> },
+  { plain, memberIndex, delimiter }: PlainRecords,
+  broken: string,
 ): Promise<{ file: string; longestLine: number; hasLineBreaks: false; isRagged: false } | undefined> {
   const from = rowId(memberIndex, 0);
   const wanted = await connection.stream(
-    `SELECT ${sqlName(ROW)}::DOUBLE FROM broken_rows WHERE ${sqlName(ROW)} BETWEEN ${from} AND ${rowId(memberIndex + 1, 0)} ORDER BY ${sqlName(ROW)}`,
+    `SELECT ${sqlName(ROW)}::DOUBLE FROM ${broken} WHERE ${sqlName(ROW)} BETWEEN ${from} AND ${rowId(memberIndex + 1, 0)} ORDER BY ${sqlName(ROW)}`,
   );
   const next = idsOf(wanted);
   let id = await next();

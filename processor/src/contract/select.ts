@@ -3,7 +3,7 @@ import { sqlName, sqlText } from "../engine/quote.ts";
 import type { Placed, PlacedColumn } from "./columns.ts";
 import { demandsOf } from "./demands.ts";
 import type { PlainPlan } from "./plain.ts";
-import type { Records } from "./records.ts";
+import { MAX_ROW_BYTES, type PlainRows, type Records } from "./records.ts";
 import { sqlType, typedSql } from "./types.ts";
 
 /** Columns of the checked rows beside the contract's. The space keeps them apart from any `Identifier`. */
@@ -25,6 +25,9 @@ const spaces = sqlText(
 
 const cellName = (place: number) => sqlName(`cell ${place}`);
 
+/** Records of which some rows are plain. */
+export type PlainRecords = Records & { plain: PlainRows };
+
 /** The names that `input` has. */
 export const inputNames = (contract: Contract): string =>
   [...contract.columns.map(({ name }) => name), ...(contract.unknownColumns === "keep" ? [UNKNOWN] : [])]
@@ -40,22 +43,23 @@ export function recordsSql(
     return `(SELECT * FROM (SELECT * FROM read_parquet(${sqlText(records.file)})) AS t(${[sqlName(ROW), ...cells].join(", ")}))`;
   const types = [[ROW, "BIGINT"], [TEXT, "VARCHAR"], ...records.header.map((_, place) => [`cell ${place}`, "VARCHAR"])];
   const columns = types.map(([name = "", type = ""]) => `${sqlText(name)}: '${type}'`);
-  // DuckDB reads a file in parallel by lines, so rows of several lines are read by one thread; it takes lines of 2 MiB unless
-  // it is told of longer ones, and then it would hold buffers of many times that.
-  const long =
-    records.longestLine >= 2 << 20
-      ? `max_line_size = ${records.longestLine + 1}, buffer_size = ${records.longestLine + (8 << 20)},`
-      : "";
-  return `read_csv(${sqlText(records.file)}, columns = {${columns.join(", ")}}, auto_detect = false, header = false, ${long}
+  // DuckDB reads a file in parallel by lines, so rows of several lines are read by one thread.
+  return `read_csv(${sqlText(records.file)}, columns = {${columns.join(", ")}}, auto_detect = false, header = false, ${sizesSql(records.longestLine)},
     delim = ${sqlText(records.delimiter)}, quote = '"', escape = '"', new_line = '\\n', null_padding = ${records.isRagged},
     parallel = ${!records.hasLineBreaks && !records.isRagged})`;
 }
 
+/**
+ * How much the engine's reader holds at a time: four of the longest lines. By default it would take lines of 2 MiB and
+ * hold sixteen of them for each thread, which costs memory and is no faster.
+ */
+export function sizesSql(longestLine: number): string {
+  const line = Math.max(longestLine + 1, Math.ceil(1.1 * MAX_ROW_BYTES));
+  return `max_line_size = ${line}, buffer_size = ${4 * line}`;
+}
+
 /** Reads plain rows with their types. */
-function plainSql(
-  { plain, header, delimiter }: Records & { plain: NonNullable<Records["plain"]> },
-  placed: Placed,
-): string {
+function plainSql({ plain, header, delimiter }: PlainRecords, placed: Placed): string {
   const { plan, file, crlf } = plain;
   const types = header.map((_, place) => [`cell ${place}`, "VARCHAR"]);
   placed.columns.forEach(({ column, place }, index) => {
@@ -66,7 +70,7 @@ function plainSql(
   if (plan.numbered) types.unshift([ROW, "BIGINT"]);
   const columns = types.map(([name = "", type = ""]) => `${sqlText(name)}: '${type}'`);
   return `read_csv(${sqlText(file)}, columns = {${columns.join(", ")}}, auto_detect = false, header = false,
-    delim = ${sqlText(delimiter)}, quote = '"', escape = '"', new_line = '${crlf ? "\\r\\n" : "\\n"}',
+    ${sizesSql(0)}, delim = ${sqlText(delimiter)}, quote = '"', escape = '"', new_line = '${crlf ? "\\r\\n" : "\\n"}',
     decimal_separator = ${sqlText(plan.point)}, nullstr = [${["", ...plan.nulls].map(sqlText).join(", ")}])`;
 }
 
@@ -88,26 +92,21 @@ export function carefulSelect(contract: Contract, records: Records, placed: Plac
 }
 
 /** The plain rows, checked as far as they must be. */
-export function plainSelect(
-  contract: Contract,
-  records: Records & { plain: NonNullable<Records["plain"]> },
-  placed: Placed,
-): string {
+export function plainSelect(contract: Contract, records: PlainRecords, placed: Placed): string {
   const { plan } = records.plain;
   const columns = placed.columns.map((column, index) => plainColumn(contract, plan, column, index));
   return checkedSelect(contract, plainSql(records, placed), columns, unknownSql(contract, placed, false));
 }
 
-/** The plain rows of which nothing more is asked: the columns that `input` has. */
-export function plainInput(
-  contract: Contract,
-  records: Records & { plain: NonNullable<Records["plain"]> },
-  placed: Placed,
-): string {
+/** The plain rows: the columns that `input` has, after the row's number if there is one. */
+export function plainInput(contract: Contract, records: PlainRecords, placed: Placed): string {
   const { plan } = records.plain;
   const columns = placed.columns.map((column, index) => plainColumn(contract, plan, column, index));
+  const values = valuesOf(contract, columns);
   const typed = columns.map(({ typed, placed: { column } }) => `${typed} AS ${sqlName(column.name)}`);
-  return `SELECT ${[...typed, ...unknownSql(contract, placed, false)].join(", ")} FROM ${plainSql(records, placed)}`;
+  const row = plan.numbered ? [sqlName(ROW)] : [];
+  return `SELECT ${[...row, ...typed, ...unknownSql(contract, placed, false)].join(", ")}
+    FROM (SELECT ${["*", ...values].join(",\n")} FROM ${plainSql(records, placed)})`;
 }
 
 function carefulColumn(contract: Contract, placed: PlacedColumn, index: number): ColumnSql {
@@ -162,9 +161,7 @@ function unknownSql(contract: Contract, { unknown }: Placed, isCareful: boolean)
  * others they would only tell the same mistake again.
  */
 function checkedSelect(contract: Contract, relation: string, columns: ColumnSql[], unknown: string[]): string {
-  const values = columns.flatMap(({ placed: { column }, raw, value, decided }) =>
-    decided ? [] : [`${valueSql(contract, column, raw)} AS ${value}`],
-  );
+  const values = valuesOf(contract, columns);
   const typed = columns.map(({ typed, placed: { column } }) => `${typed} AS ${sqlName(column.name)}`);
   const cells = columns.flatMap(({ placed: { column }, raw, value, decided }) => {
     const blank = column.type === "string" ? `${value} IS NULL OR trim(${value}, ${spaces}) = ''` : `${value} IS NULL`;
@@ -188,6 +185,12 @@ function checkedSelect(contract: Contract, relation: string, columns: ColumnSql[
   return `SELECT ${sqlName(ROW)}, ${inputNames(contract)}, ${violations} AS ${sqlName(VIOLATIONS)}
     FROM (SELECT *, ${[...typed, ...unknown].join(",\n")} FROM (SELECT ${["*", ...values].join(",\n")} FROM ${relation}))`;
 }
+
+/** The cells that are not decided, without white space and spellings of no value. */
+const valuesOf = (contract: Contract, columns: ColumnSql[]) =>
+  columns.flatMap(({ placed: { column }, raw, value, decided }) =>
+    decided ? [] : [`${valueSql(contract, column, raw)} AS ${value}`],
+  );
 
 /** A violation as SQL; `column` and `value` are SQL, `reason` is text. */
 const struct = (column: string, reason: string, value: string) =>

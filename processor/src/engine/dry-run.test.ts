@@ -1,3 +1,4 @@
+import { Contract } from "@cais/spec/contract.ts";
 import { Stack } from "@cais/spec/stack.ts";
 import { expect, it } from "vitest";
 import { dryRun } from "./dry-run.ts";
@@ -27,6 +28,19 @@ const sql = {
 
 it("finds nothing in SQL that a run gets past", async () => {
   expect(await dryRun(stack(["amount < 1000", "day > DATE '2020-01-01'"]), sql)).toEqual([]);
+});
+
+it("knows every type, and the columns that are kept without being named", async () => {
+  const { contract, ...rest } = stack();
+  const columns = [
+    ...contract.columns,
+    ...Contract.parse({ columns: [{ name: "price", type: "decimal", scale: 3 }] }).columns,
+  ];
+  const kept = { ...rest, contract: { ...contract, columns, unknownColumns: "keep" as const } };
+  const select = "SELECT day, amount, price::DECIMAL(18, 3) AS p, unknown_columns['x'] || 'y' AS x FROM input";
+  expect(await dryRun(kept, { ...sql, "sales.sql": select })).toEqual([]);
+  const [mistake] = await dryRun(stack(), { ...sql, "sales.sql": "SELECT unknown_columns AS day FROM input" });
+  expect(mistake?.message).toMatch(/^Binder Error: Referenced column "unknown_columns" not found/);
 });
 
 it("finds a rule that names no column or does not parse", async () => {

@@ -2,8 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import type { Column } from "@cais/spec/contract.ts";
 import type { Stack } from "@cais/spec/stack.ts";
+import { UNKNOWN } from "../contract/select.ts";
+import { sqlType } from "../contract/types.ts";
 import { openDuckDB } from "./duckdb.ts";
 import { sqlName } from "./quote.ts";
 import { checkExpression, checkSelect } from "./select.ts";
@@ -18,16 +19,6 @@ export interface SqlMistake {
   message: string;
 }
 
-const sqlTypes: Record<Column["type"], string> = {
-  string: "VARCHAR",
-  integer: "BIGINT",
-  double: "DOUBLE",
-  decimal: "DECIMAL(18, 2)",
-  boolean: "BOOLEAN",
-  date: "DATE",
-  timestamp: "TIMESTAMP",
-};
-
 /**
  * Lets the engine bind a stack's rules and tables to a contract without rows: it finds what a run would find before it
  * reads its first one. After a table that cannot be made, those that may read it are not looked at.
@@ -36,7 +27,8 @@ export async function dryRun({ contract, tables }: Stack, sql: Record<string, st
   const folder = await mkdtemp(join(tmpdir(), "cais-validate-"));
   const { instance, connection } = await openDuckDB(folder, { memoryBytes: 256e6, tempBytes: 1e6, threads: 1 });
   try {
-    const columns = contract.columns.map(({ name, type }) => `CAST(NULL AS ${sqlTypes[type]}) AS ${sqlName(name)}`);
+    const columns = contract.columns.map((column) => `CAST(NULL AS ${sqlType(column)}) AS ${sqlName(column.name)}`);
+    if (contract.unknownColumns === "keep") columns.push(`CAST(NULL AS MAP(VARCHAR, VARCHAR)) AS ${UNKNOWN}`);
     await connection.run(`CREATE VIEW input AS SELECT ${columns.join(", ")} WHERE false`);
     const mistakes: SqlMistake[] = [];
     for (const [rule, { check }] of contract.rules.entries()) {
