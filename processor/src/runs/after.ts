@@ -1,9 +1,14 @@
+import { ObjectKey } from "@cais/spec/names.ts";
 import type { TakenRun } from "../ledger/index.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import type { Session } from "./attempt.ts";
 
 /** Where a file is kept once all of its rows are in the tables. By its first run, since keys may be used again. */
-export const archiveKey = (root: string, key: string) => `archive/${root}/${key}`;
+export function archiveKey(root: string, key: string): string {
+  const whole = `archive/${root}/${key}`;
+  // Others may use keys that are as long as keys may be.
+  return ObjectKey.safeParse(whole).success ? whole : `archive/${root}/file`;
+}
 
 /**
  * Archives or deletes a file of which nothing is open any more, if the stack asks for it. The ledger notes what is left

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { archiveKey } from "./after.ts";
 import { correctionKey, uploadKey } from "./input-keys.ts";
 
 it.each([
@@ -12,6 +13,12 @@ it.each([
   const key = uploadKey(name, new Date("2024-01-31T23:00:00Z"));
   expect(key).toMatch(/^2024-01-31\/[\w-]+(\.[a-z.]+)?$/);
   expect(key.slice(key.indexOf(".") === -1 ? key.length : key.indexOf("."))).toBe(ending);
+});
+
+it("keeps an archived file under its key, unless that gets too long", () => {
+  expect(archiveKey("run", "São Paulo/a.csv")).toBe("archive/run/São Paulo/a.csv");
+  expect(archiveKey("run", "a".repeat(500))).toBe(`archive/run/${"a".repeat(500)}`);
+  expect(archiveKey("run", "a".repeat(501))).toBe("archive/run/file");
 });
 
 it("a correction has a folder of its own, and no two have one key", () => {
