@@ -149,6 +149,16 @@ export function queueConforms(subject: Subject): void {
       expect(await subject.ledger.renew("two", 60)).toEqual([a]);
     });
 
+    it("is not taken from a worker by itself, late as it may be", async () => {
+      const a = await subject.queue("a");
+      await subject.next();
+      for (let look = 0; look < 3; look++) {
+        expect(await subject.next()).toEqual([]);
+        subject.elapsed += HOUR;
+      }
+      expect(await subject.ledger.renew("worker", 60)).toEqual([a]);
+    });
+
     it("is not ended by the time of day, in whichever direction it is set", async () => {
       const [a, b] = [await subject.queue("a"), await subject.queue("b", { stack: "other" })];
       await subject.next({ worker: "one" });
