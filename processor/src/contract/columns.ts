@@ -103,4 +103,9 @@ const explainEach = (titles: string[], free: string[]) =>
     })
     .join(", ");
 
-const quotedList = (titles: string[]) => titles.map((title) => `"${title}"`).join(", ");
+/** Titles for a message, which stays one that a person reads, however many and long they are. */
+const quotedList = (titles: string[]) =>
+  `${titles
+    .slice(0, 50)
+    .map((title) => `"${title.length > 100 ? `${title.slice(0, 99)}…` : title}"`)
+    .join(", ")}${titles.length > 50 ? ", …" : ""}`;

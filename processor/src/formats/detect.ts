@@ -49,7 +49,7 @@ export function detect(head: Buffer, name: string, { formats, read }: Pick<Uploa
   if (signed !== undefined) return signed;
   if (bytes.slice(257, 262) === "ustar") return other("a tar archive; gzip and zip of the files themselves are read");
   if (head.length === 0) throw new Unreadable("The file is empty; send one with at least one row.");
-  const text = (utf16Of(head) ?? new TextDecoder("utf-8")).decode(head, { stream: true }).trimStart();
+  const text = new TextDecoder(utf16Of(head)?.encoding ?? "utf-8").decode(head).trimStart();
   if (/^<!doctype html|^<html/i.test(text)) return other("a web page");
   if (/^<(\?xml|!DOCTYPE|!--|[\p{L}_][\w.:-]*[\s/>])/u.test(text)) return format("xml");
   const separated = formats.filter((format) => format === "csv" || format === "tsv");

@@ -42,10 +42,7 @@ export function findHead(bytes: Buffer, reading: Reading["csv"], contract: Contr
         (complete && !best.complete) ||
         (complete === best.complete && score > best.score) ||
         // Of lines that tell nothing, the first one, split into the most cells, is shown as the header.
-        (complete === best.complete &&
-          score === best.score &&
-          at === best.at &&
-          found.header.length > best.header.length);
+        (complete === best.complete && score === best.score && at === best.at && found.scan.cells > best.scan.cells);
       if (better) best = { ...found, score, complete };
     }
     if (best?.complete) break;

@@ -81,7 +81,8 @@ export async function readCsv(source: AsyncIterable<Buffer>, options: CsvOptions
     const endRun = () => {
       if (plain !== undefined && !plain.plan.numbered) plain.out.range(bytes, run, start);
     };
-    while (at < limit) {
+    // A last row without an end may have been looked at already.
+    while (at < limit || (isLast && start < limit)) {
       if (plain !== undefined && at === start && !text.isSuspect()) {
         const end = plain.scan(bytes, start);
         if (end !== -1 && end <= limit) {
