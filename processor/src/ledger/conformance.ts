@@ -1,6 +1,7 @@
 import { describe } from "vitest";
 import { claimsConform } from "./conformance/claims.ts";
 import { commitsConform } from "./conformance/commits.ts";
+import { crashConforms } from "./conformance/crash.ts";
 import { queueConforms } from "./conformance/queue.ts";
 import { type Kept, subjectOf } from "./conformance/subject.ts";
 
@@ -11,5 +12,6 @@ export function behavesAsLedger(make: () => Promise<Kept>): void {
     claimsConform(subject);
     queueConforms(subject);
     commitsConform(subject);
+    crashConforms(subject);
   });
 }

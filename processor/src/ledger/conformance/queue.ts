@@ -159,6 +159,19 @@ export function queueConforms(subject: Subject): void {
       expect(await subject.ledger.renew("worker", 60)).toEqual([a]);
     });
 
+    it("begins anew when its worker takes the run again", async () => {
+      const a = await subject.queue("a");
+      await subject.next({ worker: "one" });
+      await subject.next({ worker: "two" });
+      subject.elapsed += 50_000;
+      await subject.ledger.putBack([a]);
+      await subject.next({ worker: "one" });
+      for (const seconds of [10, 59]) {
+        subject.elapsed += seconds * 1000;
+        expect(await subject.next({ worker: "two" })).toEqual([]);
+      }
+    });
+
     it("is not ended by the time of day, in whichever direction it is set", async () => {
       const [a, b] = [await subject.queue("a"), await subject.queue("b", { stack: "other" })];
       await subject.next({ worker: "one" });

@@ -20,6 +20,8 @@ export interface Subject {
   /** The clock that is never set, in ms. */
   elapsed: number;
   crash(): Promise<void>;
+  /** Begins with a new ledger. */
+  renew(): Promise<void>;
   /** Claims an object of its own content; gives the run's id. */
   queue(key: string, more?: Partial<Claim>): Promise<string>;
   next(options?: Partial<NextOptions> & { worker?: string }): Promise<TakenRun[]>;
@@ -78,6 +80,10 @@ export function subjectOf(make: () => Promise<Kept>): Subject {
     async crash() {
       ledger = await kept.openAfterCrash(ledger, clocks);
     },
+    async renew() {
+      await remove();
+      await open();
+    },
     async queue(key, more) {
       return (await ledger.claim(claimOf(key, more))).run.id;
     },
@@ -102,15 +108,17 @@ export function subjectOf(make: () => Promise<Kept>): Subject {
         },
       ),
   };
-  beforeEach(async () => {
+  async function open(): Promise<void> {
     subject.time = START;
     subject.elapsed = 0;
     kept = await make();
     ledger = await kept.open(clocks);
-  });
-  afterEach(async () => {
+  }
+  async function remove(): Promise<void> {
     await ledger.close();
     await kept.remove();
-  });
+  }
+  beforeEach(open);
+  afterEach(remove);
   return subject;
 }
