@@ -4,6 +4,7 @@ import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { Problem } from "@cais/spec/api.ts";
 import { z } from "zod";
 import { IdempotencyConflict, ReplayRefused } from "../ledger/index.ts";
+import { StoreUnreachable } from "../object-store/index.ts";
 
 /** Every code of a problem's `type`, with its HTTP status. */
 const codes = {
@@ -33,6 +34,7 @@ const codes = {
   "headers-too-large": 431,
   internal: 500,
   overloaded: 503,
+  "store-unreachable": 503,
   "storage-full": 507,
 } as const;
 const PREFIX = "urn:cais:problem:";
@@ -93,7 +95,9 @@ export function withSharedProblems(
     ...(!rules.token && { 403: problemResponse("The request is for another host name, or from another site's page.") }),
     ...(takesFile && { 408: problemResponse("The file came too slowly.") }),
     ...(rules.counted && { 429: problemResponse("There were too many requests; Retry-After says when to go on.") }),
-    ...(takesFile && { 503: problemResponse("There are too many uploads; Retry-After says when to try again.") }),
+    ...(takesFile && {
+      503: problemResponse("There are too many uploads, or a store is out of reach; try again later."),
+    }),
     500: problemResponse("The processor failed; its log says why."),
   };
   return { ...schema, response: Object.assign(shared, schema.response) };
@@ -136,6 +140,11 @@ function toProblem(error: FastifyError | ApiProblem): Problem {
   }
   if (isStorageFull(error))
     return problemOf("storage-full", "The processor's storage has no room left; free some or ask who runs it.");
+  if (isUnreachable(error))
+    return problemOf(
+      "store-unreachable",
+      "A store of the processor is out of reach or cannot be written; try again later.",
+    );
   if (error instanceof ReplayRefused) return problemOf("not-now", error.message);
   if (error instanceof IdempotencyConflict) return problemOf("other-content", error.message);
   const status = error.statusCode ?? 500;
@@ -156,4 +165,13 @@ const Full = z.union([z.object({ code: z.enum(["ENOSPC", "EDQUOT"]) }), z.object
 /** Whether an error, or one that caused it, is that there is no room. */
 function isStorageFull(error: unknown): boolean {
   return Full.safeParse(error).success || (error instanceof Error && isStorageFull(error.cause));
+}
+
+/** What a store's folder gives that is read-only, another user's, or on a volume that does not answer. */
+const Unreachable = z.object({ code: z.enum(["EROFS", "EACCES", "EPERM", "EIO", "ENODEV", "ESTALE", "ETIMEDOUT"]) });
+
+/** Whether an error, or one that caused it, is that a store cannot be used now. */
+function isUnreachable(error: unknown): boolean {
+  if (error instanceof StoreUnreachable || Unreachable.safeParse(error).success) return true;
+  return error instanceof Error && isUnreachable(error.cause);
 }

@@ -16,7 +16,7 @@ import {
 import { dirname, join, relative, resolve, sep } from "node:path";
 import type { ObjectStoreBinding } from "@cais/spec/bindings.ts";
 import { checkedKey, foreignPath, keyOf, keyToPath } from "./keys.ts";
-import { ObjectExists, type ObjectHead, type ObjectStore } from "./index.ts";
+import { ObjectExists, type ObjectHead, type ObjectStore, StoreUnreachable } from "./index.ts";
 
 /** No key encodes to a name with a dot at its head, so this folder never meets an object. */
 const UNFINISHED = ".unfinished";
@@ -47,10 +47,24 @@ export async function open(
     return real;
   }
 
+  /** "Not found" is only said of a store that is there. An empty mount point lacks this folder too. */
+  async function mustBeThere(): Promise<void> {
+    try {
+      await access(join(root, UNFINISHED));
+    } catch (error) {
+      if (!isCode(error, ["ENOENT", "ENOTDIR"])) throw error;
+      throw new StoreUnreachable(`The folder ${root} of an object store is not there; is its volume mounted?`, {
+        cause: error,
+      });
+    }
+  }
+
   async function stat(key: string): Promise<{ path: string; stats: BigIntStats } | undefined> {
     const own = await statPath(pathOf(key));
     const foreign = own === undefined ? foreignPath(key) : undefined;
-    return foreign === undefined ? own : statPath(join(root, foreign));
+    const found = foreign === undefined ? own : await statPath(join(root, foreign));
+    if (found === undefined) await mustBeThere();
+    return found;
   }
 
   async function statPath(path: string): Promise<{ path: string; stats: BigIntStats } | undefined> {
@@ -65,6 +79,9 @@ export async function open(
     try {
       await bring();
       return await name(temporary, path, key, ifAbsent);
+    } catch (error) {
+      if (isCode(error, ["ENOENT", "ENOTDIR"])) await mustBeThere();
+      throw error;
     } finally {
       await rm(temporary, { force: true });
     }
@@ -133,6 +150,7 @@ export async function open(
     },
 
     async *list(prefix) {
+      await mustBeThere();
       const foreign = prefix === "" ? undefined : foreignPath(prefix);
       const folders = [prefix === "" ? root : pathOf(prefix), ...(foreign === undefined ? [] : [join(root, foreign)])];
       for (const folder of folders)

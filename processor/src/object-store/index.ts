@@ -62,6 +62,14 @@ export class ObjectExists extends Error {
   override name = "ObjectExists";
 }
 
+/**
+ * Thrown by every method of a store that is not there as a whole, such as a volume that is not mounted: whether it has an
+ * object cannot be said.
+ */
+export class StoreUnreachable extends Error {
+  override name = "StoreUnreachable";
+}
+
 /** Opens a bound store, loading only that driver's code. Relative paths are below `dataFolder`. */
 export async function openObjectStore(binding: ObjectStoreBinding, dataFolder: string): Promise<ObjectStore> {
   if (binding.driver !== "fs")

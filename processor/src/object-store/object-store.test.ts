@@ -1,8 +1,8 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { behavesAsObjectStore, pieces } from "./conformance.ts";
-import { openObjectStore } from "./index.ts";
+import { openObjectStore, StoreUnreachable } from "./index.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -50,6 +50,29 @@ describe("the fs driver", () => {
     expect(await listed("a b")).toEqual(["a b/c d.csv"]);
     await store.delete("a b/c d.csv");
     expect(await listed("a b")).toEqual([]);
+  });
+
+  it("says of a store that is not there that it is not, and never that an object is not", async () => {
+    const store = await open();
+    const root = join(folder, `store-${stores}`);
+    await store.put("a", pieces("a"));
+    await rename(root, `${root}-away`);
+    // What is left of a volume that is not mounted.
+    await mkdir(root);
+    const uses = [
+      () => store.head("a"),
+      () => store.get("a"),
+      () => store.fetch("a", join(folder, "never")),
+      () => store.delete("a"),
+      () => store.put("b", pieces("b")),
+      () => store.putFile("b", join(`${root}-away`, "a")),
+      () => Array.fromAsync(store.list("")),
+    ];
+    for (const use of uses) await expect(use).rejects.toThrow(StoreUnreachable);
+    await rm(root, { recursive: true });
+    for (const use of uses) await expect(use).rejects.toThrow(StoreUnreachable);
+    await rename(`${root}-away`, root);
+    expect((await store.head("a"))?.bytes).toBe(1);
   });
 
   it("follows no link out of the store", async () => {

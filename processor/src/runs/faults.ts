@@ -1,5 +1,6 @@
 import { EngineFailed } from "../engine/index.ts";
 import type { Ending } from "../ledger/index.ts";
+import { StoreUnreachable } from "../object-store/index.ts";
 
 /** How a run ended, with the kind of fault for the log: unlike the error, it tells nothing of the file. */
 export interface Ended extends Ending {
@@ -79,8 +80,10 @@ const codes: Record<string, string> = {
 };
 
 function environmentOf(error: unknown): string | undefined {
-  for (let cause = error; cause instanceof Error; cause = cause.cause)
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof StoreUnreachable) return outOfReach;
     if ("code" in cause && typeof cause.code === "string" && codes[cause.code] !== undefined) return codes[cause.code];
+  }
   return undefined;
 }
 
