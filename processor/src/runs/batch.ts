@@ -4,6 +4,7 @@ import type { EngineLimits } from "../engine/duckdb.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Engines } from "../engine/warm.ts";
 import type { Ledger, TableChange, TakenRun } from "../ledger/index.ts";
+import type { Metrics } from "../metrics/index.ts";
 import { moveSource } from "./after.ts";
 import { countRows, type MadeRun, makeRun, type Session } from "./attempt.ts";
 import { judge, type Outcome } from "./faults.ts";
@@ -22,6 +23,7 @@ export interface Batch {
   ledger: Ledger;
   engines: Engines;
   steps: Steps;
+  metrics: Metrics;
   /** A folder for work in progress. */
   folder: string;
   limits: EngineLimits;
@@ -51,17 +53,17 @@ async function doTogether(batch: Batch, runs: TakenRun[]): Promise<TakenRun[]> {
   const folder = join(batch.folder, first.id);
   const bytes = runs.reduce((sum, { file }) => sum + file.bytes, 0);
   const limits = { ...batch.limits, threads: bytes < SMALL_BYTES ? 1 : batch.limits.threads };
-  const progress: Progress = { left: new Set(runs), doing: runs, committed: first.committed };
+  const progress: Progress = { left: new Set(runs), later: [], doing: runs, committed: first.committed };
   try {
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true, mode: 0o700 });
-    return await batch.engines.use(
-      first.stack,
-      { folder, limits, seconds: batch.seconds, signal: batch.signal },
-      (engine) => inSession(batch, engine, folder, runs, progress),
+    await batch.engines.use(first.stack, { folder, limits, seconds: batch.seconds, signal: batch.signal }, (engine) =>
+      inSession(batch, engine, folder, runs, progress),
     );
+    return progress.later;
   } catch (error) {
-    return batch.signal.aborted ? [] : afterFailure(batch, error, progress);
+    if (batch.signal.aborted) return [];
+    return [...(await afterFailure(batch, error, progress)), ...progress.later];
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -71,6 +73,8 @@ async function doTogether(batch: Batch, runs: TakenRun[]): Promise<TakenRun[]> {
 interface Progress {
   /** Runs of which nothing is settled. */
   left: Set<TakenRun>;
+  /** Runs that are not begun. */
+  later: TakenRun[];
   /** The runs that the work in progress is about. */
   doing: TakenRun[];
   committed: boolean;
@@ -101,14 +105,14 @@ async function inSession(
   folder: string,
   runs: TakenRun[],
   progress: Progress,
-): Promise<TakenRun[]> {
+): Promise<void> {
   const { stack, ledger, steps } = batch;
   const plan = await planOf(stack, engine);
-  const [first, ...others] = runs;
-  if (first === undefined) return [];
   // Runs that need each other's tables go one by one.
-  const together =
-    plan.shared.length === 0 && plan.perRun.some(({ disposition }) => disposition === "replace") ? [first] : runs;
+  const isOneByOne = plan.shared.length === 0 && plan.perRun.some(({ disposition }) => disposition === "replace");
+  const together = isOneByOne ? runs.slice(0, 1) : runs;
+  progress.later = isOneByOne ? runs.slice(1) : [];
+  for (const run of progress.later) progress.left.delete(run);
   const session: Session = { stack, plan, ledger, engine, folder, step: steps.step };
   const made: MadeRun[] = [];
   for (const run of together) {
@@ -128,6 +132,7 @@ async function inSession(
   if (progress.doing.length > 0) {
     const visible = made.length > 0 ? await commit(session, steps, made) : new Set<string>();
     progress.committed = true;
+    if (made.length > 0) batch.metrics.batch(stack.config.stack.name, made.length);
     await deliver(session, progress.doing, visible);
     for (const run of progress.doing) await moveSource(session, run);
     await steps.flush();
@@ -136,7 +141,6 @@ async function inSession(
       progress.left.delete(run);
     }
   }
-  return together === runs ? [] : others;
 }
 
 /** Makes all of the runs' tables count; gives those that SQL of the session can see whole. */

@@ -22,6 +22,7 @@ const BATCH = { runs: 100, bytes: 16e6 };
 /** The processor's name as a worker. The ledger is its alone, so what it held before a crash is its own. */
 const WORKER = "processor";
 const LEASE_SECONDS = 60;
+/** Default time between two renewals of the leases, in milliseconds. */
 const RENEW_MS = 20_000;
 
 /** First and longest wait before a ledger that failed, as on a full disk, is tried again. It doubles in between. */
@@ -39,6 +40,7 @@ export interface RunnerOptions {
   /** Time for one attempt at a run. */
   seconds: number;
   retry?: Partial<RetryOptions>;
+  renewMs?: number;
 }
 
 /** Takes queued runs from the ledger, those of a stack one after the other. */
@@ -143,7 +145,7 @@ export function startRunner(options: RunnerOptions): Runner {
         for (const run of fresh) await settle(run, { ended: { state: "failed", fault: "stack", error } });
       } else {
         const steps = recordSteps(ledger, metrics, traces);
-        await doRuns({ stack, ledger, engines, steps, folder, limits, seconds, signal, settle }, fresh);
+        await doRuns({ stack, ledger, engines, steps, metrics, folder, limits, seconds, signal, settle }, fresh);
       }
     } catch (error) {
       log.error({ err: error, stack: name }, "runs broke off");
@@ -201,17 +203,19 @@ export function startRunner(options: RunnerOptions): Runner {
   async function renew(): Promise<void> {
     try {
       const held = new Set(await ledger.renew(WORKER, LEASE_SECONDS));
-      for (const { ids, abort } of working.values())
+      for (const { ids, abort, done } of working.values())
         if ([...ids].some((id) => !held.has(id))) {
-          log.error({ runs: [...ids] }, "another worker has these runs now; the work on them stops");
+          log.error({ runs: [...ids] }, "another worker has some of these runs now; the work on all of them stops");
           abort.abort();
+          await done;
+          await ledger.putBack([...ids].filter((id) => held.has(id)));
         }
     } catch (error) {
       log.error({ err: error }, "the leases cannot be renewed; it is tried again");
     }
   }
 
-  const renewing = setInterval(() => void renew(), RENEW_MS);
+  const renewing = setInterval(() => void renew(), options.renewMs ?? RENEW_MS);
   renewing.unref();
   ledger.onQueued(wake);
   return {

@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -34,41 +34,84 @@ function failing(ledger: Ledger, method: "next" | "finish", times: number): Ledg
   };
 }
 
-it.each(["next", "finish"] as const)("outlives a full disk in the ledger's %s, and goes on later", async (method) => {
-  const config = configOf(salesStack());
+/** A runner on a ledger of its own, with one file claimed. */
+async function startWith(
+  change: (ledger: Ledger) => Ledger | Promise<Ledger>,
+  { sql = salesStack().sql, renewMs }: { sql?: Record<string, string>; renewMs?: number } = {},
+) {
+  const config = configOf({ ...salesStack(), sql });
   const { sales } = config.stacks;
   if (sales === undefined) throw new Error("unreachable");
   const open = await openStack(sales, folder);
   const ledger = await openLedger({ driver: "sqlite", file: join(folder, "ledger.sqlite") });
   const metrics = startMetrics(() => ledger.depth());
+  const { bytes, sha256, version } = await open.input.put(
+    "a.csv",
+    new Blob(["day,amount,note\n2024-01-01,1,x\n"]).stream(),
+  );
+  const file = { stack: "sales", store: open.input.id, key: "a.csv", version, name: "a.csv", bytes, sha256 };
+  const { run } = await ledger.claim(file);
   const lines: string[] = [];
   const runner = startRunner({
     stacks: new Map([["sales", open]]),
-    ledger: failing(ledger, method, 1),
+    ledger: await change(ledger),
     metrics,
     tracing: await startTracing(undefined),
     log: pino({}, { write: (line: string) => lines.push(line) }),
     folder: join(folder, "runs"),
     limits: config.engine,
     seconds: 60,
+    ...(renewMs !== undefined && { renewMs }),
   });
-  const { bytes, sha256, version } = await open.input.put(
-    "a.csv",
-    new Blob(["day,amount,note\n2024-01-01,1,x\n"]).stream(),
-  );
-  const { run } = await ledger.claim({
-    stack: "sales",
-    store: open.input.id,
-    key: "a.csv",
-    version,
-    name: "a.csv",
-    bytes,
-    sha256,
-  });
-  await expect.poll(async () => (await ledger.run(run.id))?.state, { timeout: 10_000 }).toBe("done");
-  expect((await ledger.run(run.id))?.attempts).toBe(1);
+  runner.wake();
+  return {
+    ledger,
+    lines,
+    read: async () => ledger.run(run.id),
+    async stop() {
+      await runner.stop();
+      await metrics.stop();
+      await ledger.close();
+    },
+  };
+}
+
+it.each(["next", "finish"] as const)("outlives a full disk in the ledger's %s, and goes on later", async (method) => {
+  const { read, lines, stop } = await startWith((ledger) => failing(ledger, method, 1));
+  await expect.poll(read, { timeout: 10_000 }).toMatchObject({ state: "done", attempts: 1 });
   expect(lines.filter((line) => line.includes("database or disk is full"))).toHaveLength(1);
-  await runner.stop();
-  await metrics.stop();
-  await ledger.close();
+  await stop();
+});
+
+it("quarantines a file at which the processor was killed five times", async () => {
+  const { read, stop } = await startWith(async (ledger) => {
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      await ledger.next("processor", { busyStacks: [], leaseSeconds: 60 });
+      await ledger.releaseAll("processor");
+    }
+    return ledger;
+  });
+  await expect.poll(read, { timeout: 10_000 }).toMatchObject({
+    state: "quarantined",
+    error:
+      "It broke off 5 times; the last time: The processor itself ended while it was done. Replay it when that is mended.",
+  });
+  await stop();
+});
+
+it("stops an attempt whose lease another worker has, and records nothing of it", async () => {
+  const endless = {
+    ...salesStack().sql,
+    "sold.sql":
+      "SELECT count(*) AS n FROM input, range(100000) a, range(100000) b, range(100000) c WHERE a.range <> b.range",
+  };
+  const { read, lines, stop } = await startWith((ledger) => ({ ...ledger, renew: async () => [] }), {
+    sql: endless,
+    renewMs: 200,
+  });
+  await expect.poll(() => lines.some((line) => line.includes("another worker has")), { timeout: 10_000 }).toBe(true);
+  // The work has ended when its folder is gone.
+  await expect.poll(() => readdir(join(folder, "runs")), { timeout: 10_000 }).toEqual([]);
+  expect(await read()).toMatchObject({ state: "running", attempts: 1, error: null });
+  await stop();
 });
