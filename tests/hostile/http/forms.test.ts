@@ -97,6 +97,7 @@ describe("a file called", () => {
   it.each([
     ["NUL in it", "a\u0000.csv"],
     ["a line break in it", "a\u000B.csv"],
+    ["text that is shown the other way round", "vsc.\u202Eexe.csv"],
     ["an escape sequence", "\u001B[2Ja.csv"],
     ["1,000 characters", `${"x".repeat(996)}.csv`],
     ["nothing", ""],
