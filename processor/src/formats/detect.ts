@@ -59,6 +59,7 @@ export function detect(head: Buffer, name: string, { formats, read }: Pick<Uploa
   const [first, second] = separated;
   if (first === undefined) return other("text of another kind");
   if (second === undefined) return format(first);
+  if (!text.includes("\t")) return format("csv");
   const meant = formatsOfName(name).filter((format) => format === "csv" || format === "tsv");
   const [line = ""] = text.split("\n", 1);
   return format(meant.length === 1 && meant[0] !== undefined ? meant[0] : line.includes("\t") ? "tsv" : "csv");

@@ -42,13 +42,25 @@ export async function readAs(
     await mkdir(run);
     const all = await readRecords(file, name, { connection, upload: Upload.parse(upload), contract, folder: run });
     const read: ReadFile[] = [];
-    for (const { member, memberIndex, header, preamble, found, file, kind, refusedFile, good, refused } of all) {
+    for (const {
+      member,
+      memberIndex,
+      header,
+      preamble,
+      found,
+      file,
+      kind,
+      delimiter,
+      refusedFile,
+      good,
+      refused,
+    } of all) {
       const number = (row: Record<string, unknown>) => Number(row["id"]) - memberIndex * 2 ** 40;
       const cells = header.map((_, index) => `c${index}: 'VARCHAR'`).join(", ");
       const from =
         kind === "parquet"
           ? `read_parquet(${sqlText(file)}) AS records(id, ${header.map((_, index) => `c${index}`).join(", ")})`
-          : `read_csv(${sqlText(file)}, columns = {id: 'BIGINT', line: 'VARCHAR', ${cells}}, auto_detect = false, header = false, new_line = '\\n', delim = ',', quote = '"', escape = '"', parallel = false, null_padding = true, max_line_size = 4000000)`;
+          : `read_csv(${sqlText(file)}, columns = {id: 'BIGINT', line: 'VARCHAR', ${cells}}, auto_detect = false, header = false, new_line = '\\n', delim = ${sqlText(delimiter)}, quote = '"', escape = '"', parallel = false, null_padding = true, max_line_size = 4000000)`;
       const rows = await query(connection, `SELECT * FROM ${from} ORDER BY id`);
       const bad = await query(
         connection,

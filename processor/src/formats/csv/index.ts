@@ -82,7 +82,8 @@ export async function readCsv(source: AsyncIterable<Buffer>, options: CsvOptions
       if (plain !== undefined && !plain.plan.numbered) plain.out.range(bytes, run, start);
     };
     // A last row without an end may have been looked at already.
-    while (at < limit || (isLast && start < limit)) {
+    const hasMore = () => at < limit || (isLast && start < limit);
+    while (hasMore()) {
       if (plain !== undefined && at === start && !text.isSuspect()) {
         const end = plain.scan(bytes, start);
         if (end !== -1 && end <= limit) {
