@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { appendFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
@@ -88,6 +89,17 @@ it("reads an unchanged store once, and what it knows not at all", async () => {
   await scansAfter(3);
   expect(reads).toBe(1);
   expect(lines.filter((line) => line.includes("left alone"))).toHaveLength(1);
+});
+
+it("claims no version with the content of another", async () => {
+  await stack.input.put("a.csv", pieces("one"));
+  const path = stack.input.location("a.csv");
+  start(undefined, () => {
+    if (reads === 1) writeFileSync(path, "two and more");
+  });
+  await expect.poll(claimed).toMatchObject([{ key: "a.csv", bytes: 12 }]);
+  const [run] = await ledger.runs({ limit: 1 });
+  expect((await ledger.source(run?.id ?? ""))?.version).toBe((await stack.input.head("a.csv"))?.version);
 });
 
 it("does not meddle with an upload that is in progress", async () => {
