@@ -7,7 +7,7 @@ import { Reading } from "@cais/spec/upload.ts";
 import { query } from "../engine/duckdb.ts";
 import { sqlName, sqlText } from "../engine/quote.ts";
 import { readCsv } from "../formats/csv/index.ts";
-import { editableTitles } from "../rejected/editable.ts";
+import { editableTitles, unguarded } from "../rejected/editable.ts";
 import { type Records, Unreadable } from "./records.ts";
 import { recordsSql, ROW } from "./select.ts";
 
@@ -70,7 +70,7 @@ export async function readCorrection(
     );
   const twice = `SELECT "row", member FROM ${table} GROUP BY "row", member HAVING count(*) > 1`;
   await refuse(connection, twice, "has rows more than once:");
-  return { table, header: cells.map((index) => records.header[index] ?? "") };
+  return { table, header: cells.map((index) => unguarded(records.header[index] ?? "")) };
 }
 
 /** A cell without the ' that `guarded` put before what looks like a formula. */
@@ -101,6 +101,6 @@ export const recordsCopy = (select: string, width: number, file: string) => {
 
 /** SQL that reads the rows of records that have no cells: line, reason, told. */
 export const refusedRows = ({ refusedFile, longestLine }: Records) =>
-  `read_csv(${sqlText(refusedFile)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', parallel = false,
+  `read_csv(${sqlText(refusedFile)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', new_line = '\\n', parallel = false,
     ${longestLine >= 2 << 20 ? `max_line_size = ${longestLine + 1}, buffer_size = ${longestLine + (8 << 20)},` : ""}
     columns = {'line': 'BIGINT', 'reason': 'VARCHAR', 'told': 'VARCHAR'})`;

@@ -50,7 +50,7 @@ function brokenSql(records: Records, relation: string, broken: string): string {
 /** Rows that have no cells. */
 function refusedSql(records: Records): string {
   const source = `read_csv(${sqlText(records.refusedFile)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"',
-    parallel = false, ${sizesSql(records.longestLine)},
+    new_line = '\\n', parallel = false, ${sizesSql(records.longestLine)},
     columns = {'id': 'BIGINT', 'reason': 'VARCHAR', 'text': 'VARCHAR'})`;
   return `SELECT id, (id - ${rowId(records.memberIndex, 0)})::BIGINT AS "row", ${memberSql(records)} AS member, ${headerSql(records)} AS header,
       text, NULL::VARCHAR[] AS cells, [{'column': NULL::VARCHAR, 'reason': reason, 'value': left(text, ${MAX_VALUE})}] AS violations

@@ -140,7 +140,7 @@ export function typeReason(column: Column, contract: Spelling): string {
       if (thousands !== "") return `is not a number such as ${example}`;
       return `is not a number (with a ${decimal === "." ? "point, not a comma" : "comma, not a point"})`;
     case "decimal":
-      return `is not a number such as ${example}, with at most ${column.scale ?? 2} digits after the ${decimal === "." ? "point" : "comma"}`;
+      return `is not a number such as ${example}, with at most ${column.scale ?? 2} ${column.scale === 1 ? "digit" : "digits"} after the ${decimal === "." ? "point" : "comma"}`;
     case "boolean":
       return "is not true, false, 1 or 0";
     case "date":
