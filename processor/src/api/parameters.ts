@@ -24,4 +24,7 @@ export const Moment = z.union(
 
 export const FileName = z
   .string("must be given once")
-  .regex(/^[^/\\\p{Cc}\p{Bidi_Control}]{1,255}$/u, "must be a name alone, of 1 to 255 characters: no folder, no control character");
+  .regex(
+    /^[^/\\\p{Cc}\p{Bidi_Control}]{1,255}$/u,
+    "must be a name alone, of 1 to 255 characters: no folder, no control character",
+  );
