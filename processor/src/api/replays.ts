@@ -9,6 +9,7 @@ import { findRun, stackOf } from "./find.ts";
 import { IdempotencyHeaders, idempotencyProblems, oneAtATime } from "./idempotency.ts";
 import type { Processor } from "./index.ts";
 import { keep } from "./keep.ts";
+import { traced } from "./observe.ts";
 import { FileName, Sought } from "./parameters.ts";
 import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
 import { takeFiles, withFile } from "./sent-file.ts";
@@ -49,7 +50,7 @@ export const replays: FastifyPluginAsyncZod<Processor> = async (app, processor) 
     async (request, reply) => {
       const run = await findRun(processor, request.params.id);
       const stack = stackOf(processor, run);
-      const asked: Requeue = { run: run.id, kind: "replay", by: request.caller.name };
+      const asked: Requeue = { run: run.id, kind: "replay", by: request.caller.name, ...traced(request.span) };
       const taken = {
         queryName: request.query.name,
         // More than the file itself may have: a compressed one is corrected as CSV.

@@ -6,6 +6,7 @@ import { ReplayRefused } from "../ledger/index.ts";
 import { findRun, findStack, stackOf } from "./find.ts";
 import { IdempotencyHeaders, idempotencyProblems, oneAtATime } from "./idempotency.ts";
 import type { Processor } from "./index.ts";
+import { traced } from "./observe.ts";
 import { Moment, oneOf, Sought } from "./parameters.ts";
 import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
 
@@ -39,7 +40,7 @@ export const reruns: FastifyPluginAsyncZod<Processor> = async (app, processor) =
       const run = await findRun(processor, request.params.id);
       stackOf(processor, run);
       const rerun = await once(request.headers, run.stack, (key) =>
-        ledger.requeue({ run: run.id, kind: "rerun", by: request.caller.name, ...key }),
+        ledger.requeue({ run: run.id, kind: "rerun", by: request.caller.name, ...traced(request.span), ...key }),
       );
       request.concerns = rerun.id;
       return reply.code(202).send(rerun);
@@ -67,7 +68,7 @@ export const reruns: FastifyPluginAsyncZod<Processor> = async (app, processor) =
         },
       },
     },
-    async ({ params, query: { all, from, to }, caller }, reply) => {
+    async ({ params, query: { all, from, to }, caller, span }, reply) => {
       const { name } = findStack(processor, params.stack).config.stack;
       const some = from !== undefined || to !== undefined;
       if ((all === "true") === some)
@@ -78,7 +79,7 @@ export const reruns: FastifyPluginAsyncZod<Processor> = async (app, processor) =
         ...(to !== undefined && { to: new Date(to) }),
       });
       const asked = await Promise.allSettled(
-        roots.map((run) => ledger.requeue({ run, kind: "rerun", by: caller.name })),
+        roots.map((run) => ledger.requeue({ run, kind: "rerun", by: caller.name, ...traced(span) })),
       );
       const answer: z.output<typeof Reruns> = { runs: [], skipped: [] };
       for (const [index, result] of asked.entries())

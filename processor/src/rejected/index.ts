@@ -37,10 +37,11 @@ export async function* editable(select: Select): AsyncIterable<string> {
     editableTitles.reasons,
     editableTitles.text,
   ];
-  yield `\uFEFF${editableLine([...own, ...titles.map(({ title }) => title)])}`;
+  // With the first rows: if they cannot be read, nothing was given that looks whole.
+  let head = `\uFEFF${editableLine([...own, ...titles.map(({ title }) => title)])}`;
   const places = new Map([...headers].map(([member, header]) => [member, placesIn(titles, header)]));
-  for await (const rows of select(rowsSql))
-    yield rows
+  for await (const rows of select(rowsSql)) {
+    const lines = rows
       .map(([number, memberValue, reasons, text, cellValues]) => {
         const member = textOf(memberValue);
         const cells = cellValues instanceof DuckDBListValue ? cellValues.items : [];
@@ -48,6 +49,10 @@ export async function* editable(select: Select): AsyncIterable<string> {
         return editableLine([...own, ...(places.get(member) ?? []).map((place) => textOf(cells[place ?? -1]))]);
       })
       .join("");
+    yield head + lines;
+    head = "";
+  }
+  if (head !== "") yield head;
 }
 
 const rowsSql = (from: string) => `

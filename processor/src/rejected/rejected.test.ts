@@ -32,6 +32,12 @@ async function rejected(...tuples: string[]): Promise<Select> {
   };
 }
 
+/** Rows of which only the header can be read. */
+const unreadable: Select = async function* (sql) {
+  if (!sql("rows").includes("GROUP BY")) throw new Error("broken");
+  yield [[null, null]];
+};
+
 const broken = (column: string, reason: string) => `{'column': ${column}, 'reason': '${reason}', 'value': 'x'}`;
 const whole = async (select: Select) => (await Array.fromAsync(editable(select))).join("");
 
@@ -48,6 +54,14 @@ it("gives rows to edit under their own titles, and those without cells as text",
       "",
     ].join("\r\n"),
   );
+});
+
+it("gives nothing where the rows cannot be read", async () => {
+  const given: string[] = [];
+  await expect(async () => {
+    for await (const piece of editable(unreadable)) given.push(piece);
+  }).rejects.toThrow("broken");
+  expect(given).toEqual([]);
 });
 
 it("puts the rows of members with other headers into one table", async () => {
