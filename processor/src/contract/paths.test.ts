@@ -34,52 +34,14 @@ function random(seed: number): (below: number) => number {
 }
 
 const cells = [
-  ...[
-    "",
-    "0",
-    "1",
-    "-1",
-    "+1",
-    "007",
-    "-0",
-    "42",
-    "100",
-    "100.5",
-    "1,5",
-    ",8",
-    ".8",
-    "8,",
-    "8.",
-    "1e3",
-    "1.234",
-    "1.234,5",
-  ],
-  ..."123456789012345|1234567890123456|9223372036854775807|9223372036854775808|0,1234567890123456789|NaN|inf|0x1F|1_0".split(
-    "|",
-  ),
-  ...["2024-02-29", "2023-02-29", "2024-02-28", "0999-01-01", "2023-13-01", "2024-1-5", "2024/02/28", "28/02/2024"],
-  ...["2024-02-28 10:11:12", "2024-02-28T10:11:12Z", "2024-02-28 25:00:00", "2024-02-28 10:11"],
-  ...["true", "FALSE", "True", "t", "-9999", "-9999,0", "NULL", "NULLS", "NULL ", " NULL", " -9999 ", "N"],
-  ...[
-    " ",
-    "\u{A0}",
-    "\t x",
-    " 5 ",
-    "\u{A0}5",
-    "ação",
-    "Água",
-    "\u{2003}",
-    "a b",
-    "''",
-    "x;y",
-    "x,y",
-    "x\ty",
-    "#",
-    "\\",
-    "'",
-  ],
-  ...['"', '""', 'say "hi"', 'x"', "two\nlines", "two\r\nlines", "\r", "\0", "\u{FEFF}", "\u{1F600}"],
-];
+  "|0|1|-1|+1|007|-0|42|43|100|100.5|101|1,5|100,5|,8|.8|8,|8.|-,|-|1e3|1.234|1.234,5|1,234.5|1.23|1.234567",
+  "123456789012345|1234567890123456|9223372036854775807|9223372036854775808|0,1234567890123456789|NaN|inf|0x1F|1_0",
+  "2024-02-29|2023-02-29|2024-02-28|0999-01-01|2023-13-01|2024-1-5|2024/02/28|28/02/2024|30/02/2024|01/01/0024|2023-05-31",
+  "2024-02-28 10:11:12|2024-02-28T10:11:12Z|2024-02-28 25:00:00|2024-02-28 10:11|2018-11-04 00:30:00",
+  "true|FALSE|True|t|-9999|-9999,0|-99990|NULL|NULLS|NULL | NULL| -9999 |-9999 |N|NULL",
+  " |\u{A0}|\t x| 5 |5 |\u{A0}5|ação|Água|\u{2003}|a b|''|x;y|x,y|x\ty|#|\\|'",
+  '"|""|say "hi"|x"|two\nlines|two\r\nlines|\r|\0|\u{FEFF}|\u{1F600}',
+].flatMap((some) => some.split("|"));
 
 const column = (name: string, more: object): { name: string } => ({ name, ...more });
 
@@ -144,13 +106,12 @@ function anyFile(below: (n: number) => number, contract: Contract): string {
     const must = cell.includes(delimiter) || /[\n\r]/.test(cell) || cell.startsWith('"');
     return (must && below(20) > 0) || below(8) === 0 ? `"${cell.replaceAll('"', '""')}"` : cell;
   };
-  const rows = Array.from({ length: 40 }, () => {
-    const untidy = below(3) === 0;
-    const row = titles.map((title) =>
-      written(untidy && below(3) === 0 ? chosen(cells) : chosen(good[title] ?? ["u", ""])),
-    );
-    if (below(40) === 0) row.pop();
-    if (below(40) === 0) row.push("more");
+  const rows = Array.from({ length: 150 }, () => {
+    // One untidy cell in a row: of several, the first would hide the others.
+    const untidy = below(2 * titles.length);
+    const row = titles.map((title, index) => written(chosen(index === untidy ? cells : (good[title] ?? ["u", ""]))));
+    if (below(150) === 0) row.pop();
+    if (below(150) === 0) row.push("more");
     return row.join(delimiter) + tail;
   });
   const last = chosen(["", end]);
@@ -178,7 +139,7 @@ async function checked(content: Buffer, contract: Contract, fast: boolean, piece
   }
 }
 
-const seeds = Number(process.env["CAIS_SEEDS"] ?? 60);
+const seeds = Number(process.env["CAIS_SEEDS"] ?? 40);
 
 it(
   "gives the same rows, refused rows and reasons whether plain rows are told apart or not",

@@ -40,7 +40,9 @@ export function plainScan(cells: PlainCell[], delimiter: number, crlf: boolean):
   const most = Uint8Array.from(cells, (cell) => ("digits" in cell ? cell.digits : 0));
   const whole = Uint8Array.from(cells, (cell) => (cell.kind === "number" ? cell.whole : 0));
   const fraction = Uint8Array.from(cells, (cell) => (cell.kind === "number" ? cell.fraction : 0));
-  const point = cells.find((cell) => cell.kind === "number")?.point.charCodeAt(0) ?? 0x2e;
+  const written = cells.find((cell) => cell.kind === "number")?.point.charCodeAt(0);
+  // Where commas separate cells, one in a number stands in quotes, which is left to the careful way.
+  const point = written === delimiter ? -1 : written;
   const layouts = cells.map((cell) =>
     Uint8Array.from(
       cell.kind === "date" ? cell.layout.parts.flatMap(({ part, digits, literal }) => [part, digits, literal]) : [],
