@@ -1,7 +1,7 @@
 import { readdir, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { join } from "node:path";
-import { Problem, Reruns, Run, Runs, Upload } from "@cais/spec/api.ts";
+import { Problem, Reruns, Run, Runs, TableRows, Upload } from "@cais/spec/api.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startProcessor } from "../main.ts";
 import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
@@ -102,6 +102,19 @@ describe("the open rows of a file", () => {
     const replay = await done(await post(`/v1/runs/${id}/replays`));
     expect(replay.rows).toEqual({ read: 3, clean: 1, rejected: 2 });
     expect(await sold()).toEqual([clean, "2024-01-02,-2.0,b"]);
+  });
+
+  it("come back from a spreadsheet with every title and cell that looks like a formula", async () => {
+    const { contract, ...rest } = salesStack().stack;
+    const columns = contract.columns.map((column) => ({ ...column, from: `=${column.name}` }));
+    await startAgain({ ...salesStack(), stack: { ...rest, contract: { columns } } });
+    const { id } = await load("=day,=amount,=note\n2024-01-01,-1,=a()\n2024-01-02,2,'=b()\n");
+    const editable = await text(`/v1/runs/${id}/rejected?format=editable`);
+    expect(editable).toContain("text,'=day,'=amount,'=note\r\n2,amount: is below 0,,2024-01-01,-1,'=a()\r\n");
+    const replay = await done(await post(`/v1/runs/${id}/replays?name=c.csv`, editable.replace(",-1,", ",1,")));
+    expect(replay.rows).toEqual({ read: 1, clean: 1, rejected: 0 });
+    const { data } = TableRows.parse(JSON.parse(await text("/v1/tables/sales/sold")));
+    expect(data.map(({ note }) => note).toSorted()).toEqual(["'=b()", "=a()"]);
   });
 
   it("stay open, and nothing is loaded, when a row is corrected that is not", async () => {
