@@ -1,7 +1,10 @@
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Run } from "@cais/spec/api.ts";
 import { afterEach, expect, it } from "vitest";
+import { z } from "zod";
+import { startProcessor } from "../main.ts";
+import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
 import { type Metrics, type QueueDepth, startMetrics } from "./index.ts";
 
 let metrics: Metrics | undefined;
@@ -83,6 +86,38 @@ it("counts what it is told", async () => {
   ])
     expect(lines).toContain(line);
   for (const chosen of ["secret-name", "run-1", "2024-01-01/a"]) expect(text).not.toContain(chosen);
+});
+
+it("is told of everything by a processor that does a run", async () => {
+  const folder = await testFolder("metrics");
+  const processor = await startProcessor(configOf(salesStack()), { dataFolder: folder });
+  try {
+    const sent = await send(processor.url, "sales", "day,amount,note\n2024-01-01,1,x\n2024-01-01,y,x\n");
+    await ended(processor.url, z.object({ id: z.string() }).parse(await sent.json()).id);
+    await fetch(`${processor.url}/no/such/address`);
+    const expected = [
+      'cais_runs_total{stack="sales",state="done",kind="load"} 1',
+      'cais_attempts_total{stack="sales"} 1',
+      'cais_rejected_share_sum{stack="sales"} 0.5',
+      'cais_batch_runs_sum{stack="sales"} 1',
+      'cais_engines_total{event="started"} 1',
+      'cais_step_seconds_count{stack="sales",step="sinks/csv/sold"} 1',
+      'cais_put_to_done_seconds_count{stack="sales"} 1',
+      'cais_queue_runs{state="queued"} 0',
+      "cais_queue_oldest_seconds 0",
+      'cais_http_request_seconds_count{method="POST",route="/v1/stacks/:stack/files",status="202"} 1',
+      'cais_http_request_seconds_count{method="GET",route="none",status="404"} 1',
+    ];
+    // Runs and requests are counted a moment after what is seen of them.
+    const missing = async () => {
+      const lines = (await (await fetch(`${processor.url}/metrics`)).text()).split("\n");
+      return expected.filter((line) => !lines.includes(line));
+    };
+    await expect.poll(missing, { timeout: 10_000 }).toEqual([]);
+  } finally {
+    await processor.stop();
+    await rm(folder, { recursive: true });
+  }
 });
 
 it("goes on counting when the ledger fails", async () => {
