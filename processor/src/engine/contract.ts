@@ -6,9 +6,20 @@ import { readRecords } from "../formats/index.ts";
 import type { Request } from "./messages.ts";
 import { sqlText } from "./quote.ts";
 import { about, checkExpression } from "./select.ts";
+import { inputIsVisible } from "./tables.ts";
 
 /** Reads a file, or what a replay wants of it, by its contract: the clean rows become the view `input`. */
 export async function checkContract(
+  connection: DuckDBConnection,
+  request: Extract<Request, { do: "contract" }>,
+): Promise<CheckedRecords> {
+  const checked = await readAndCheck(connection, request);
+  // The contract alone decides which columns `input` has.
+  inputIsVisible(connection, JSON.stringify(request.contract));
+  return checked;
+}
+
+async function readAndCheck(
   connection: DuckDBConnection,
   { folder, file, name, upload, contract, replay }: Extract<Request, { do: "contract" }>,
 ): Promise<CheckedRecords> {
