@@ -37,6 +37,7 @@ async function benchFile(work: string, size: number, python: string, profile: bo
     const { output, ...usage } = await runMeasured(program, [resolve("bench/baselines", script), file, folder]);
     rows.push({ what, figures: figuresOf(usage) });
     notes.push(`${what}: ${output.trim()}`);
+    say(`${what}: ${JSON.stringify(figuresOf(usage))}`);
     await rm(folder, { recursive: true });
     return usage;
   };
@@ -55,6 +56,7 @@ async function benchFile(work: string, size: number, python: string, profile: bo
   await processor.stop();
   if (run.state !== "done") throw new Error(`The run ended as ${run.state}: ${run.error}`);
   rows.push({ what: "Cais", figures: figuresOf(usage) });
+  say(`Cais: ${JSON.stringify(figuresOf(usage))}`);
   const seconds = run.steps.map(({ name, startedAt, finishedAt }) => {
     const took = (Date.parse(finishedAt ?? startedAt) - Date.parse(startedAt)) / 1000;
     return `${name} ${round(took)} s`;
