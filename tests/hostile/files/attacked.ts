@@ -13,7 +13,7 @@ import { scratch } from "../../start.ts";
 const main = join(import.meta.dirname, "../../../processor/src/main.ts");
 
 /** Most memory that the processor and its engines may ever have used, in bytes, whatever they were sent. */
-export const MEMORY = { processor: 400e6, engine: 900e6 };
+export const MEMORY = { processor: 350e6, engine: 500e6 };
 
 /** Content of a file: as it is, or what writes it to a path. */
 export type Content = string | Buffer | ((path: string) => Promise<void>);
