@@ -239,6 +239,11 @@ describe("a file with broken rows", () => {
     );
   });
 
+  it("leaves nothing behind that would have to be collected", async () => {
+    expect((await at("gc", "--dry-run")).stdout).toBe("There is nothing to remove.\n");
+    expect(JSON.parse((await at("gc", "--json")).stdout)).toEqual({ dryRun: false, objects: [] });
+  });
+
   it.each([
     [["replay", "nothing"], 1, /^cais: Not Found: There is no run "nothing"/],
     [["replay", "x", "--with", "no-such-file.csv"], 2, /^cais: there is no file no-such-file\.csv\n$/],
