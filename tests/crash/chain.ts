@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Run } from "@cais/spec/api.ts";
-import { type Acknowledged, demandAll, sendAll, whenIdle } from "./client.ts";
+import { type Acknowledged, demandAll, mayComeToNothing, sendAll, whenIdle } from "./client.ts";
 import { checkDisk, checkOpenFiles, type End, stepsAtDeath } from "./disk.ts";
 import type { Load, Sending } from "./load.ts";
 import { choosePoint, oneOf, randomOf, Traced, Victim } from "./point.ts";
@@ -44,6 +44,10 @@ export async function runUndisturbed(folder: string, load: Load): Promise<Undist
   await child.order({ trace: traces.load });
   await doLoad({ folder, child, load, seed: second });
   const result = await resultOf(from, second, load.sendings(second), await idle(child));
+  for (const [stack, files] of Object.entries(result))
+    for (const [file, { state, error, later }] of Object.entries(files))
+      if (state !== (mayComeToNothing({ file }) ? "quarantined" : "done") || later.some((run) => run.state !== "done"))
+        throw new Wrong(`${stack}: ${file} is ${state} undisturbed: ${error} ${JSON.stringify(later)}`);
   // In a step, so that there is something to recover.
   await child.order({ point: { operation: "rename lake/sold", count: 1, moment: "after" } });
   await doLoad({ folder, child, load, seed: third });

@@ -34,7 +34,7 @@ export async function sendAll(
 }
 
 /** What came to nothing is taken anew when it is sent again. */
-const mayComeToNothing = ({ file }: Sending) => file === "none" || file === "unreadable";
+export const mayComeToNothing = ({ file }: Pick<Sending, "file">) => file === "none" || file === "unreadable";
 
 /** The run's id; undefined if the processor died before it answered. */
 async function sendOne(url: string, { stack, name, content }: Sending): Promise<string | undefined> {

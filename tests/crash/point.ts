@@ -67,11 +67,16 @@ export function oneOf<T>(random: () => number, items: readonly T[]): T {
   return item;
 }
 
-/** A point of a trace: each step is as likely as any other, and in it each kind of operation, however often it occurs. */
+/**
+ * A point of a trace: each step is as likely as any other, and in it each kind of operation,
+ * however often it occurs, but a commit three times as likely: there things happen or do not.
+ */
 export function choosePoint(random: () => number, trace: Traced[]): Point {
   const step = oneOf(random, [...new Set(trace.map((traced) => traced.step))].toSorted());
   const inStep = trace.filter((traced) => traced.step === step).map(({ operation }) => operation);
-  const operation = oneOf(random, [...new Set(inStep)].toSorted());
+  const kinds = [...new Set(inStep)].toSorted();
+  const commits = kinds.filter((kind) => kind.startsWith("commit "));
+  const operation = oneOf(random, [...kinds, ...commits, ...commits]);
   const places = trace.keys().filter((index) => trace[index]?.step === step && trace[index].operation === operation);
   const chosen = oneOf(random, [...places]);
   const count = trace.slice(0, chosen + 1).filter((traced) => traced.operation === operation).length;

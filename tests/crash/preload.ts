@@ -134,16 +134,28 @@ subscribe("child_process", (message) => {
 });
 syncBuiltinESMExports();
 
-/** What the open transaction has written, the most telling first. */
+/** The tables that the open transaction has written. */
 const written = new Set<string>();
-const telling = ["files", "corrections", "outputs", "runs", "steps", "loose"];
+/** What a transaction is named by: the first of these that it wrote. */
+const telling = ["files", "outputs", "idempotency_keys", "sources", "runs", "steps", "loose", "audit"];
 
 function statementOf(sql: string): string | undefined {
-  const [, verb = "", table = ""] =
-    /^\s*(INSERT|UPDATE|DELETE)(?:\s+OR\s+\w+)?(?:\s+INTO|\s+FROM)?\s+(\w+)/i.exec(sql) ?? [];
-  if (verb === "") return undefined;
-  written.add(table);
-  return `${verb.toLowerCase()} ${table}`;
+  const [, word = "", table = ""] =
+    /^\s*(\w+)(?:\s+OR\s+\w+)?(?:\s+INTO|\s+FROM|\s+IMMEDIATE)?(?:\s+(\w+))?/i.exec(sql) ?? [];
+  switch (word) {
+    case "BEGIN":
+      written.clear();
+      return undefined;
+    case "COMMIT":
+      return `commit ${telling.find((one) => written.has(one)) ?? "nothing"}`;
+    case "INSERT":
+    case "UPDATE":
+    case "DELETE":
+      written.add(table);
+      return `${word.toLowerCase()} ${table}`;
+    default:
+      return undefined;
+  }
 }
 for (const name of ["run", "get", "all"])
   watch(StatementSync.prototype, name, (args, self) => {
@@ -155,14 +167,9 @@ for (const name of ["run", "get", "all"])
     if (statement === "delete steps") step = "before contract";
     return statement;
   });
-watch(DatabaseSync.prototype, "exec", ([sql]) => {
-  if (typeof sql !== "string") return undefined;
-  if (sql === "BEGIN IMMEDIATE") {
-    written.clear();
-    return undefined;
-  }
-  if (sql === "COMMIT") return `commit ${telling.find((table) => written.has(table)) ?? "nothing"}`;
-  return `exec ${sql.trim().split(/\s/, 1).join("")}`;
-});
+// A migration and the like are many statements in one.
+watch(DatabaseSync.prototype, "exec", ([sql]) =>
+  typeof sql === "string" && !sql.startsWith("BEGIN") ? (statementOf(sql) ?? "exec other") : void written.clear(),
+);
 
 setClock(orders.clock);
