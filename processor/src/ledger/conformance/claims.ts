@@ -176,6 +176,15 @@ export function claimsConform(subject: Subject): void {
       expect((await subject.ledger.requeue({ run: root, kind: "rerun" })).open).toBeNull();
     });
 
+    it("has nothing open if what it refused was only counted", async () => {
+      const root = await subject.queue("a");
+      await subject.next();
+      const counted = { rejectedKey: null, header: ["day"], found: { format: "csv" } };
+      await subject.ledger.countRows(root, { read: 3, clean: 1, rejected: 2 }, counted);
+      await subject.ledger.commit({ stack: "inmet", runs: [root], changes: [] });
+      expect(await subject.ledger.open(root)).toBeUndefined();
+    });
+
     it("is open whole if no run of it was committed", async () => {
       const root = await subject.queue("a");
       expect(await subject.ledger.open(root)).toBeUndefined();
@@ -196,21 +205,16 @@ export function claimsConform(subject: Subject): void {
     });
 
     it("can be run again in the order of receipt, by time, unless it was deleted", async () => {
-      const roots: string[] = [];
-      const times: number[] = [];
-      for (const key of ["a", "b", "c"]) {
-        times.push(subject.time);
-        roots.push(await subject.load(key));
-      }
+      const [a, b, c] = [await subject.load("a"), await subject.load("b"), await subject.load("c")];
       const { ledger } = subject;
-      const [a, b, c] = roots;
+      const time = new Date((await ledger.run(b))?.queuedAt ?? "");
       expect(await ledger.rerunnable({ stack: "inmet" })).toEqual([a, b, c]);
       expect(await ledger.rerunnable({ stack: "other" })).toEqual([]);
-      expect(await ledger.rerunnable({ stack: "inmet", from: new Date(times[1] ?? 0) })).toEqual([b, c]);
-      expect(await ledger.rerunnable({ stack: "inmet", to: new Date(times[1] ?? 0) })).toEqual([a]);
-      await ledger.moved(b ?? "", null);
+      expect(await ledger.rerunnable({ stack: "inmet", from: time })).toEqual([b, c]);
+      expect(await ledger.rerunnable({ stack: "inmet", to: time })).toEqual([a]);
+      await ledger.moved(b, null);
       expect(await ledger.rerunnable({ stack: "inmet" })).toEqual([a, c]);
-      await expect(ledger.requeue({ run: b ?? "", kind: "rerun" })).rejects.toThrow(
+      await expect(ledger.requeue({ run: b, kind: "rerun" })).rejects.toThrow(
         new ReplayRefused("The file was deleted after it was loaded, as its stack asks; send it again."),
       );
       await expect(ledger.requeue({ run: "nothing", kind: "rerun" })).rejects.toThrow(/has no run "nothing"/);

@@ -26,6 +26,7 @@ export function claims({
     root: string;
     stack: string;
     kind: string;
+    at: Date;
     by: string | undefined;
     traceparent: string | undefined;
     correction?: Requeue["correction"] | undefined;
@@ -45,7 +46,7 @@ export function claims({
       key,
       bytes,
       sha256,
-      now().toISOString(),
+      run.at.toISOString(),
     );
   }
 
@@ -110,12 +111,13 @@ export function claims({
           const wake = deliverAgain(root);
           return { run: byId(root), created: false, wake };
         }
-        const id = newRunId(now());
+        const at = now();
+        const id = newRunId(at);
         sql(
           `INSERT INTO sources (root, stack, store, key, version, name, bytes, sha256, received_at)
            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        ).run(id, stack, store, key, version, name, bytes, sha256, now().toISOString());
-        insertRun({ id, root: id, stack, kind: "load", by, traceparent });
+        ).run(id, stack, store, key, version, name, bytes, sha256, at.toISOString());
+        insertRun({ id, root: id, stack, kind: "load", at, by, traceparent });
         remember(stack, idempotencyKey, request, id);
         forgetLoose(connection, { stack, role: "input", key });
         return { run: byId(id), created: true, wake: true };
@@ -149,8 +151,9 @@ export function claims({
           throw new ReplayRefused("Nothing of the file is open: all of its rows are in the tables.");
         if ((kind === "rerun" || open?.scope === "file") && source["deleted_at"] !== null)
           throw new ReplayRefused("The file was deleted after it was loaded, as its stack asks; send it again.");
-        const queuedId = newRunId(now());
-        insertRun({ id: queuedId, root, stack, kind, by, traceparent, correction });
+        const at = now();
+        const queuedId = newRunId(at);
+        insertRun({ id: queuedId, root, stack, kind, at, by, traceparent, correction });
         remember(stack, idempotencyKey, request, queuedId);
         if (correction !== undefined) forgetLoose(connection, { stack, role: "input", key: correction.key });
         return { run: byId(queuedId), wake: true };
