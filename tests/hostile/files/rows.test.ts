@@ -66,7 +66,7 @@ describe(`a line of ${LINE_BYTES.toLocaleString("en")} bytes`, () => {
     ["an open quote", endless(`${header}${good}2024-01-31,1,"`, ""), "a.csv", /^done: 2 read, 1 clean/],
     ["NDJSON's row", endless(`${json}\n{"note":"`, `"}\n${json}`), "a.ndjson", /^done: 3 read, 2 clean/],
     ["JSON's row", endless(`[${json},{"note":"`, `"},${json}]`), "a.json", /^done: 3 read, 2 clean/],
-    ["JSON's key", endless('{"', '":[]}'), "a.json", /^quarantined: /],
+    ["JSON's key", endless('{"', '":[]}'), "a.json", /^quarantined: The .*JSON document/],
     [
       "XML's text",
       endless(`<r>${xml}<s><note>`, "</note></s></r>"),
@@ -165,7 +165,7 @@ describe("bytes that are no text, or in another encoding", () => {
   const rows = header + good;
   const latin1 = Buffer.from("2024-01-31,1,caf\u{E9}\n", "latin1");
   it.each([
-    ["a file of zeros", Buffer.alloc(1_000_000), "a.csv", /^quarantined: /],
+    ["a file of zeros", Buffer.alloc(1_000_000), "a.csv", /^quarantined: The file is not text/],
     [
       "noise",
       Buffer.from(Array.from({ length: 100_000 }, (_, n) => (n * 7919 + (n >> 3)) & 0xff)),
@@ -178,19 +178,19 @@ describe("bytes that are no text, or in another encoding", () => {
       "overlong UTF-8",
       Buffer.concat([Buffer.from(`${rows}2024-01-31,1,`), Buffer.from([0xc0, 0xaf, 0x0a])]),
       "a.csv",
-      /^done: 2 read, [12] clean/,
+      /^done: 2 read, 2 clean/,
     ],
     [
       "UTF-8 and Latin-1 mixed",
       Buffer.concat([Buffer.from(`${rows}2024-01-31,1,é\n`), latin1]),
       "a.csv",
-      /^done: 3 read, [23] clean/,
+      /^done: 3 read, 2 clean/,
     ],
     [
       "UTF-16 that ends in half a character",
       Buffer.concat([Buffer.from(`\uFEFF${rows}`, "utf16le"), Buffer.from([0x41])]),
       "a.csv",
-      /^(done: 2 read, 1 clean|done: 1 read, 1 clean|quarantined: )/,
+      /^done: 2 read, 1 clean/,
     ],
     [
       "UTF-32",
@@ -229,14 +229,14 @@ describe("headers", () => {
     [
       "a column twice, in two forms of Unicode",
       "day,amount,note,caf\u{E9},cafe\u{301}\n2024-01-31,1,x,1,2\n",
-      /^(done: 1 read, 1 clean|quarantined: )/,
+      /^done: 1 read, 1 clean/,
     ],
     [
       "a column that looks like one",
       "d\u{430}y,amount,note\n2024-01-31,1,x\n",
       /^quarantined: The header row lacks "day"/,
     ],
-    ["names that are empty", "day,amount,note,,\n2024-01-31,1,x,y,z\n", /^(done: 1 read, 1 clean|quarantined: )/],
+    ["names that are empty", "day,amount,note,,\n2024-01-31,1,x,y,z\n", /^quarantined: All 1 rows break the contract/],
     [
       "SQL",
       'day,amount,note,"""); DROP TABLE sold; --","\'; DELETE FROM input; --"\n2024-01-31,1,x,y,z\n',
@@ -253,11 +253,7 @@ describe("headers", () => {
       'day,amount,note,row number,row violations,cell 0,input,rowid,"cais row"\n2024-01-31,1,x,a,b,c,d,e,f\n',
       /^done: 1 read, 1 clean/,
     ],
-    [
-      "a name of a megabyte",
-      `day,amount,note,${"n".repeat(900_000)}\n2024-01-31,1,x,y\n`,
-      /^(done: 1 read, 1 clean|quarantined: )/,
-    ],
+    ["a name of a megabyte", `day,amount,note,${"n".repeat(900_000)}\n2024-01-31,1,x,y\n`, /^done: 1 read, 1 clean/],
   ])("with %s end well", async (_, content, expected) => {
     for (const stack of ["sales", "kept"])
       expect(outcome(await attacked.send(content, "a.csv", stack))).toMatch(expected);
