@@ -16,7 +16,7 @@ export interface CheckedRecords {
   clean: number;
   rejected: number;
   /**
-   * Parquet with a line for each refused row, in the order of the file: `row`, `member`, `header`, `text` (the row as it
+   * Parquet with a line for each refused row, in the order of the file: `row`, `member`, `header`, `preamble` (JSON), `text` (the row as it
    * was), `cells` (null if it has none), `violations` (all of them: `column`, `reason`, `value`). null if there are none.
    */
   file: string | null;

@@ -34,7 +34,9 @@ export async function writeRejected(
 
 const memberSql = ({ member }: Records) => (member === null ? "NULL::VARCHAR" : sqlText(member));
 
-const headerSql = ({ header }: Records) => `[${header.map(sqlText).join(", ")}]::VARCHAR[]`;
+/** What the rows of a member have in common: its header, and as JSON the values before it. */
+const headSql = ({ header, preamble }: Records) =>
+  `[${header.map(sqlText).join(", ")}]::VARCHAR[] AS header, ${sqlText(JSON.stringify(preamble))} AS preamble`;
 
 /** Rows that violate the contract, of a relation of their cells. A text that is not kept is the cells, joined. */
 function brokenSql(records: Records, relation: string, broken: string): string {
@@ -43,7 +45,7 @@ function brokenSql(records: Records, relation: string, broken: string): string {
   const text = records.kind === "parquet" ? joined : `coalesce(${sqlName(TEXT)}, ${joined})`;
   const id = sqlName(ROW);
   return `SELECT ${id} AS id, (${id} - ${rowId(records.memberIndex, 0)})::BIGINT AS "row", ${memberSql(records)} AS member,
-      ${headerSql(records)} AS header, ${text} AS text, [${cells.join(", ")}]::VARCHAR[] AS cells, ${sqlName(VIOLATIONS)} AS violations
+      ${headSql(records)}, ${text} AS text, [${cells.join(", ")}]::VARCHAR[] AS cells, ${sqlName(VIOLATIONS)} AS violations
     FROM ${relation} JOIN ${broken} USING (${id})`;
 }
 
@@ -52,7 +54,7 @@ function refusedSql(records: Records): string {
   const source = `read_csv(${sqlText(records.refusedFile)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"',
     new_line = '\\n', parallel = false, ${sizesSql(records.longestLine)},
     columns = {'id': 'BIGINT', 'reason': 'VARCHAR', 'text': 'VARCHAR'})`;
-  return `SELECT id, (id - ${rowId(records.memberIndex, 0)})::BIGINT AS "row", ${memberSql(records)} AS member, ${headerSql(records)} AS header,
+  return `SELECT id, (id - ${rowId(records.memberIndex, 0)})::BIGINT AS "row", ${memberSql(records)} AS member, ${headSql(records)},
       text, NULL::VARCHAR[] AS cells, [{'column': NULL::VARCHAR, 'reason': reason, 'value': left(text, ${MAX_VALUE})}] AS violations
     FROM ${source}`;
 }

@@ -39,8 +39,9 @@ export async function openRows(
   const take = async (part: Omit<Part, "memberIndex" | "preamble" | "found" | "folder" | "number">) => {
     const memberIndex = members.indexOf(part.member);
     const number = records.length;
+    const preamble = await preambleOf(connection, from, part.member);
     records.push(
-      await partRecords(connection, { ...part, memberIndex, preamble: {}, found: { format: "csv" }, folder, number }),
+      await partRecords(connection, { ...part, memberIndex, preamble, found: { format: "csv" }, folder, number }),
     );
   };
   let kept = `SELECT * FROM ${from} WHERE cells IS NULL`;
@@ -63,6 +64,17 @@ export async function openRows(
     kept = `SELECT * FROM ${from} AS open WHERE NOT EXISTS (FROM ${table} AS sent WHERE ${sameRow("sent", "open")})`;
   }
   return { records, kept, keptRows: await countOf(connection, kept) };
+}
+
+/** The values before a member's header, which its refused rows have with them. */
+async function preambleOf(
+  connection: DuckDBConnection,
+  rejected: string,
+  member: string | null,
+): Promise<Record<string, string>> {
+  const select = `SELECT preamble FROM ${rejected} WHERE member IS NOT DISTINCT FROM ${textOrNull(member)} LIMIT 1`;
+  const [row] = await query(connection, select);
+  return z.record(z.string(), z.string()).parse(JSON.parse(String(row?.["preamble"] ?? "{}")));
 }
 
 /**

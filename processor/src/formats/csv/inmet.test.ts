@@ -6,6 +6,7 @@ import { Reading } from "@cais/spec/upload.ts";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { checkRecords } from "../../contract/check.ts";
+import { openRows } from "../../contract/replay.ts";
 import { testFolder } from "../../processor-for-tests.ts";
 import { readCsv } from "./index.ts";
 
@@ -65,6 +66,10 @@ async function check(content: string) {
   await connection.run("SET TimeZone = 'UTC'");
   try {
     const { file, found } = await checkRecords(connection, own, [records], contract);
+    const open = await openRows(connection, { rejected: file ?? "", correction: null, folder: own });
+    expect(open.records.map(({ header, preamble, good }) => [header, preamble, good])).toEqual([
+      [records.header, records.preamble, 2],
+    ]);
     const rows = async (sql: string) => (await connection.runAndReadAll(sql)).getRowsJson();
     return {
       found,
