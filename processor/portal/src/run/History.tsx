@@ -69,7 +69,8 @@ function Entry({ run, shown }: { run: Run; shown: boolean }) {
             {ago(run.queuedAt)}
           </time>
           {read > 0 && ` · ${t("history.rows", { clean: number(clean), rejected: number(rejected) })}`}
-          {run.by !== null && ` · ${t("history.by", { by: run.by })}`}
+          {/* Whoever asks on this machine without a token is nobody in particular. */}
+          {run.by !== null && run.by !== "local" && ` · ${t("history.by", { by: run.by })}`}
         </Text>
       </div>
       <StateBadge state={run.state} />
