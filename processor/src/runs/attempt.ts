@@ -1,5 +1,8 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
 import type { Engine } from "../engine/index.ts";
 import type { Checked, Made, Replay } from "../engine/messages.ts";
 import type { Ledger, TakenRun } from "../ledger/index.ts";
@@ -94,7 +97,7 @@ async function checkFile({ stack, engine, ledger, plan }: Session, run: TakenRun
   if (run.source.deleted)
     throw new EndedEarly("failed", "stack", "The file was deleted after it was loaded (after: delete); send it again.");
   await bring(stack, run.source.key, file);
-  await checkVersion(stack, run);
+  await checkContent(stack, run, file);
   const corrections: string[] = [];
   if (run.kind !== "load")
     for (const [index, key] of (await ledger.corrections(run.fileRoot)).entries()) {
@@ -107,20 +110,30 @@ async function checkFile({ stack, engine, ledger, plan }: Session, run: TakenRun
   const replay: Replay = run.kind === "load" ? null : { scope: "file", corrections, open: mayCorrect };
   const asked = { folder, file, name: run.file.name, upload: source.upload, contract };
   const checked = await engine.checkContract({ ...asked, replay });
-  await checkVersion(stack, run);
+  await checkContent(stack, run, file);
   return { checked, scope: "file" as const };
 }
 
-/** What was brought may be the file itself, to which others may write: what was read must be what was claimed. */
-async function checkVersion({ input }: OpenStack, { source }: TakenRun): Promise<void> {
-  if (source.version === null) return;
-  const found = await input.head(source.key);
-  if (found !== undefined && found.version !== source.version)
-    throw new EndedEarly(
-      "failed",
-      "processor",
-      `The file ${input.location(source.key)} was overwritten before it was loaded; what lies there now is a file of its own.`,
-    );
+/**
+ * What was brought may be the file itself, to which others may write: what was read must be what was claimed. A later
+ * version of the same content is no file of its own, so it may as well be read.
+ */
+async function checkContent({ input }: OpenStack, run: TakenRun, file: string): Promise<void> {
+  const { key, version } = run.source;
+  if (version === null) return;
+  const found = await input.head(key);
+  if (found === undefined || found.version === version || (await sha256Of(file)) === run.file.sha256) return;
+  throw new EndedEarly(
+    "failed",
+    "processor",
+    `The file ${input.location(key)} was overwritten before it was loaded; what lies there now is a file of its own.`,
+  );
+}
+
+async function sha256Of(file: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(file), hash);
+  return hash.digest("hex");
 }
 
 async function bring({ input }: OpenStack, key: string, path: string): Promise<void> {

@@ -39,3 +39,27 @@ it("loads no content but the one that was claimed", async () => {
     await stop();
   }
 });
+
+it("loads a content that was put again before it was loaded, once", async () => {
+  const config = configOf(salesStack());
+  const { sales } = config.stacks;
+  if (sales === undefined) throw new Error("unreachable");
+  const { input } = await openStack(sales, folder);
+  const ledger = await openLedger({ driver: "sqlite", file: join(folder, "ledger.sqlite") });
+  const put = async () => {
+    const object = await input.put("a.csv", new Blob(["day,amount,note\n2024-01-01,1,x\n"]).stream());
+    return ledger.claim({ ...object, stack: "sales", store: input.id, key: "a.csv", name: "a.csv" }, { kept: true });
+  };
+  const first = await put();
+  // The second version has the first one's run, since it has its content.
+  expect(await put()).toMatchObject({ created: false, run: { id: first.run.id } });
+  await ledger.close();
+  const { url, stop } = await startProcessor(config, { dataFolder: folder });
+  try {
+    expect(await ended(url, first.run.id)).toMatchObject({ state: "done", rows: { clean: 1 } });
+    const { tables } = Tables.parse(await (await fetch(`${url}/v1/tables`)).json());
+    expect(tables.find(({ name }) => name === "sold")?.rows).toBe(1);
+  } finally {
+    await stop();
+  }
+});
