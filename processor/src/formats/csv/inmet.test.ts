@@ -1,10 +1,12 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { Contract } from "@cais/spec/contract.ts";
-import { Reading } from "@cais/spec/upload.ts";
+import { Reading, Upload } from "@cais/spec/upload.ts";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { parse } from "yaml";
+import { z } from "zod";
 import { checkRecords } from "../../contract/check.ts";
 import { openRows } from "../../contract/replay.ts";
 import { testFolder } from "../../processor-for-tests.ts";
@@ -52,11 +54,11 @@ const contract = Contract.parse({
   ],
 });
 
-async function check(content: string) {
+async function check(content: string, demanded = contract) {
   const own = await mkdtemp(join(folder, "file-"));
   const records = await readCsv(Readable.from([Buffer.from(content, "latin1")]), {
     reading: Reading.parse({}),
-    contract,
+    contract: demanded,
     member: { name: null, index: 0 },
     folder: own,
     tsv: false,
@@ -65,10 +67,10 @@ async function check(content: string) {
   const connection = await (await DuckDBInstance.create()).connect();
   await connection.run("SET TimeZone = 'UTC'");
   try {
-    const { file, found } = await checkRecords(connection, own, [records], contract);
+    const { file, found, rejected: rejectedRows } = await checkRecords(connection, own, [records], demanded);
     const open = await openRows(connection, { rejected: file ?? "", correction: null, folder: own });
     expect(open.records.map(({ header, preamble, good }) => [header, preamble, good])).toEqual([
-      [records.header, records.preamble, 2],
+      [records.header, records.preamble, rejectedRows],
     ]);
     const rows = async (sql: string) => (await connection.runAndReadAll(sql)).getRowsJson();
     return {
@@ -114,5 +116,51 @@ it("refuses the whole file where a value before the header is not as demanded, o
   );
   await expect(check(lines.join("\n").replace("-15,78944444", "-95,7"))).rejects.toThrow(
     'The value of "LATITUDE:" before the header is below -35: "-95,7".',
+  );
+});
+
+it("does what the page about the contract says of its example", async () => {
+  const page = await readFile("docs/contract.md", "utf8");
+  const [example = "", told = ""] = [/```yaml\n([^]*?)```/, /```\n(\{"row"[^]*?)```/].map(
+    (block) => block.exec(page)?.[1],
+  );
+  const Example = z.object({ source: z.object({ upload: Upload }), contract: Contract });
+  const stack = Example.parse(parse(example));
+  const rows = [
+    "2023/01/01;0000 UTC;,8",
+    "2023-01-01;0100 UTC;-9999",
+    "2023/01/01;0200 UTC;1,2",
+    "2023/02/30;0300 UTC;0",
+  ];
+  const { clean, rejected } = await check(
+    [
+      ...lines.slice(0, 8),
+      "Data;Hora UTC;PRECIPITAÇÃO TOTAL, HORÁRIO (mm);",
+      ...rows,
+      "2023/01/01;0400 UTC;20.2",
+      rows[2],
+    ]
+      .map((line, index) => (index > 8 ? `${line};` : line))
+      .join("\n"),
+    stack.contract,
+  );
+  expect(clean).toEqual([
+    ["BRASÍLIA", "2023-01-01", "0000 UTC", "0.8"],
+    ["BRASÍLIA", "2023-01-01", "0100 UTC", null],
+    ["BRASÍLIA", "2023-01-01", "0200 UTC", "1.2"],
+  ]);
+  const expected = told
+    .trim()
+    .split("\n")
+    .map((line) =>
+      z
+        .object({ row: z.number(), column: z.string().nullable(), reason: z.string(), value: z.string().nullable() })
+        .parse(JSON.parse(line)),
+    );
+  expect(rejected.map(([row, , violations]) => [row, violations])).toEqual(
+    expected.map(({ row, column, reason, value }) => [
+      row,
+      [[column, reason, value].filter((part) => part !== null).join("|")],
+    ]),
   );
 });
