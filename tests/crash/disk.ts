@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readlink, realpath, rm } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { setTimeout as pause } from "node:timers/promises";
 import { pathToKey } from "../../processor/src/object-store/keys.ts";
 import { Wrong } from "./result.ts";
 
@@ -93,15 +94,24 @@ async function filesOf(folder: string): Promise<string[]> {
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join("/"));
 }
 
-/** Checks that an idle processor holds no file open but its ledgers. */
+/** Time for a listing that is just under way to end. */
+const LISTING_MS = 10_000;
+
+/** Checks that an idle processor holds no file or folder open but its ledgers. */
 export async function checkOpenFiles(folder: string, pid: number): Promise<void> {
   // Only Linux tells.
   if (!existsSync("/proc/self/fd")) return;
   const data = await realpath(join(folder, "data"));
-  for (const descriptor of await readdir(`/proc/${pid}/fd`)) {
-    const path = await orGone(readlink(`/proc/${pid}/fd/${descriptor}`));
-    if (path?.startsWith(data) === true && !/\/(ledger|access)\.sqlite(-wal|-shm)?$/.test(path))
-      throw new Wrong(`The idle processor holds ${path} open.`);
+  const end = performance.now() + LISTING_MS;
+  for (;;) {
+    const open: string[] = [];
+    for (const descriptor of await readdir(`/proc/${pid}/fd`)) {
+      const path = await orGone(readlink(`/proc/${pid}/fd/${descriptor}`));
+      if (path?.startsWith(data) === true && !/\/(ledger|access)\.sqlite(-wal|-shm)?$/.test(path)) open.push(path);
+    }
+    if (open.length === 0) return;
+    if (performance.now() > end) throw new Wrong(`The idle processor holds ${open.join(", ")} open.`);
+    await pause(50);
   }
 }
 
