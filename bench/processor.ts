@@ -31,6 +31,8 @@ export async function startProcessor(
     process.execPath,
     [
       ...(profile ? ["--cpu-prof", "--cpu-prof-dir", join(work, "profiles")] : []),
+      // As in the image.
+      "--max-semi-space-size=1",
       resolve("processor/src/main.ts"),
       "--config",
       config,
