@@ -73,9 +73,17 @@ async function expectTreated(source: string, run: Run): Promise<void> {
   expect(treated.split("\r\n")[0]).toBe(columns.join(","));
   expect(cellsOf(treated)).toEqual(measured);
 
+  const lines = source.split(/\r?\n/);
   const rejectedRows = cells.flatMap((row, n) => (row.slice(2).every((cell) => cell === "") ? [n + 2] : []));
   expect(await rejected(run)).toEqual(
-    rejectedRows.map((row) => ({ row, column: null, reason: "The row has no measurement.", value: null })),
+    rejectedRows.map((row) => ({
+      row,
+      member: null,
+      column: null,
+      reason: "The row has no measurement.",
+      value: null,
+      text: lines[row - 1],
+    })),
   );
 
   const days = Map.groupBy(measured, ([day]) => day ?? "");
