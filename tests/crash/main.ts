@@ -69,6 +69,8 @@ async function main({ seeds, load, atATime, json }: Asked): Promise<number> {
       stopped.abort();
       killAll();
     });
+  // Nothing that was started here outlives it, whatever ends it.
+  process.on("exit", () => killAll());
   const progress = progressOf(seeds.length, load);
   const start = performance.now();
   const results = await runSeries({
