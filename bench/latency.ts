@@ -15,7 +15,10 @@ const SEEN_SECONDS = 60;
 export async function* benchLatency(work: string, { count }: { count: number }): AsyncIterable<Part> {
   const processor = await startProcessor(work, { sink: true });
   const rows: Row[] = [];
-  const notes = ["Both ends are read on the clock of this machine: the run's end is the ledger's `finishedAt`."];
+  const notes = [
+    "The monitor looks every second, and claims what it saw unchanged twice.",
+    "Both ends are read on the clock of this machine: the run's end is the ledger's `finishedAt`.",
+  ];
   const told = (what: string, took: number[]) =>
     rows.push({
       what,

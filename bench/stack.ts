@@ -50,7 +50,8 @@ export async function writeConfig(
         stack: sink ? stack : withoutSink,
         sql: { "clean.sql": "SELECT * FROM input" },
         stores: { input: store("input"), lake: store("lake"), output: store("output") },
-        events: { driver: "in-process" },
+        // As often as a monitor can look. Uploads through the API do not wait for it.
+        events: { driver: "monitor", intervalSeconds: 1 },
       },
     },
   });
