@@ -1,10 +1,3 @@
-/**
- * `npm run bench -- [all|files|requests|upload|latency]… [--json] [--quick] [--megabytes 500,2000] [--keep]
- * [--profile]`
- *
- * --quick takes a tenth of the sizes and counts, to see that it works; --profile writes the processor's CPU profiles below
- * .cais/bench. Data of the test is below .cais/bench and is removed unless --keep.
- */
 import { mkdir, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -14,23 +7,35 @@ import { machine, type Part, say, textOf } from "./report.ts";
 import { benchRequests } from "./requests.ts";
 import { benchUpload } from "./upload.ts";
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    json: { type: "boolean", default: false },
-    quick: { type: "boolean", default: false },
-    megabytes: { type: "string", default: "500,2000" },
-    keep: { type: "boolean", default: false },
-    profile: { type: "boolean", default: false },
-  },
-});
+const usage = `npm run bench -- [PART…] [OPTION…]
+
+Measures the processor beside Pandas, Polars, FastAPI and bare DuckDB, which it installs below .cais/bench by uv or pip.
+docs/performance.md says what is compared, and what came of it.
+
+  files           a messy CSV, the whole run
+  requests        small files, at concurrency 1, 8 and 32
+  upload          a file of 100 MB
+  latency         from put to done, by API and monitor
+  all             these four (default); the machine should do nothing else meanwhile
+
+  --megabytes N,N sizes of the CSV (default: 500,2000)
+  --quick         a tenth of the sizes and counts, to see that it works
+  --profile       writes the processor's CPU profiles below .cais/bench
+  --keep          keeps the data of the test, below .cais/bench/work
+  --json          the result as JSON
+  --help          this text
+
+Exit codes: 0 done, 1 something could not be measured, 2 wrong usage.
+`;
+
+const { values, positionals, megabytes } = readArguments();
 const scale = values.quick ? 0.1 : 1;
 const work = resolve(".cais/bench/work");
 
 const all: Record<string, () => AsyncIterable<Part>> = {
   files: () =>
     benchFiles(work, {
-      sizes: values.megabytes.split(",").map((size) => Number(size) * 1e6 * scale),
+      sizes: megabytes.map((size) => size * 1e6 * scale),
       profile: values.profile,
     }),
   requests: () => benchRequests(work, { count: 1500 * scale }),
@@ -38,12 +43,40 @@ const all: Record<string, () => AsyncIterable<Part>> = {
   latency: () => benchLatency(work, { count: 40 * scale }),
 };
 
+/** What the arguments ask for. `--help` and wrong usage end the process here, before anything is installed or removed. */
+function readArguments() {
+  try {
+    const asked = parseArgs({
+      allowPositionals: true,
+      options: {
+        json: { type: "boolean", default: false },
+        quick: { type: "boolean", default: false },
+        megabytes: { type: "string", default: "500,2000" },
+        keep: { type: "boolean", default: false },
+        profile: { type: "boolean", default: false },
+        help: { type: "boolean", default: false },
+      },
+    });
+    if (asked.values.help) {
+      process.stdout.write(usage);
+      process.exit(0);
+    }
+    const parts = ["all", "files", "requests", "upload", "latency"];
+    const unknown = asked.positionals.find((name) => !parts.includes(name));
+    if (unknown !== undefined) throw new Error(`There is no benchmark "${unknown}"; there is ${parts.join(", ")}.`);
+    const megabytes = asked.values.megabytes.split(",").map(Number);
+    if (!megabytes.every((size) => size > 0 && Number.isFinite(size)))
+      throw new Error(`--megabytes must be sizes above 0 such as 500,2000, not ${asked.values.megabytes}.`);
+    return { ...asked, megabytes };
+  } catch (error) {
+    say(`${error instanceof Error ? error.message : String(error)} (npm run bench -- --help tells more)`);
+    process.exit(2);
+  }
+}
+
 async function main(): Promise<void> {
   if (process.platform !== "linux") throw new Error("The benchmark reads /proc to measure, so it runs on Linux only.");
   const asked = positionals.length === 0 || positionals.includes("all") ? Object.keys(all) : positionals;
-  const unknown = asked.find((name) => !(name in all));
-  if (unknown !== undefined)
-    throw new Error(`There is no benchmark "${unknown}"; there is all, ${Object.keys(all).join(", ")}.`);
   await rm(work, { recursive: true, force: true });
   await mkdir(work, { recursive: true });
   const on = machine();
