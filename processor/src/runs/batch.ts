@@ -130,7 +130,9 @@ async function inSession(
   }
   progress.doing = together.filter((run) => progress.left.has(run));
   if (progress.doing.length > 0) {
-    const visible = made.length > 0 ? await commit(session, steps, made) : new Set<string>();
+    // What a run that dropped out left behind is not to be delivered.
+    const isAsMade = made.at(-1)?.run === together.at(-1);
+    const visible = made.length > 0 ? await commit(session, steps, made, isAsMade) : new Set<string>();
     progress.committed = true;
     if (made.length > 0) batch.metrics.batch(stack.config.stack.name, made.length);
     await deliver(session, progress.doing, visible);
@@ -143,8 +145,11 @@ async function inSession(
   }
 }
 
-/** Makes all of the runs' tables count; gives those that SQL of the session can see whole. */
-async function commit(session: Session, steps: Steps, made: MadeRun[]): Promise<Set<string>> {
+/**
+ * Makes all of the runs' tables count; gives those that SQL of the session can see whole. `isAsMade`: it still sees what
+ * the last of these runs left.
+ */
+async function commit(session: Session, steps: Steps, made: MadeRun[], isAsMade: boolean): Promise<Set<string>> {
   const { plan, engine, ledger } = session;
   const runs = made.map(({ run }) => run);
   const visible = new Set<string>();
@@ -156,7 +161,7 @@ async function commit(session: Session, steps: Steps, made: MadeRun[]): Promise<
       await engine.attachTable(name, [...before, ...made.flatMap(({ tables }) => tables.get(name)?.file ?? [])]);
       visible.add(name);
     }
-  } else for (const { name } of plan.perRun) if (plan.isSeen(name)) visible.add(name);
+  } else if (isAsMade) for (const { name } of plan.perRun) if (plan.isSeen(name)) visible.add(name);
   const shared = await makeShared(session, made);
   for (const { name } of plan.shared) visible.add(name);
   await session.step(runs, "commit", async () => {
