@@ -198,6 +198,23 @@ describe("a rerun", () => {
     expect(await sold()).toEqual(["2024-01-01,2.0,x", "2024-01-02,2.0,x"]);
   });
 
+  it("of a stack's files says which it leaves out, and loads no content twice that was refused twice", async () => {
+    const content = "day,amount,note\nnever,1,x\n";
+    const [first, second] = [await load(content), await load(content)];
+    expect([first.state, second.state]).toEqual(["quarantined", "quarantined"]);
+    const { stack, sql } = salesStack();
+    const contract = { columns: ["day", "amount", "note"].map((name) => ({ name, type: "string" as const })) };
+    const daily = "SELECT day, count(*) AS sales FROM sold GROUP BY day";
+    await startAgain({ stack: { ...stack, contract }, sql: { ...sql, "by_day.sql": daily } });
+    const { runs, skipped } = Reruns.parse(await (await post("/v1/stacks/sales/reruns?all=true")).json());
+    expect(runs.map(({ root }) => root)).toEqual([first.id]);
+    const reason = `The stack has the same content as the run ${first.id}, so this would load it twice; to do that, send it with again=true.`;
+    expect(skipped).toEqual([{ run: second.id, reason }]);
+    expect(await ended(url, runs[0]?.id ?? "")).toMatchObject({ state: "done" });
+    expect(await refusal(await post(`/v1/runs/${second.id}/replays`))).toEqual([409, "not-now", reason]);
+    expect(await sold()).toEqual(["never,1,x"]);
+  });
+
   it.each([
     ["", "Say which files: either all=true, or from, to or both."],
     ["?all=true&from=2024-01-01", "Say which files: either all=true, or from, to or both."],

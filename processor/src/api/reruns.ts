@@ -73,7 +73,7 @@ export const reruns: FastifyPluginAsyncZod<Processor> = async (app, processor) =
       const some = from !== undefined || to !== undefined;
       if ((all === "true") === some)
         throw new ApiProblem("bad-request", "Say which files: either all=true, or from, to or both.");
-      const roots = await ledger.rerunnable({
+      const roots = await ledger.received({
         stack: name,
         ...(from !== undefined && { from: new Date(from) }),
         ...(to !== undefined && { to: new Date(to) }),

@@ -143,12 +143,12 @@ export interface Ledger {
   /** Whether this version of an object is claimed. */
   isClaimed(object: { store: string; key: string; version: string }): Promise<boolean>;
   /**
-   * Queues a replay of what is open of a file, or a rerun of the whole file. Throws ReplayRefused if nothing is open, if
-   * a run of the file is queued or running, or if the file it needs was deleted; and IdempotencyConflict.
+   * Queues a replay of what is open of a file, or a rerun of the whole file. Throws IdempotencyConflict, and ReplayRefused
+   * if nothing is open, a run of the file is queued or running, it was deleted, or another one brings its content.
    */
   requeue(of: Requeue): Promise<Run>;
-  /** First runs of the files received from `from` until before `to` that can be run again, in the order of receipt. */
-  rerunnable(filter: { stack: string; from?: Date; to?: Date }): Promise<string[]>;
+  /** First runs of the files received from `from` until before `to`, in the order of receipt. */
+  received(filter: { stack: string; from?: Date; to?: Date }): Promise<string[]>;
   /** Has `listener` called whenever a run was queued, be it new or one that is tried again. */
   onQueued(listener: () => void): void;
 

@@ -153,7 +153,7 @@ export function claimsConform(subject: Subject): void {
         await expect(subject.ledger.requeue({ run: replay.id, kind })).rejects.toThrow(
           new ReplayRefused(`The file is in the queue already, as the run ${replay.id}; wait for its end.`),
         );
-      expect(await subject.ledger.rerunnable({ stack: "inmet" })).toEqual([]);
+      expect(await subject.ledger.received({ stack: "inmet" })).toEqual([root]);
       expect(await subject.next()).toMatchObject([
         { id: replay.id, fileRoot: root, correction: "corrections/1.csv", committed: false },
       ]);
@@ -204,16 +204,42 @@ export function claimsConform(subject: Subject): void {
       expect((await subject.ledger.claim(b)).run.id).toBe(root);
     });
 
-    it("can be run again in the order of receipt, by time, unless it was deleted", async () => {
+    it("is not loaded by its replay if its content came in by another file, unless that was asked for", async () => {
+      const { ledger } = subject;
+      const same = { sha256: "hash of a" };
+      const refused = async (key: string, again = false) => {
+        const { run } = await ledger.claim(claimOf(key, same), { again });
+        await subject.next();
+        await ledger.finish(run.id, { state: "quarantined", error: "All." });
+        return run.id;
+      };
+      const [a, b] = [await refused("a"), await refused("b")];
+      const replay = await ledger.requeue({ run: a, kind: "replay" });
+      for (const kind of ["replay", "rerun"] as const)
+        await expect(ledger.requeue({ run: b, kind })).rejects.toThrow(
+          new ReplayRefused(
+            `The stack has the same content as the run ${a}, so this would load it twice; to do that, send it with again=true.`,
+          ),
+        );
+      await subject.next();
+      await ledger.commit({ stack: "inmet", runs: [replay.id], changes: [changeOf("rain", replay.id)] });
+      await ledger.finish(replay.id, { state: "done" });
+      await expect(ledger.requeue({ run: b, kind: "replay" })).rejects.toThrow(ReplayRefused);
+      expect(await ledger.requeue({ run: await refused("c", true), kind: "replay" })).toMatchObject({
+        state: "queued",
+      });
+      expect(await ledger.requeue({ run: a, kind: "rerun" })).toMatchObject({ state: "queued" });
+    });
+
+    it("is found by its time of receipt, and not run again if it was deleted", async () => {
       const [a, b, c] = [await subject.load("a"), await subject.load("b"), await subject.load("c")];
       const { ledger } = subject;
       const time = new Date((await ledger.run(b))?.queuedAt ?? "");
-      expect(await ledger.rerunnable({ stack: "inmet" })).toEqual([a, b, c]);
-      expect(await ledger.rerunnable({ stack: "other" })).toEqual([]);
-      expect(await ledger.rerunnable({ stack: "inmet", from: time })).toEqual([b, c]);
-      expect(await ledger.rerunnable({ stack: "inmet", to: time })).toEqual([a]);
+      expect(await ledger.received({ stack: "inmet" })).toEqual([a, b, c]);
+      expect(await ledger.received({ stack: "other" })).toEqual([]);
+      expect(await ledger.received({ stack: "inmet", from: time })).toEqual([b, c]);
+      expect(await ledger.received({ stack: "inmet", to: time })).toEqual([a]);
       await ledger.moved(b, null);
-      expect(await ledger.rerunnable({ stack: "inmet" })).toEqual([a, c]);
       await expect(ledger.requeue({ run: b, kind: "rerun" })).rejects.toThrow(
         new ReplayRefused("The file was deleted after it was loaded, as its stack asks; send it again."),
       );

@@ -227,7 +227,7 @@ export function queueConforms(subject: Subject): void {
       expect(ids(await subject.ledger.runs({ limit: 9 }))).toEqual([b, a]);
       expect(ids(await subject.ledger.runs({ limit: 9, before: b }))).toEqual([a]);
       expect((await subject.ledger.tables.read("inmet", "rain"))?.files.map(({ run }) => run)).toEqual([a, b]);
-      expect(await subject.ledger.rerunnable({ stack: "inmet", from: new Date(START - 6 * HOUR) })).toEqual([a]);
+      expect(await subject.ledger.received({ stack: "inmet", from: new Date(START - 6 * HOUR) })).toEqual([a, b]);
     });
   });
 }

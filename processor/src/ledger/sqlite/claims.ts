@@ -77,6 +77,16 @@ export function claims({
     return changes === 1;
   }
 
+  /** Another file that has brought the content of a file that is in no table, or is about to, unless it was to be loaded again. */
+  const sameContent = (root: string) =>
+    sql(
+      `SELECT other.root FROM sources s JOIN sources other USING (stack, sha256)
+       WHERE s.root = ? AND s.committed_run IS NULL AND s.again = 0 AND other.root <> s.root
+         AND (other.committed_run IS NOT NULL
+           OR EXISTS (SELECT 1 FROM runs r WHERE r.root = other.root AND r.state IN ('queued', 'running')))
+       ORDER BY other.number LIMIT 1`,
+    ).get(root)?.["root"];
+
   const rootOf = (store: string, key: string, version: string) =>
     sql(
       `SELECT root FROM sources WHERE store = ?1 AND key = ?2 AND version = ?3
@@ -114,9 +124,9 @@ export function claims({
         const at = now();
         const id = newRunId(at);
         sql(
-          `INSERT INTO sources (root, stack, store, key, version, name, bytes, sha256, received_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-        ).run(id, stack, store, key, version, name, bytes, sha256, at.toISOString());
+          `INSERT INTO sources (root, stack, store, key, version, name, bytes, sha256, received_at, again)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        ).run(id, stack, store, key, version, name, bytes, sha256, at.toISOString(), Number(again));
         insertRun({ id, root: id, stack, kind: "load", at, by, traceparent });
         remember(stack, idempotencyKey, request, id);
         forgetLoose(connection, { stack, role: "input", key });
@@ -145,6 +155,11 @@ export function claims({
         if (active !== undefined)
           throw new ReplayRefused(
             `The file is in the queue already, as the run ${String(active["id"])}; wait for its end.`,
+          );
+        const other = sameContent(root);
+        if (other !== undefined)
+          throw new ReplayRefused(
+            `The stack has the same content as the run ${String(other)}, so this would load it twice; to do that, send it with again=true.`,
           );
         const open = openRows(root);
         if (kind === "replay" && open === undefined)

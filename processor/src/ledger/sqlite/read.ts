@@ -23,7 +23,7 @@ const Header = z.array(z.string());
 
 type Answers = Pick<
   Ledger,
-  "run" | "runs" | "depth" | "rejectedKey" | "header" | "open" | "corrections" | "source" | "isCommitted" | "rerunnable"
+  "run" | "runs" | "depth" | "rejectedKey" | "header" | "open" | "corrections" | "source" | "isCommitted" | "received"
 >;
 
 /** What can be asked: by everyone, and by the other parts in the middle of a transaction. */
@@ -171,11 +171,9 @@ export function reads({ sql }: Connection): Reads {
     async isCommitted(id) {
       return sql("SELECT 1 FROM runs WHERE id = ? AND committed_at IS NOT NULL").get(id) !== undefined;
     },
-    async rerunnable({ stack, from, to }) {
+    async received({ stack, from, to }) {
       return sql(
-        `SELECT root FROM sources WHERE stack = ? AND deleted_at IS NULL
-           AND received_at >= ? AND (?3 IS NULL OR received_at < ?3)
-           AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.root = sources.root AND state IN ('queued', 'running'))
+        `SELECT root FROM sources WHERE stack = ? AND received_at >= ? AND (?3 IS NULL OR received_at < ?3)
          ORDER BY number`,
       )
         .all(stack, from?.toISOString() ?? "", to?.toISOString() ?? null)

@@ -189,4 +189,8 @@ export const migrations = [
   ALTER TABLE loose_versions RENAME TO loose;
   CREATE INDEX loose_by_key ON loose (key);
   `,
+  `
+  -- Whether its sender asked for it to be loaded although its content was known.
+  ALTER TABLE sources ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
+  `,
 ];
