@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Contract } from "@cais/spec/contract.ts";
@@ -38,9 +39,12 @@ export async function readRecords(file: string, name: string, reader: Reader): P
   const { upload } = reader;
   const limit = expandedLimit(upload);
   const budget: Budget = { limit, left: limit };
+  const { size } = await stat(file);
+  // Each piece is allocated as large as it may be, whatever is read into it; one more byte shows the end.
+  const highWaterMark = Math.min(size + 1, 1 << 20);
   const source: Source = {
     member: { name: null, index: 0 },
-    open: () => createReadStream(file, { highWaterMark: 1 << 20 }),
+    open: () => createReadStream(file, { highWaterMark }),
   };
   const kind = await kindOf(source, name, upload);
   if (kind.is === "zip") return readZip(file, budget, reader);

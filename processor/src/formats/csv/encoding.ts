@@ -107,13 +107,15 @@ export interface EncodedText {
 }
 
 const REPLACEMENT = Buffer.from("\uFFFD");
+/** Room for a small file; it grows with what is read. */
+const FIRST_BYTES = 1 << 15;
 
 /**
  * Reads text whose encoding is found by itself: by a mark, by the zeros of UTF-16, or UTF-8 until a line is not. If nothing but
  * ASCII came before that line the file is in Windows-1252 from there on; else only that row is not what it should be.
  */
 export function encodedText(asked: Reading["csv"]["encoding"]): EncodedText {
-  let work = Buffer.allocUnsafe(1 << 20);
+  let work = Buffer.allocUnsafe(FIRST_BYTES);
   let limit = 0;
   /** Up to where the bytes were seen to be UTF-8: always the begin of a line. */
   let seen = 0;
