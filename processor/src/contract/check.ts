@@ -8,7 +8,17 @@ import { type Placed, placeColumns } from "./columns.ts";
 import { duplicatesSql } from "./duplicates.ts";
 import { type Found, type Records, Unreadable } from "./records.ts";
 import { writeRejected } from "./rejected.ts";
-import { carefulSelect, constantsSelect, inputNames, plainInput, plainSelect, ROW, VIOLATIONS } from "./select.ts";
+import type { SmallChecks } from "./small.ts";
+import {
+  carefulSelect,
+  constantsSelect,
+  inputNames,
+  plainInput,
+  plainSelect,
+  ROW,
+  rowGroupSql,
+  VIOLATIONS,
+} from "./select.ts";
 
 /** What the contract's check found. */
 export interface CheckedRecords {
@@ -33,13 +43,15 @@ export interface PlacedRecords {
 
 /**
  * Checks a file's rows by a contract: the clean ones become the view `input`, the others a Parquet file in `folder`. The
- * contract's rules must have been looked at (checkExpression). Throws Unreadable where no row could be right.
+ * contract's rules must have been looked at (checkExpression). Throws Unreadable where no row could be right. With `small`,
+ * a small file is checked in memory, and `input` is there until the next one is.
  */
 export async function checkRecords(
   connection: DuckDBConnection,
   folder: string,
   records: Records[],
   contract: Contract,
+  small?: SmallChecks,
 ): Promise<CheckedRecords> {
   const [first] = records;
   if (first === undefined) throw new Unreadable("The file holds no rows.");
@@ -56,8 +68,16 @@ export async function checkRecords(
     plain === null ? [] : [{ records: { ...each, plain }, placed, numbered: plain.plan.numbered }],
   );
 
-  const careful = all.map(({ records: each, placed }) => carefulSelect(contract, each, placed)).join("\nUNION ALL ");
-  const checked = await written(connection, join(folder, "checked.parquet"), careful);
+  const places = all.map(({ placed }) => placed);
+  const held = await small?.hold(records, contract, places);
+  const careful = () =>
+    all.map(({ records: each, placed }) => carefulSelect(contract, each, placed)).join("\nUNION ALL ");
+  const sizes = {
+    good,
+    longBytes: records.reduce((sum, { longBytes }) => sum + longBytes, 0),
+  };
+  const checked =
+    held?.checked ?? (await written(connection, join(folder, "checked.parquet"), careful(), rowGroupSql(sizes)));
   const [counts] = await query(
     connection,
     `SELECT count(*)::DOUBLE AS "all", count(${violations})::DOUBLE AS broken FROM ${checked}`,
@@ -111,7 +131,7 @@ export async function checkRecords(
     read: good + refused,
     clean: good - violating,
     rejected,
-    file: rejected === 0 ? null : await writeRejected(connection, folder, records, relation),
+    file: rejected === 0 ? null : await writeRejected(connection, folder, records, relation, held?.rows),
     header: first.header,
     found: first.found,
   };
@@ -121,8 +141,8 @@ const row = sqlName(ROW);
 const violations = sqlName(VIOLATIONS);
 
 /** Writes a SELECT's rows to a file of the run, and gives SQL that reads them. */
-async function written(connection: DuckDBConnection, file: string, select: string): Promise<string> {
-  await connection.run(`COPY (${select}) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION lz4)`);
+async function written(connection: DuckDBConnection, file: string, select: string, more = ""): Promise<string> {
+  await connection.run(`COPY (${select}) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION lz4${more})`);
   return `read_parquet(${sqlText(file)})`;
 }
 

@@ -1,33 +1,37 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { sqlName, sqlText } from "../engine/quote.ts";
+import { sqlName, sqlText, sqlTexts } from "../engine/quote.ts";
 import { lineFile } from "./line-file.ts";
-import { MAX_ROW_BYTES, type Records, rowId } from "./records.ts";
+import { LONG_ROW_BYTES, MAX_LONG_BYTES, MAX_ROW_BYTES, type Records, rowId } from "./records.ts";
 import { MAX_VALUE, type PlainRecords, recordsSql, ROW, sizesSql, TEXT, VIOLATIONS } from "./select.ts";
 
 /**
  * Writes the refused rows of a file, each with its text and cells, to a Parquet file. `broken` is a relation of the rows
- * that violate the contract, or undefined if there are none; those that have no cells are in the records.
+ * that violate the contract, or undefined if there are none; those that have no cells are in the records. `rows` is where
+ * the rows of the one member are, if not in its file.
  */
 export async function writeRejected(
   connection: DuckDBConnection,
   folder: string,
   records: Records[],
   broken: string | undefined,
+  rows?: string,
 ): Promise<string> {
   const file = join(folder, "rejected.parquet");
   const selects: string[] = [];
+  const isCut = records.reduce((sum, { longBytes }) => sum + longBytes, 0) > MAX_LONG_BYTES;
   for (const each of broken === undefined ? [] : records) {
-    selects.push(brokenSql(each, recordsSql(each), broken ?? ""));
+    selects.push(brokenSql(each, rows ?? recordsSql(each), broken ?? "", isCut));
     if (each.plain?.plan.numbered !== true) continue;
     const fetched = await fetchRows(connection, folder, { ...each, plain: each.plain }, broken ?? "");
     if (fetched !== undefined)
-      selects.push(brokenSql(each, recordsSql({ ...each, kind: "csv", ...fetched }), broken ?? ""));
+      selects.push(brokenSql(each, recordsSql({ ...each, kind: "csv", ...fetched }), broken ?? "", isCut));
   }
-  for (const each of records) if (each.refused > 0) selects.push(refusedSql(each));
+  for (const each of records) if (each.refused > 0) selects.push(refusedSql(each, isCut));
+  const longest = Math.max(...records.map(({ longestLine }) => longestLine));
   await connection.run(
-    `COPY (SELECT * EXCLUDE (id) FROM (${selects.join("\nUNION ALL ")}) ORDER BY id) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION zstd)`,
+    `COPY (SELECT * EXCLUDE (id) FROM (${selects.join("\nUNION ALL ")}) ORDER BY id) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION zstd${longest > LONG_ROW_BYTES / 8 ? ", ROW_GROUP_SIZE 2048" : ""})`,
   );
   return file;
 }
@@ -39,23 +43,32 @@ const headSql = ({ header, preamble }: Records) =>
   `[${header.map(sqlText).join(", ")}]::VARCHAR[] AS header, ${sqlText(JSON.stringify(preamble))} AS preamble`;
 
 /** Rows that violate the contract, of a relation of their cells. A text that is not kept is the cells, joined. */
-function brokenSql(records: Records, relation: string, broken: string): string {
+function brokenSql(records: Records, relation: string, broken: string, isCut: boolean): string {
   const cells = records.header.map((_, place) => sqlName(`cell ${place}`));
   const joined = `array_to_string([${cells.map((cell) => `coalesce(${cell}, '')`).join(", ")}], ${sqlText(records.delimiter)})`;
   const text = records.kind === "parquet" ? joined : `coalesce(${sqlName(TEXT)}, ${joined})`;
   const id = sqlName(ROW);
+  const list = `[${cells.join(", ")}]::VARCHAR[]`;
+  // Before the join, which may hold all of them.
+  const kept = isCut
+    ? `${keptText(text)} AS text, CASE WHEN strlen(${text}) <= ${LONG_ROW_BYTES} THEN ${list} END AS cells`
+    : `${text} AS text, ${list} AS cells`;
   return `SELECT ${id} AS id, (${id} - ${rowId(records.memberIndex, 0)})::BIGINT AS "row", ${memberSql(records)} AS member,
-      ${headSql(records)}, ${text} AS text, [${cells.join(", ")}]::VARCHAR[] AS cells, ${sqlName(VIOLATIONS)} AS violations
-    FROM ${relation} JOIN ${broken} USING (${id})`;
+      ${headSql(records)}, text, cells, ${sqlName(VIOLATIONS)} AS violations
+    FROM (SELECT ${id}, ${kept} FROM ${relation}) JOIN ${broken} USING (${id})`;
 }
 
+/** A row's text, cut if the row is long. */
+const keptText = (text: string) =>
+  `CASE WHEN strlen(${text}) > ${LONG_ROW_BYTES} THEN left(${text}, ${LONG_ROW_BYTES / 4}) ELSE ${text} END`;
+
 /** Rows that have no cells. */
-function refusedSql(records: Records): string {
-  const source = `read_csv(${sqlText(records.refusedFile)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"',
+function refusedSql(records: Records, isCut: boolean): string {
+  const source = `read_csv(${sqlTexts([records.refusedFile, ...records.moreRefusedFiles])}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"',
     new_line = '\\n', parallel = false, ${sizesSql(records.longestLine)},
     columns = {'id': 'BIGINT', 'reason': 'VARCHAR', 'text': 'VARCHAR'})`;
   return `SELECT id, (id - ${rowId(records.memberIndex, 0)})::BIGINT AS "row", ${memberSql(records)} AS member, ${headSql(records)},
-      text, NULL::VARCHAR[] AS cells, [{'column': NULL::VARCHAR, 'reason': reason, 'value': left(text, ${MAX_VALUE})}] AS violations
+      ${isCut ? keptText("text") : "text"} AS text, NULL::VARCHAR[] AS cells, [{'column': NULL::VARCHAR, 'reason': reason, 'value': left(text, ${MAX_VALUE})}] AS violations
     FROM ${source}`;
 }
 
@@ -72,7 +85,7 @@ async function fetchRows(
   folder: string,
   { plain, memberIndex, delimiter }: PlainRecords,
   broken: string,
-): Promise<{ file: string; longestLine: number; hasLineBreaks: false; isRagged: false } | undefined> {
+): Promise<Pick<Records, "file" | "moreFiles" | "longestLine" | "hasLineBreaks" | "isRagged"> | undefined> {
   const from = rowId(memberIndex, 0);
   const wanted = await connection.stream(
     `SELECT ${sqlName(ROW)}::DOUBLE FROM ${broken} WHERE ${sqlName(ROW)} BETWEEN ${from} AND ${rowId(memberIndex + 1, 0)} ORDER BY ${sqlName(ROW)}`,
@@ -115,7 +128,7 @@ async function fetchRows(
     closeSync(input);
     out.close();
   }
-  return { file: path, longestLine: out.longest(), hasLineBreaks: false, isRagged: false };
+  return { file: path, moreFiles: out.moreFiles(), longestLine: out.longest(), hasLineBreaks: false, isRagged: false };
 }
 
 /** The numbers of a result of one column, one after the other. */

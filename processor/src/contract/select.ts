@@ -1,9 +1,9 @@
 import type { Contract } from "@cais/spec/contract.ts";
-import { sqlName, sqlText } from "../engine/quote.ts";
+import { sqlName, sqlText, sqlTexts } from "../engine/quote.ts";
 import type { Placed, PlacedColumn } from "./columns.ts";
 import { demandsOf } from "./demands.ts";
 import type { PlainPlan } from "./plain.ts";
-import { MAX_ROW_BYTES, type PlainRows, type Records } from "./records.ts";
+import { MAX_LONG_BYTES, MAX_ROW_BYTES, type PlainRows, type Records } from "./records.ts";
 import { sqlType, typedSql } from "./types.ts";
 
 /** Columns of the checked rows beside the contract's. The space keeps them apart from any `Identifier`. */
@@ -36,7 +36,10 @@ export const inputNames = (contract: Contract): string =>
 
 /** Reads the rows of records that are not plain as text: identity, text, cells. */
 export function recordsSql(
-  records: Pick<Records, "file" | "kind" | "header" | "delimiter" | "hasLineBreaks" | "isRagged" | "longestLine">,
+  records: Pick<
+    Records,
+    "file" | "moreFiles" | "kind" | "header" | "delimiter" | "hasLineBreaks" | "isRagged" | "longestLine"
+  >,
 ): string {
   const cells = records.header.map((_, place) => cellName(place));
   if (records.kind === "parquet")
@@ -44,7 +47,7 @@ export function recordsSql(
   const types = [[ROW, "BIGINT"], [TEXT, "VARCHAR"], ...records.header.map((_, place) => [`cell ${place}`, "VARCHAR"])];
   const columns = types.map(([name = "", type = ""]) => `${sqlText(name)}: '${type}'`);
   // DuckDB reads a file in parallel by lines, so rows of several lines are read by one thread.
-  return `read_csv(${sqlText(records.file)}, columns = {${columns.join(", ")}}, auto_detect = false, header = false, ${sizesSql(records.longestLine)},
+  return `read_csv(${sqlTexts([records.file, ...records.moreFiles])}, columns = {${columns.join(", ")}}, auto_detect = false, header = false, ${sizesSql(records.longestLine)},
     delim = ${sqlText(records.delimiter)}, quote = '"', escape = '"', new_line = '\\n', null_padding = ${records.isRagged},
     parallel = ${!records.hasLineBreaks && !records.isRagged})`;
 }
@@ -56,6 +59,15 @@ export function recordsSql(
 export function sizesSql(longestLine: number): string {
   const line = Math.max(longestLine + 1, Math.ceil(1.1 * MAX_ROW_BYTES));
   return `max_line_size = ${line}, buffer_size = ${4 * line}`;
+}
+
+/**
+ * An option of COPY to Parquet: fewer rows in a group where rows are long, because the engine holds a group, of 122,880
+ * rows if nothing else is said, until it is written.
+ */
+export function rowGroupSql({ good, longBytes }: Pick<Records, "good" | "longBytes">): string {
+  if (longBytes <= MAX_LONG_BYTES) return "";
+  return `, ROW_GROUP_SIZE ${Math.min(122_880, Math.max(1, Math.floor((MAX_LONG_BYTES * good) / longBytes)))}`;
 }
 
 /** Reads plain rows with their types. */
@@ -85,10 +97,18 @@ interface ColumnSql {
   decided: boolean;
 }
 
-/** The rows that are not plain, checked: number, the contract's columns with their types, and what they violate. */
-export function carefulSelect(contract: Contract, records: Records, placed: Placed): string {
+/**
+ * The rows that are not plain, checked: number, the contract's columns with their types, and what they violate. `relation`
+ * is where they are.
+ */
+export function carefulSelect(
+  contract: Contract,
+  records: Records,
+  placed: Placed,
+  relation = recordsSql(records),
+): string {
   const columns = placed.columns.map((column, index) => carefulColumn(contract, column, index));
-  return checkedSelect(contract, recordsSql(records), columns, unknownSql(contract, placed, true));
+  return checkedSelect(contract, relation, columns, unknownSql(contract, placed, true));
 }
 
 /** The plain rows, checked as far as they must be. */

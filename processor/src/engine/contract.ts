@@ -2,6 +2,7 @@ import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { checkRecords, type CheckedRecords } from "../contract/check.ts";
 import { correctedRecords, openRows } from "../contract/replay.ts";
+import type { SmallChecks } from "../contract/small.ts";
 import { readRecords } from "../formats/index.ts";
 import type { Request } from "./messages.ts";
 import { sqlText } from "./quote.ts";
@@ -12,8 +13,9 @@ import { inputIsVisible } from "./tables.ts";
 export async function checkContract(
   connection: DuckDBConnection,
   request: Extract<Request, { do: "contract" }>,
+  small?: SmallChecks,
 ): Promise<CheckedRecords> {
-  const checked = await readAndCheck(connection, request);
+  const checked = await readAndCheck(connection, request, small);
   // The contract alone decides which columns `input` has.
   inputIsVisible(connection, JSON.stringify(request.contract));
   return checked;
@@ -22,6 +24,7 @@ export async function checkContract(
 async function readAndCheck(
   connection: DuckDBConnection,
   { folder, file, name, upload, contract, replay }: Extract<Request, { do: "contract" }>,
+  small: SmallChecks | undefined,
 ): Promise<CheckedRecords> {
   for (const [index, { check }] of contract.rules.entries())
     await about(`Rule ${index + 1} of the contract`, () => checkExpression(connection, check));
@@ -41,7 +44,7 @@ async function readAndCheck(
   });
   const open = replay?.open ?? null;
   const corrected = await correctedRecords(connection, records, { corrections, open, folder });
-  return checkRecords(connection, folder, corrected, contract);
+  return checkRecords(connection, folder, corrected, contract, replay === null ? small : undefined);
 }
 
 /** Adds the open rows that the replay did not read: they stay open, for the reasons that they had. */

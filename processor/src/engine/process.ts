@@ -5,6 +5,7 @@
  */
 import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { Unreadable } from "../contract/records.ts";
+import { type SmallChecks, smallChecks } from "../contract/small.ts";
 import { checkContract } from "./contract.ts";
 import { openDuckDB } from "./duckdb.ts";
 import { type Reply, Request } from "./messages.ts";
@@ -16,9 +17,11 @@ const OVERHEAD_BYTES = 600e6;
 
 let instance: DuckDBInstance | undefined;
 let connection: DuckDBConnection | undefined;
+let small: SmallChecks | undefined;
 let limitBytes = Number.POSITIVE_INFINITY;
 
 function close(): void {
+  small?.close();
   connection?.closeSync();
   instance?.closeSync();
   connection = undefined;
@@ -30,6 +33,7 @@ async function answer(request: Request): Promise<unknown> {
     close();
     limitBytes = request.limits.memoryBytes + OVERHEAD_BYTES;
     ({ instance, connection } = await openDuckDB(request.folder, request.limits));
+    small = smallChecks(instance);
     return null;
   }
   if (request.do === "close") {
@@ -43,7 +47,7 @@ async function answer(request: Request): Promise<unknown> {
       connection = await instance.connect();
       return null;
     case "contract":
-      return checkContract(connection, request);
+      return checkContract(connection, request, small);
     case "table":
       return makeTable(connection, request);
     case "attach":
