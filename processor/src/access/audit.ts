@@ -1,7 +1,7 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { DatabaseSync } from "node:sqlite";
 import { type Audit, AuditEntry } from "@cais/spec/access.ts";
-import { transaction } from "./database.ts";
+import { transaction, tryToWrite } from "./database.ts";
 
 export type NewEntry = Omit<AuditEntry, "id" | "at" | "times">;
 
@@ -14,6 +14,8 @@ export interface AuditLog {
   note(entry: NewEntry): Promise<void>;
   /** Newest first; `before` is an entry's id. */
   page(filter: { since?: string; before?: number; limit: number }): Audit;
+  /** Throws if entries could not be written and still cannot be. */
+  check(): void;
   /** Resolves when everything is on the disk. */
   close(): Promise<void>;
 }
@@ -48,6 +50,7 @@ export function openAudit(database: DatabaseSync, file: string, options: AuditOp
   let waiting: { entry: NewEntry; resolve: () => void; reject: (error: unknown) => void }[] = [];
   const recent = new Map<string, { id: number; until: number }>();
   let added = 0;
+  let isFailing = false;
 
   function add(entry: NewEntry): void {
     const { by, token, from, what, stack, on, status, problem } = entry;
@@ -77,12 +80,14 @@ export function openAudit(database: DatabaseSync, file: string, options: AuditOp
       transaction(database, () => batch.forEach(({ entry }) => add(entry)));
       for (const { resolve } of batch) resolve();
       dirty = true;
+      isFailing = false;
     } catch (error) {
+      isFailing = true;
       // Their rows were rolled back, so nothing may be counted there.
       recent.clear();
       for (const { reject } of batch) reject(error);
     }
-    if (added >= Math.max(1000, entries.changes / 100)) prune();
+    if (added >= Math.max(1000, entries.changes / 100)) pruneIfPossible();
   }
 
   function prune(): void {
@@ -100,6 +105,15 @@ export function openAudit(database: DatabaseSync, file: string, options: AuditOp
     });
   }
 
+  /** Nobody waits for it, and a full disk is no reason to end. */
+  function pruneIfPossible(): void {
+    try {
+      prune();
+    } catch (error) {
+      onError(error);
+    }
+  }
+
   // SQLite would wait for the disk at every commit, and the whole process with it. The WAL holds what is not in the file
   // yet, so syncing it from a thread of its own does the same. It holds no locks that closing it could end.
   let dirty = false;
@@ -113,20 +127,12 @@ export function openAudit(database: DatabaseSync, file: string, options: AuditOp
       await wal.datasync();
     } catch (error) {
       dirty = true;
+      isFailing = true;
       onError(error);
     }
   }
   const flushed = () => (flushing = flushing.then(flush));
-  const timers = [
-    setInterval(flushed, FLUSH_MS),
-    setInterval(() => {
-      try {
-        prune();
-      } catch (error) {
-        onError(error);
-      }
-    }, PRUNE_MS),
-  ];
+  const timers = [setInterval(flushed, FLUSH_MS), setInterval(pruneIfPossible, PRUNE_MS)];
   for (const timer of timers) timer.unref();
   prune();
 
@@ -147,6 +153,13 @@ export function openAudit(database: DatabaseSync, file: string, options: AuditOp
         .map((row) => AuditEntry.parse(row));
       const page = found.slice(0, limit);
       return { entries: page, next: found.length > limit ? (page.at(-1)?.id ?? null) : null };
+    },
+    check() {
+      if (!isFailing) return;
+      tryToWrite(database);
+      // What a flush could not bring to the disk it brings there with this.
+      dirty = true;
+      isFailing = false;
     },
     async close() {
       for (const timer of timers) clearInterval(timer);

@@ -2,6 +2,7 @@ import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 
+const VERSION = 1;
 const schema = `
   CREATE TABLE tokens (
     id TEXT PRIMARY KEY,
@@ -46,8 +47,8 @@ export function openDatabase(file: string): DatabaseSync {
     const database = new DatabaseSync(file, { timeout: 1000 });
     database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;");
     const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"]);
-    if (version === 0) transaction(database, () => database.exec(`${schema}; PRAGMA user_version = 1;`));
-    else if (version > 1) throw new Error("It was written by a later version of Cais.");
+    if (version === 0) transaction(database, () => database.exec(`${schema}; PRAGMA user_version = ${VERSION};`));
+    else if (version > VERSION) throw new Error("It was written by a later version of Cais.");
     return database;
   } catch (error) {
     throw new Error(
@@ -56,6 +57,9 @@ export function openDatabase(file: string): DatabaseSync {
     );
   }
 }
+
+/** Throws if nothing can be written: a full disk shows itself by nothing less. */
+export const tryToWrite = (database: DatabaseSync): void => database.exec(`PRAGMA user_version = ${VERSION}`);
 
 /** All of `work` or nothing of it, on the disk when it returns. */
 export function durably<T>(database: DatabaseSync, work: () => T): T {

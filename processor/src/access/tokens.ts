@@ -50,6 +50,8 @@ const nothing = digest("");
 export function openTokens(database: DatabaseSync, now: () => Date, onUnwritten: (error: unknown) => void): Tokens {
   // This process alone writes the file, so what is read once stays true; asking a token costs no query.
   const rows = new Map<string, Row>();
+  /** Those of which the disk does not know yet that they are revoked. */
+  const unwritten = new Set<string>();
   for (const found of database.prepare("SELECT * FROM tokens ORDER BY rowid").all()) {
     const row = Row.parse(found);
     rows.set(row.id, row);
@@ -135,11 +137,14 @@ export function openTokens(database: DatabaseSync, now: () => Date, onUnwritten:
       const row = rows.get(id);
       if (row === undefined) return undefined;
       if (row.revoked_at === null) {
-        const revokedAt = now().toISOString();
         // Here first: whatever becomes of the disk, the token is taken no more.
-        row.revoked_at = revokedAt;
-        durably(database, () => database.prepare("UPDATE tokens SET revoked_at = ? WHERE id = ?").run(revokedAt, id));
+        row.revoked_at = now().toISOString();
+        unwritten.add(id);
       }
+      const { revoked_at } = row;
+      if (unwritten.has(id))
+        durably(database, () => database.prepare("UPDATE tokens SET revoked_at = ? WHERE id = ?").run(revoked_at, id));
+      unwritten.delete(id);
       return shown(row);
     },
 

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { Audit } from "@cais/spec/access.ts";
 import { z } from "zod";
-import { isRefusal } from "../access/audit.ts";
+import { isRefusal, type NewEntry } from "../access/audit.ts";
 import { type Access, nobody } from "../access/index.ts";
 import type { Ledger } from "../ledger/index.ts";
 import { Named } from "./guard.ts";
@@ -16,9 +16,10 @@ export function noteChanges(app: FastifyInstance, { audit }: Access, ledger: Pic
     const { caller, concerns, problem } = request;
     const { stack, id } = Named.parse(request.params);
     const isKnown = caller !== nobody;
+    let entry: NewEntry | undefined;
     try {
       const run = isKnown && stack === undefined && id !== undefined ? await ledger.run(id) : undefined;
-      await audit.note({
+      entry = {
         by: isKnown ? caller.name : null,
         token: caller.token,
         from: request.ip,
@@ -27,10 +28,11 @@ export function noteChanges(app: FastifyInstance, { audit }: Access, ledger: Pic
         on: nameOf(concerns ?? id),
         status: reply.statusCode,
         problem,
-      });
+      };
+      await audit.note(entry);
     } catch (error) {
-      // What was done is done: an error would have it sent again.
-      request.log.error({ err: error }, "audit log not written");
+      // What was done is done: an error would have it sent again. Then this log is all that tells of it.
+      request.log.error({ err: error, entry }, "audit log not written");
     }
   });
 }

@@ -36,6 +36,7 @@ export const health: FastifyPluginAsyncZod<Processor> = async (app, processor) =
       };
       if (isStopping()) notReady.push("the processor is stopping");
       await check("the ledger", () => ledger.depth());
+      await check("the audit log", () => processor.access.audit.check());
       await check("disk space", async () => {
         const free = await processor.freeBytes();
         if (free < processor.minFreeBytes)
