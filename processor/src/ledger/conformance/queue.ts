@@ -111,6 +111,19 @@ export function queueConforms(subject: Subject): void {
       expect(await subject.ledger.nextAt()).toBeUndefined();
     });
 
+    it("is not forgotten if its time comes while nothing is taken", async () => {
+      const a = await subject.queue("a");
+      await subject.next();
+      const at = new Date(subject.time + 60_000);
+      await subject.ledger.retry(a, { at, error: "no" });
+      subject.time = at.getTime() - 1;
+      expect(await subject.next()).toEqual([]);
+      subject.time = at.getTime() + 1;
+      expect(await subject.ledger.nextAt()).toEqual(at);
+      expect(ids(await subject.next())).toEqual([a]);
+      expect(await subject.ledger.nextAt()).toBeUndefined();
+    });
+
     it("has not been tried if the attempt does not count", async () => {
       const a = await subject.queue("a");
       await subject.next();

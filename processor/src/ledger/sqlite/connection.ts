@@ -7,12 +7,15 @@ export interface Connection {
   /**
    * Does writes in the order in which they come, those of one turn of the event loop in one transaction: one wait for the
    * disk serves them all. Its promise resolves when the transaction is durable. A write that throws leaves nothing behind
-   * and does not hinder the others.
+   * and does not hinder the others. One that `mayWait` is done with the next that may not, or a moment later.
    */
-  write<T>(work: () => T): Promise<T>;
+  write<T>(work: () => T, options?: { mayWait?: boolean }): Promise<T>;
   /** Does what waits. After it, a write is refused. */
   close(): void;
 }
+
+/** How long a write waits for others that is nothing but told, as steps are: small files have several each. */
+const WAIT_MS = 20;
 
 /** A write that waits for its transaction. */
 interface Waiting {
@@ -25,6 +28,8 @@ export function connect(database: DatabaseSync): Connection {
   const statements = new Map<string, StatementSync>();
   let waiting: Waiting[] = [];
   let closed = false;
+  let timer: NodeJS.Timeout | undefined;
+  let isDue = false;
 
   function sql(text: string): StatementSync {
     const known = statements.get(text);
@@ -37,6 +42,9 @@ export function connect(database: DatabaseSync): Connection {
   function flush(): void {
     const group = waiting;
     waiting = [];
+    isDue = false;
+    clearTimeout(timer);
+    timer = undefined;
     if (group.length === 0) return;
     const resolves: (() => void)[] = [];
     const failed = new Map<Waiting, unknown>();
@@ -67,14 +75,18 @@ export function connect(database: DatabaseSync): Connection {
 
   return {
     sql,
-    write<T>(work: () => T) {
+    write<T>(work: () => T, { mayWait = false } = {}) {
       const { promise, resolve, reject } = Promise.withResolvers<T>();
       if (closed) {
         reject(new Error("The ledger is closed."));
         return promise;
       }
-      // Not before the other requests that have arrived by now were heard.
-      if (waiting.length === 0) setImmediate(flush);
+      if (mayWait) timer ??= setTimeout(flush, WAIT_MS);
+      else if (!isDue) {
+        isDue = true;
+        // Not before the other requests that have arrived by now were heard.
+        setImmediate(flush);
+      }
       waiting.push({
         work: () => {
           const result = work();

@@ -56,6 +56,8 @@ export function queue({
    * this process: neither that of another machine nor one that is set can end it.
    */
   const watched = new Map<string, { worker: string; beat: number; until: number }>();
+  /** The time that `next` went by last: what fell due after it was not looked at. */
+  let asked: string | undefined;
 
   function takeExpired(worker: string): void {
     const leased = sql("SELECT id, worker, beat, lease_seconds FROM runs WHERE state = 'running'")
@@ -89,7 +91,7 @@ export function queue({
     next: (worker, { busyStacks, leaseSeconds, batch = { runs: 1, bytes: 0 } }) =>
       write(() => {
         takeExpired(worker);
-        const time = now().toISOString();
+        const time = (asked = now().toISOString());
         const oldest = sql(OLDEST).get({ now: time, busy: JSON.stringify(busyStacks) });
         if (oldest === undefined) return [];
         const first = Candidate.parse(oldest);
@@ -114,7 +116,7 @@ export function queue({
       const time = now();
       const retry = sql(
         "SELECT min(retry_at) AS at FROM runs INDEXED BY runs_to_retry WHERE state = 'queued' AND retry_at IS NOT NULL AND retry_at > ?",
-      ).get(time.toISOString())?.["at"];
+      ).get(asked ?? time.toISOString())?.["at"];
       const times = [...watched.values()].map(({ until }) => time.getTime() + Math.max(0, until - monotonic()));
       if (typeof retry === "string") times.push(Date.parse(retry));
       return times.length === 0 ? undefined : new Date(Math.min(...times));

@@ -11,21 +11,27 @@ export function work(
 ): Pick<Ledger, "startStep" | "finishStep" | "countRows" | "addOutput" | "finish" | "moved" | "knows"> {
   const { sql, write } = connection;
   return {
-    startStep: (id, name) =>
-      write(() => {
-        sql(
-          `INSERT INTO steps (run, position, name, started_at)
-           SELECT ?1, coalesce(max(position), 0) + 1, ?2, ?3 FROM steps WHERE run = ?1`,
-        ).run(id, name, time());
-      }),
-    finishStep: (id, name) =>
-      write(() => {
-        sql("UPDATE steps SET finished_at = ? WHERE run = ? AND name = ? AND finished_at IS NULL").run(
-          time(),
-          id,
-          name,
-        );
-      }),
+    startStep(id, name) {
+      const at = time();
+      return write(
+        () => {
+          sql(
+            `INSERT INTO steps (run, position, name, started_at)
+             SELECT ?1, coalesce(max(position), 0) + 1, ?2, ?3 FROM steps WHERE run = ?1`,
+          ).run(id, name, at);
+        },
+        { mayWait: true },
+      );
+    },
+    finishStep(id, name) {
+      const at = time();
+      return write(
+        () => {
+          sql("UPDATE steps SET finished_at = ? WHERE run = ? AND name = ? AND finished_at IS NULL").run(at, id, name);
+        },
+        { mayWait: true },
+      );
+    },
     countRows: (id, { read, clean, rejected }, { rejectedKey, header, found }) =>
       write(() => {
         const { stack } = byId(id);
