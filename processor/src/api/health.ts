@@ -1,11 +1,24 @@
+import type { FastifyInstance } from "fastify";
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
 import type { Processor } from "./index.ts";
+import { ApiProblem } from "./problems.ts";
 
 const Ready = z.object({
   ready: z.boolean(),
   notReady: z.array(z.string()).describe("What is not ready; the processor's log says why."),
 });
+
+/** What is answered while the processor stops, on the connections that are still open. */
+const TO_THE_END = new Set(["/healthz", "/readyz", "/metrics"]);
+
+/** Refuses all else once the processor stops. */
+export function refuseWhenStopping(app: FastifyInstance, { isStopping }: Pick<Processor, "isStopping">): void {
+  app.addHook("onRequest", async ({ routeOptions: { url } }) => {
+    if (isStopping() && !TO_THE_END.has(url ?? ""))
+      throw new ApiProblem("stopping", "The processor is stopping; send the request again when it is back.");
+  });
+}
 
 /** `/healthz`, `/readyz`, `/metrics`, `/openapi.json`: for who runs the processor. They hold no data and ask for no token. */
 export const health: FastifyPluginAsyncZod<Processor> = async (app, processor) => {

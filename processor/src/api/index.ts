@@ -17,7 +17,7 @@ import { gc } from "./gc.ts";
 import { type Access, nobody } from "../access/index.ts";
 import { audit, noteChanges } from "./audit.ts";
 import { askWho, refuseForeignPages } from "./guard.ts";
-import { health } from "./health.ts";
+import { health, refuseWhenStopping } from "./health.ts";
 import { limitRequests, limitsOf } from "./limits.ts";
 import { answerLast, limitLoad, serverLimits } from "./load.ts";
 import { refuseOtherMethods } from "./methods.ts";
@@ -71,6 +71,8 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
     logController: new LogController({ disableRequestLogging: true }),
     connectionTimeout: IDLE_MS,
     forceCloseConnections: "idle",
+    // The framework's own answer would be no problem; see refuseWhenStopping.
+    return503OnClosing: false,
     http: { requireHostHeader: false, ...serverLimits(limits) },
     routerOptions: { maxParamLength: 200 },
     // These two fail before there is a request to answer to.
@@ -113,6 +115,7 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
   noteChanges(app, access, ledger);
   limitLoad(app, limits);
   askForHost(app);
+  refuseWhenStopping(app, processor);
   if (!asksForToken) refuseForeignPages(app);
   const onRefused = await limitRequests(app, limits);
   await app.register(swagger, {

@@ -34,6 +34,7 @@ const codes = {
   "headers-too-large": 431,
   internal: 500,
   overloaded: 503,
+  stopping: 503,
   "store-unreachable": 503,
   "storage-full": 507,
 } as const;
