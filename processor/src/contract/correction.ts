@@ -5,7 +5,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import { Contract } from "@cais/spec/contract.ts";
 import { Reading } from "@cais/spec/upload.ts";
 import { query } from "../engine/duckdb.ts";
-import { sqlName, sqlText } from "../engine/quote.ts";
+import { sqlName, sqlText, sqlTexts } from "../engine/quote.ts";
 import { readCsv } from "../formats/csv/index.ts";
 import { editableTitles, unguarded } from "../rejected/editable.ts";
 import { type Records, Unreadable } from "./records.ts";
@@ -100,7 +100,7 @@ export const recordsCopy = (select: string, width: number, file: string) => {
 };
 
 /** SQL that reads the rows of records that have no cells: line, reason, told. */
-export const refusedRows = ({ refusedFile, longestLine }: Records) =>
-  `read_csv(${sqlText(refusedFile)}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', new_line = '\\n', parallel = false,
+export const refusedRows = ({ refusedFile, moreRefusedFiles, longestLine }: Records) =>
+  `read_csv(${sqlTexts([refusedFile, ...moreRefusedFiles])}, auto_detect = false, header = false, delim = ',', quote = '"', escape = '"', new_line = '\\n', parallel = false,
     ${longestLine >= 2 << 20 ? `max_line_size = ${longestLine + 1}, buffer_size = ${longestLine + (8 << 20)},` : ""}
     columns = {'line': 'BIGINT', 'reason': 'VARCHAR', 'told': 'VARCHAR'})`;

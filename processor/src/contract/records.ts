@@ -10,6 +10,9 @@ export class Unreadable extends Error {
 
 /** Longest row taken, in bytes of UTF-8. */
 export const MAX_ROW_BYTES = 1_000_000;
+/** A row longer than this is kept cut, without its cells, where a file has more than `MAX_LONG_BYTES` of such rows. */
+export const LONG_ROW_BYTES = 16_000;
+export const MAX_LONG_BYTES = 32e6;
 /** Most columns taken. Each costs the engine memory and time, whether the contract names it or not. */
 export const MAX_COLUMNS = 4096;
 /** Most members of a zip: a row's identity is `index * 2 ** 40 + row`, which must stay below 2 ** 53. */
@@ -40,9 +43,12 @@ export interface Records {
    * its cells joined by `delimiter`, then the cells; empty is null. `parquet`: a BIGINT, the identity, then VARCHAR cells.
    */
   file: string;
+  /** CSV that goes on where `file` ends, if rows are long. */
+  moreFiles: string[];
   kind: "csv" | "parquet";
   /** Rows that have no cells: identity, reason, text (CSV). */
   refusedFile: string;
+  moreRefusedFiles: string[];
   /** Rows in `file` and in `plain` together. */
   good: number;
   refused: number;
@@ -54,6 +60,8 @@ export interface Records {
   plain: PlainRows | null;
   /** Bytes of the longest line of `file` or `refusedFile`. */
   longestLine: number;
+  /** Bytes of all rows that are longer than `LONG_ROW_BYTES`. */
+  longBytes: number;
   /** Separates the cells of `file` and of `plain`, and joins a row's cells to its text. */
   delimiter: string;
   found: Found;
@@ -92,10 +100,12 @@ export function recordWriter(
   const refusedRows = lineFile(refusedFile);
   let good = 0;
   let refused = 0;
+  let longBytes = 0;
   let hasLineBreaks = false;
   let narrowest = Number.POSITIVE_INFINITY;
   const refuse = (number: number, reason: string, text: string) => {
     refused += 1;
+    longBytes += longBytesOf(text.length);
     const id = rowId(member.index, number);
     refusedRows.write(Buffer.from(`${id},${quoted(reason)},${quoted(shownText(text))}`));
   };
@@ -111,6 +121,7 @@ export function recordWriter(
             : undefined;
       if (problem !== undefined) return refuse(number, `The row ${problem}.`, text ?? line);
       good += 1;
+      longBytes += longBytesOf(Math.max(bytes, text?.length ?? 0));
       hasLineBreaks ||= /[\r\n]/.test(line) || (text !== undefined && /[\r\n]/.test(text));
       narrowest = Math.min(narrowest, cells.length);
       // A row without quotes has its text in its cells.
@@ -132,20 +143,26 @@ export function recordWriter(
         header: header.map((title) => title.trim().normalize("NFC")),
         preamble,
         file,
+        moreFiles: rows.moreFiles(),
         kind: "csv",
         refusedFile,
+        moreRefusedFiles: refusedRows.moreFiles(),
         good,
         refused,
         hasLineBreaks,
         isRagged: narrowest < header.length,
         plain: null,
         longestLine: Math.max(rows.longest(), refusedRows.longest()),
+        longBytes,
         delimiter: ",",
         found,
       };
     },
   };
 }
+
+/** What a row adds to `longBytes`. */
+export const longBytesOf = (bytes: number): number => (bytes > LONG_ROW_BYTES ? bytes : 0);
 
 /** A text as a cell of CSV that is surely read as it is. */
 export const quoted = (text: string) => `"${text.replaceAll('"', '""')}"`;

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { query } from "../engine/duckdb.ts";
 import { sqlName, sqlText, sqlTexts } from "../engine/quote.ts";
 import { type Correction, readCorrection, recordsCopy, refuse, refusedRows } from "./correction.ts";
-import { type Found, type Records, rowId } from "./records.ts";
+import { type Found, LONG_ROW_BYTES, type Records, rowId } from "./records.ts";
 import { recordsSql, ROW } from "./select.ts";
 
 /** What a replay of open rows reads. */
@@ -151,8 +151,10 @@ async function partRecords(connection: DuckDBConnection, part: Part): Promise<Re
     preamble,
     header,
     file,
+    moreFiles: [],
     kind: "csv",
     refusedFile,
+    moreRefusedFiles: [],
     refused: 0,
     ...(await shapeOf(connection, rows)),
     isRagged: false,
@@ -166,13 +168,14 @@ async function shapeOf(connection: DuckDBConnection, rows: string) {
   const [shape] = await query(
     connection,
     `SELECT count(*) AS good, coalesce(bool_or(regexp_matches(told, '[\\r\\n]') OR regexp_matches(joined, '[\\r\\n]')), false) AS breaks,
+       coalesce(sum(strlen(joined)) FILTER (strlen(joined) > ${LONG_ROW_BYTES}), 0)::BIGINT AS long,
        coalesce(max(2 * (coalesce(strlen(told), 0) + strlen(joined)) + 3 * width + 30), 0) AS longest
      FROM (SELECT coalesce(told, '') AS told, array_to_string(cells, ',') AS joined, len(cells) AS width FROM (${rows}))`,
   );
-  const { good, breaks, longest } = z
-    .object({ good: z.bigint(), breaks: z.boolean(), longest: z.bigint() })
+  const { good, breaks, long, longest } = z
+    .object({ good: z.bigint(), breaks: z.boolean(), long: z.bigint(), longest: z.bigint() })
     .parse(shape);
-  return { good: Number(good), hasLineBreaks: breaks, longestLine: Number(longest) };
+  return { good: Number(good), hasLineBreaks: breaks, longBytes: Number(long), longestLine: Number(longest) };
 }
 
 const asCsv = (delimiter: string) =>
@@ -199,7 +202,7 @@ async function withoutCorrected(connection: DuckDBConnection, records: Records, 
     `DELETE FROM corrected WHERE member IS NOT DISTINCT FROM ${textOrNull(records.member)} AND "row" + ${rowId(records.memberIndex, 0)} IN
        (SELECT ${line} FROM ${rows} UNION ALL SELECT line FROM ${refusedRows(records)})`,
   );
-  return { ...records, file, refusedFile, ...counts };
+  return { ...records, file, moreFiles: [], refusedFile, moreRefusedFiles: [], ...counts };
 }
 
 async function countOf(connection: DuckDBConnection, select: string): Promise<number> {

@@ -5,7 +5,16 @@ import { TableColumn } from "@cais/spec/api.ts";
 import type { Column, Contract } from "@cais/spec/contract.ts";
 import { z } from "zod";
 import { titleOf } from "../contract/columns.ts";
-import { MAX_COLUMNS, MAX_ROW_BYTES, type Records, recordWriter, rowId, Unreadable } from "../contract/records.ts";
+import {
+  LONG_ROW_BYTES,
+  MAX_COLUMNS,
+  MAX_ROW_BYTES,
+  type Records,
+  recordWriter,
+  rowId,
+  Unreadable,
+} from "../contract/records.ts";
+import { rowGroupSql } from "../contract/select.ts";
 import { query } from "../engine/duckdb.ts";
 import { sqlName, sqlText } from "../engine/quote.ts";
 import type { Reading } from "./keyed.ts";
@@ -75,13 +84,14 @@ export async function readParquet(
   } finally {
     rest = writer.close({ found: { format: "parquet" } });
   }
+  const shape = { good: rows - rest.refused, longBytes: longest > LONG_ROW_BYTES ? total : 0 };
   const file = join(folder, `records-${member.index}.parquet`);
   const named = cells.map((cell, index) => `${cell} AS ${sqlName(`cell ${index}`)}`);
   await read(
     `COPY (SELECT (file_row_number + ${rowId(member.index, 1)})::BIGINT AS "row", ${named.join(", ")} FROM ${from}
-       WHERE ${length} <= ${MAX_ROW_BYTES} AND NOT (${zero})) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION lz4)`,
+       WHERE ${length} <= ${MAX_ROW_BYTES} AND NOT (${zero})) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION lz4${rowGroupSql(shape)})`,
   );
-  return { ...rest, file, kind: "parquet", good: rows - rest.refused };
+  return { ...rest, ...shape, file, kind: "parquet" };
 }
 
 /** The footer's length stands before the last four bytes, `PAR1` (https://parquet.apache.org/docs/file-format/). */

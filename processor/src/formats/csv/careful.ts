@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { LineFile } from "../../contract/line-file.ts";
-import { MAX_ROW_BYTES, quoted, rowId, shownText } from "../../contract/records.ts";
+import { longBytesOf, MAX_ROW_BYTES, quoted, type Records, rowId, shownText } from "../../contract/records.ts";
 import { parseRecord } from "./cells.ts";
 import type { EncodedText } from "./encoding.ts";
 import type { Head } from "./head.ts";
@@ -9,7 +9,10 @@ import { type RowScan, withoutReturn } from "./row.ts";
 /** Takes the rows that are not plain, or refuses them where they have no cells. */
 export interface CarefulRows {
   take(number: number, line: Buffer, scan: RowScan, text: EncodedText): void;
-  counts(): { good: number; refused: number; hasLineBreaks: boolean; longestLine: number };
+  counts(): Pick<
+    Records,
+    "good" | "refused" | "hasLineBreaks" | "longestLine" | "longBytes" | "moreFiles" | "moreRefusedFiles"
+  >;
 }
 
 export function carefulRows(out: LineFile, refusedOut: LineFile, head: Head, memberIndex: number): CarefulRows {
@@ -18,6 +21,7 @@ export function carefulRows(out: LineFile, refusedOut: LineFile, head: Head, mem
   const noTail = Buffer.from(delimiter.repeat(unnamed));
   let good = 0;
   let refused = 0;
+  let longBytes = 0;
   let hasLineBreaks = false;
 
   function problemOf(row: Buffer, scan: RowScan, text: EncodedText): string | undefined {
@@ -36,6 +40,7 @@ export function carefulRows(out: LineFile, refusedOut: LineFile, head: Head, mem
     take(number, line, scan, text) {
       const row = withoutReturn(line, scan);
       if (row.length === 0) return;
+      longBytes += longBytesOf(row.length);
       const id = rowId(memberIndex, number);
       const problem = problemOf(row, scan, text);
       if (problem !== undefined) {
@@ -51,7 +56,15 @@ export function carefulRows(out: LineFile, refusedOut: LineFile, head: Head, mem
       const start = Buffer.from(`${id}${delimiter}${own}${delimiter}`, "latin1");
       out.write(Buffer.concat([start, scan.rewrite ? requoted(row, delimiter) : row]));
     },
-    counts: () => ({ good, refused, hasLineBreaks, longestLine: Math.max(out.longest(), refusedOut.longest()) }),
+    counts: () => ({
+      good,
+      refused,
+      hasLineBreaks,
+      longestLine: Math.max(out.longest(), refusedOut.longest()),
+      longBytes,
+      moreFiles: out.moreFiles(),
+      moreRefusedFiles: refusedOut.moreFiles(),
+    }),
   };
 }
 

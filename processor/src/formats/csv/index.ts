@@ -139,7 +139,7 @@ export async function readCsv(source: AsyncIterable<Buffer>, options: CsvOptions
     for (const file of opened) file.close();
   }
   if (head === undefined || careful === undefined) throw new Unreadable("The file is empty.");
-  const { good, refused, hasLineBreaks, longestLine } = careful.counts();
+  const { good, refused, ...counts } = careful.counts();
   const rows = plain?.rows ?? 0;
   if (good + refused + rows === 0)
     throw new Unreadable(
@@ -155,12 +155,11 @@ export async function readCsv(source: AsyncIterable<Buffer>, options: CsvOptions
     file: join(folder, `records-${member.index}.csv`),
     kind: "csv",
     refusedFile: join(folder, `refused-${member.index}.csv`),
+    ...counts,
     good: good + rows,
     refused,
-    hasLineBreaks,
     isRagged: false,
     plain: plain === undefined || rows === 0 ? null : { file: plain.file, rows, crlf: plain.crlf, plan: plain.plan },
-    longestLine,
     delimiter: head.delimiter,
     found: { format: options.tsv ? "tsv" : "csv", encoding: text.encoding(), delimiter: head.delimiter },
   };
