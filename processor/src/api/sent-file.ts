@@ -70,7 +70,7 @@ async function fileOf(request: FastifyRequest, { queryName, maxBytes, checkName 
   const announced = Number(request.headers["content-length"] ?? 0);
   if (announced > maxBytes + (form ? FRAME_BYTES : 0)) throw tooLarge(maxBytes);
   const { name, body, atEnd }: Part = form
-    ? await partOf(request)
+    ? await partOf(request, maxBytes + FRAME_BYTES)
     : { name: queryName, body: request.body as Readable | undefined, atEnd: async () => undefined };
   const parsed = FileName.safeParse(name);
   if (!parsed.success)
@@ -85,16 +85,22 @@ async function fileOf(request: FastifyRequest, { queryName, maxBytes, checkName 
   return { name: parsed.data, body, atEnd };
 }
 
-async function partOf(request: FastifyRequest): Promise<Part> {
+async function partOf(request: FastifyRequest, maxBytes: number): Promise<Part> {
   const parts = request.parts();
+  // What stands beside the file is dropped, but must not come for ever.
+  const outgrown = outgrows(request, maxBytes);
   const nextFile = async () => {
     try {
       // No `for await`: it would end the parts with the first file.
       for (;;) {
-        const { done, value } = await parts.next();
+        const next = await Promise.race([parts.next(), outgrown]);
+        if (next === "outgrown")
+          throw new ApiProblem("too-large", "The form has too much beside its file; send the file alone.");
+        const { done, value } = next;
         if (done === true || value.type === "file") return value;
       }
     } catch (error) {
+      if (error instanceof ApiProblem) throw error;
       const { code } = z.object({ code: z.string() }).safeParse(error).data ?? {};
       throw new ApiProblem(
         "bad-request",
@@ -110,6 +116,17 @@ async function partOf(request: FastifyRequest): Promise<Part> {
     throw new ApiProblem("bad-request", "The form has no file; send it in a part named file.");
   // The parser stops at a second file by an error, so what is left to wait for is the end.
   return { name: part.filename, body: part.file, atEnd: async () => void (await nextFile()) };
+}
+
+/** Resolves when a request has brought more than so many bytes. The body must be read from the same moment on. */
+function outgrows({ raw }: FastifyRequest, maxBytes: number): Promise<"outgrown"> {
+  const { promise, resolve } = Promise.withResolvers<"outgrown">();
+  let bytes = 0;
+  raw.on("data", (chunk: Uint8Array) => {
+    bytes += chunk.length;
+    if (bytes > maxBytes) resolve("outgrown");
+  });
+  return promise;
 }
 
 /** Passes a body on up to `maxBytes`, and ends when what follows it is read: a store keeps only a body that ended well. */

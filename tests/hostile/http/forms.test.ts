@@ -65,6 +65,20 @@ describe("a form", () => {
     expect(problemIn(await exchange(attacked, chunked)).status).toBe(413);
   });
 
+  const much = "x".repeat(1_100_000);
+  it.each([
+    ["a field before its file", `${part('form-data; name="f"', much)}${file}--b--\r\n`],
+    ["a field after its file", `${file}${part('form-data; name="f"', much)}--b--\r\n`],
+    ["text before it", `${much}\r\n${file}--b--\r\n`],
+    ["text after it", `${file}--b--\r\n${much}`],
+  ])("of a length that it does not tell, with %s that does not end, is refused", async (_, body) => {
+    const chunked = `${uploadHead("")}Content-Type: multipart/form-data; boundary=b\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`;
+    expect(problemIn(await exchange(attacked, chunked))).toMatchObject({
+      status: 413,
+      detail: "The form has too much beside its file; send the file alone.",
+    });
+  });
+
   it.each([
     [
       "of a boundary of 70 characters",
