@@ -138,10 +138,12 @@ async function inSession(
     await deliver(session, progress.doing, visible);
     for (const run of progress.doing) await moveSource(session, run);
     await steps.flush();
-    for (const run of progress.doing) {
+    const settled = async (run: TakenRun) => {
       await batch.settle(run, { ended: { state: "done" } });
       progress.left.delete(run);
-    }
+    };
+    // All at once, so that one wait for the disk serves them all.
+    await Promise.all(progress.doing.map(settled));
   }
 }
 

@@ -182,6 +182,22 @@ describe("writes", () => {
     connection.close();
   });
 
+  it("that may wait are done with the next that may not, in their order", async () => {
+    const { database, connection, insert, all } = start();
+    const told: number[] = [];
+    const later = connection.write(() => told.push(Number(insert(1).lastInsertRowid)), { mayWait: true });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(all()).toEqual([]);
+    await connection.write(() => told.push(Number(insert(2).lastInsertRowid)));
+    expect(told).toEqual([1, 2]);
+    await later;
+    // Alone, it is done too.
+    await connection.write(() => insert(3), { mayWait: true });
+    expect(all()).toEqual([1, 2, 3]);
+    expect(database.isTransaction).toBe(false);
+    connection.close();
+  });
+
   it("that wait are done at the end, and later ones refused", async () => {
     const { connection, insert } = start();
     const last = connection.write(() => insert(7).changes);
