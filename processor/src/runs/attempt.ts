@@ -52,8 +52,8 @@ export async function makeRun(session: Session, run: TakenRun, earlier: MadeRun[
     return read;
   });
   for (const { name, sql, disposition } of plan.perRun) {
-    const state = await session.ledger.tables.read(run.stack, name);
-    if (disposition === "replace" && plan.readsInput(name) && !isNewest(run, state)) {
+    const mayBeOlder = disposition === "replace" && plan.readsInput(name);
+    if (mayBeOlder && !isNewest(run, await session.ledger.tables.read(run.stack, name))) {
       await engine.attachTable(name, await filesBefore(session, name, undefined));
       continue;
     }

@@ -32,9 +32,11 @@ export interface Converted {
  * for a rerun, which makes them again; until then they have what they can have of these columns.
  */
 export async function convertKept(session: Session, name: string, run: MadeRun, made: Made): Promise<void> {
+  const columns = await columnsBefore(session, name);
+  if (columns === undefined || columns === list(made.columns)) return;
   const state = await session.ledger.tables.read(run.run.stack, name);
   const kept = keptFiles(state, run);
-  if (state === undefined || kept.length === 0 || list(state.columns) === list(made.columns)) return;
+  if (state === undefined || kept.length === 0) return;
   if (run.scope !== "file" || run.run.kind === "load" || !kept.every(({ rerun }) => rerun))
     checkColumns(name, state.columns, made.columns);
   const before = await fetchAll(session.stack.lake, join(session.folder, "before", name), kept);
@@ -45,6 +47,22 @@ export async function convertKept(session: Session, name: string, run: MadeRun, 
   }
   run.converted.set(name, converted);
   await session.engine.attachTable(name, [...converted.map((file) => file.made.file), made.file]);
+}
+
+const known = new WeakMap<Session, Map<string, string | undefined>>();
+
+/**
+ * A table's columns before the session, asked for once: only its commit changes them, and the ledger lists with them all
+ * files of the table, which may be thousands.
+ */
+async function columnsBefore(session: Session, name: string): Promise<string | undefined> {
+  const names = known.get(session) ?? new Map<string, string | undefined>();
+  known.set(session, names);
+  if (!names.has(name)) {
+    const state = await session.ledger.tables.read(session.stack.config.stack.name, name);
+    names.set(name, state && list(state.columns));
+  }
+  return names.get(name);
 }
 
 const keptFiles = (state: TableState | undefined, made: MadeRun | undefined): PresentFile[] =>
