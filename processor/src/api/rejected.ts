@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { RejectedRow, type Run } from "@cais/spec/api.ts";
 import { z } from "zod";
-import { editable, mistakeColumns, mistakes } from "../rejected/index.ts";
-import type { LakeFiles } from "../tables/index.ts";
+import { editable, mistakeColumns, mistakes, oldMistakes } from "../rejected/index.ts";
+import type { LakeFiles, View } from "../tables/index.ts";
 import { attachment } from "./attachment.ts";
 import { findRun, stackOf } from "./find.ts";
 import type { Processor } from "./index.ts";
@@ -41,14 +41,16 @@ export const rejected: FastifyPluginAsyncZod<Processor> = async (app, processor)
       const format = query.format ?? (accept.includes("text/csv") ? "csv" : "ndjson");
       const key = format === "editable" ? await openKey(run) : await ledger.rejectedKey(id);
       const from: LakeFiles = { lake, keys: async () => (key === null ? [] : [key]) };
+      // The first version of Cais kept no headers.
+      const view = key !== null && (await ledger.header(id)) === null ? oldMistakes : mistakes;
       reply.header("vary", "accept");
       if (format === "ndjson") {
         reply.type("application/x-ndjson; charset=utf-8");
-        return sendText(reply, key === null ? nothing() : ndjson(from));
+        return sendText(reply, key === null ? nothing() : ndjson(from, view));
       }
       const name = format === "csv" ? `${id}-rejected.csv` : `${run.file.name.replace(/\.[^.]*$/, "")} open rows.csv`;
       reply.type("text/csv; charset=utf-8").header("content-disposition", attachment(name));
-      if (format === "csv") return sendText(reply, tables.csv(from, mistakeColumns, mistakes));
+      if (format === "csv") return sendText(reply, tables.csv(from, mistakeColumns, view));
       return sendText(
         reply,
         editable((sql) => tables.select(from, sql)),
@@ -59,7 +61,7 @@ export const rejected: FastifyPluginAsyncZod<Processor> = async (app, processor)
   async function openKey(run: Run): Promise<string> {
     const open = await ledger.open(run.root ?? run.id);
     const key = open?.rejectedKey ?? null;
-    if (key !== null) return key;
+    if (key !== null && open?.header.length !== 0) return key;
     throw new ApiProblem(
       "nothing-to-edit",
       open === undefined
@@ -68,8 +70,8 @@ export const rejected: FastifyPluginAsyncZod<Processor> = async (app, processor)
     );
   }
 
-  async function* ndjson(from: LakeFiles): AsyncIterable<string> {
-    for await (const rows of tables.allRows(from, mistakeColumns, mistakes))
+  async function* ndjson(from: LakeFiles, view: View): AsyncIterable<string> {
+    for await (const rows of tables.allRows(from, mistakeColumns, view))
       yield rows.map((row) => `${JSON.stringify(row)}\n`).join("");
   }
 };

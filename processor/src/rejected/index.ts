@@ -26,6 +26,10 @@ export const mistakes = (from: string): string => `(
     CASE WHEN length(text) > ${TEXT_LENGTH} THEN left(text, ${TEXT_LENGTH - 1}) || '…' ELSE text END AS text
   FROM (SELECT "row", member, text, unnest(violations) AS violation FROM ${from}))`;
 
+/** The same of a file that the first version of Cais kept: a line per mistake, without the rows themselves. */
+export const oldMistakes = (from: string): string =>
+  `(SELECT "row", NULL::VARCHAR AS member, "column", reason, value, NULL::VARCHAR AS text FROM ${from})`;
+
 /** The rows in the form that people edit (see `editableTitles`), in pieces. */
 export async function* editable(select: Select): AsyncIterable<string> {
   const headers = await headersOf(select);
