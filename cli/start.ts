@@ -4,7 +4,7 @@ import { join, relative, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import type { ProcessorConfig } from "@cais/spec/bindings.ts";
 import { Command, InvalidArgumentError } from "commander";
-import { pino } from "pino";
+import { destination } from "pino";
 import { addressFile } from "./client.ts";
 import { Failure } from "./failure.ts";
 import { count, planStacks } from "./planning.ts";
@@ -77,18 +77,24 @@ async function read(file: string): Promise<string> {
 }
 
 async function run(config: ProcessorConfig, dataFolder: string) {
-  const { startProcessor } = await import("@cais/processor/src/main.ts");
+  const [{ readTelling }, { openLog }, { startProcessor }] = await Promise.all([
+    import("@cais/processor/src/config.ts"),
+    import("@cais/processor/src/log/index.ts"),
+    import("@cais/processor/src/main.ts"),
+  ]);
+  const { logLevel, otlpEndpoint } = await told(async () => readTelling());
   const page = join(projectRoot, "processor", "portal", "dist");
   const token = process.env["CAIS_TOKEN"];
   const logFile = join(dataFolder, "processor.log");
   // Written at once: what was logged last before a crash is what is looked for. It names people's files, so it is its owner's.
-  const log = pino(pino.destination({ dest: logFile, mkdir: true, sync: true, mode: 0o600 }));
+  const log = openLog(logLevel, destination({ dest: logFile, mkdir: true, sync: true, mode: 0o600 }));
   const processor = await told(() =>
     startProcessor(config, {
       dataFolder,
       log,
       ...(existsSync(join(page, "index.html")) && { pageFolder: page }),
       ...(token && { token }),
+      ...(otlpEndpoint !== undefined && { otlpEndpoint }),
     }),
   );
   const address = join(dataFolder, addressFile);

@@ -17,13 +17,31 @@ const Environment = z.object({
     .describe("Collector that traces are sent to by OTLP/HTTP, such as http://127.0.0.1:4318."),
 });
 
+/** How a processor tells of its work, wherever it is started. */
+export interface Telling {
+  /** The least level that is logged. */
+  logLevel: z.output<typeof Environment>["CAIS_LOG"];
+  /** Where spans go; undefined: nowhere. */
+  otlpEndpoint: string | undefined;
+}
+
 /** What the processor is started with. */
-export interface Settings {
+export interface Settings extends Telling {
   config: ProcessorConfig;
   dataFolder: string;
   pageFolder: string | undefined;
-  logLevel: z.output<typeof Environment>["CAIS_LOG"];
-  otlpEndpoint: string | undefined;
+}
+
+/** Reads CAIS_LOG and OTEL_EXPORTER_OTLP_ENDPOINT; a mistake in them is an error. */
+export function readTelling(environment: NodeJS.ProcessEnv = process.env): Telling {
+  const { CAIS_LOG, OTEL_EXPORTER_OTLP_ENDPOINT } = readEnvironment(environment);
+  return { logLevel: CAIS_LOG, otlpEndpoint: OTEL_EXPORTER_OTLP_ENDPOINT };
+}
+
+function readEnvironment(environment: NodeJS.ProcessEnv): z.output<typeof Environment> {
+  const { success, data, error } = Environment.safeParse(environment);
+  if (!success) throw new Error(`The environment is not right:\n${z.prettifyError(error)}`, { cause: error });
+  return data;
 }
 
 /** Reads arguments, environment and config file; a mistake in any is one error that lists all that is wrong with it. */
@@ -32,18 +50,16 @@ export async function readSettings(args: string[], environment: NodeJS.ProcessEn
     args,
     options: { config: { type: "string" }, data: { type: "string" }, page: { type: "string" } },
   });
-  const env = Environment.safeParse(environment);
-  if (!env.success) throw new Error(`The environment is not right:\n${z.prettifyError(env.error)}`);
-  const from = values.config ?? env.data.CAIS_CONFIG;
+  const env = readEnvironment(environment);
+  const from = values.config ?? env.CAIS_CONFIG;
   if (from === undefined)
     throw new Error("There is no config: pass --config FILE (or - for standard input), or set CAIS_CONFIG.");
-  const page = values.page ?? env.data.CAIS_PAGE;
+  const page = values.page ?? env.CAIS_PAGE;
   return {
     config: parseConfig(await (from === "-" ? text(process.stdin) : readFile(from, "utf8")), from),
-    dataFolder: resolve(values.data ?? env.data.CAIS_DATA),
+    dataFolder: resolve(values.data ?? env.CAIS_DATA),
     pageFolder: page === undefined ? undefined : resolve(page),
-    logLevel: env.data.CAIS_LOG,
-    otlpEndpoint: env.data.OTEL_EXPORTER_OTLP_ENDPOINT,
+    ...readTelling(environment),
   };
 }
 
