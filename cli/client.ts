@@ -35,6 +35,17 @@ async function readAddress(): Promise<string | undefined> {
   }
 }
 
+/** The processor answered, and will not do what was asked. */
+export class Refusal extends Failure {
+  /** The HTTP status of the answer. */
+  readonly status: number;
+
+  constructor(message: string, status: number) {
+    super(message);
+    this.status = status;
+  }
+}
+
 /** Sends a request and returns the answer; a problem or a processor out of reach becomes a `Failure`. */
 export async function request({ url, token }: Connection, path: string, init: RequestInit = {}): Promise<Response> {
   if (token && !/^[\x21-\x7e]+$/.test(token))
@@ -57,8 +68,9 @@ export async function request({ url, token }: Connection, path: string, init: Re
         ? `the processor at ${url} does not know the token in CAIS_TOKEN, or it is expired or revoked; ask for another`
         : `the processor at ${url} asks for a token; put it in the environment variable CAIS_TOKEN`,
     );
-  throw new Failure(
+  throw new Refusal(
     explain(await response.text()) ?? `${url}${path} answered ${response.status} ${response.statusText}`,
+    response.status,
   );
 }
 

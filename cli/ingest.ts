@@ -1,7 +1,8 @@
 import { basename } from "node:path";
 import { Upload } from "@cais/spec/api.ts";
 import { Command } from "commander";
-import { connect, parseAnswer, request, tokenHelp, type Connection } from "./client.ts";
+import { connect, parseAnswer, Refusal, request, tokenHelp, type Connection } from "./client.ts";
+import { Failure } from "./failure.ts";
 import { follow, interruptible } from "./follow.ts";
 import { formatBytes, formatEnd } from "./run-text.ts";
 import { sending, sizeOf } from "./send.ts";
@@ -33,12 +34,33 @@ export const ingestCommand = (): Command =>
       const ended = await interruptible(async (signal) => {
         let ended = 0;
         for (const [index, file] of files.entries())
-          if (await ingest(connection, stack, file, sizes[index] ?? 0, options, signal)) ended++;
+          if (
+            await told(file, files.slice(index + 1), () =>
+              ingest(connection, stack, file, sizes[index] ?? 0, options, signal),
+            )
+          )
+            ended++;
         return ended;
       });
       if (ended < files.length) process.exitCode = 1;
       else if (options.wait && !options.json) process.stdout.write("[DONE]\n");
     });
+
+/** What HTTP answers when this file is at fault, and the next one may be taken. */
+const FILE_REFUSED = new Set([413, 415, 422]);
+
+/** Does the work for a file, and goes on after one that is refused. Of what ends all it says which files were not sent. */
+async function told(file: string, rest: string[], work: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof Failure) || rest.length === 0) throw error;
+    if (!(error instanceof Refusal) || !FILE_REFUSED.has(error.status))
+      throw new Failure(`${error.message}\nNot sent after ${file}: ${rest.join(", ")}`, { cause: error });
+    process.stderr.write(`cais: ${error.message}\n`);
+    return false;
+  }
+}
 
 /** Sends one file; true when it went through as far as was asked. */
 async function ingest(
@@ -57,7 +79,7 @@ async function ingest(
   if (!options.json) process.stdout.write(`${name}  ${formatBytes(upload.bytes)}  run ${id}\n`);
   // 202 is a new run; 200 is the run that loaded this content before.
   if (!options.json && response.status === 200)
-    process.stdout.write("  this content was loaded before, by that run; --again loads it once more\n");
+    process.stdout.write("  this content was sent before, as that run; --again loads it once more\n");
   if (!options.wait) {
     if (options.json) process.stdout.write(`${JSON.stringify(upload)}\n`);
     return true;

@@ -1,6 +1,7 @@
 import { Reruns, Run } from "@cais/spec/api.ts";
 import { Command } from "commander";
-import { connect, requestJson, tokenHelp, type Connection } from "./client.ts";
+import { connect, Refusal, requestJson, tokenHelp, type Connection } from "./client.ts";
+import { Failure } from "./failure.ts";
 import { follow, interruptible } from "./follow.ts";
 import { formatEnd, formatQueued } from "./run-text.ts";
 
@@ -61,8 +62,14 @@ Exit codes: 0 all went through, 1 a run failed or was refused, 2 wrong usage, 13
       });
     });
 
-const rerunFile = (connection: Connection, id: string, signal: AbortSignal): Promise<Run> =>
-  requestJson(connection, `/v1/runs/${encodeURIComponent(id)}/reruns`, Run, { method: "POST", signal });
+async function rerunFile(connection: Connection, id: string, signal: AbortSignal): Promise<Run> {
+  try {
+    return await requestJson(connection, `/v1/runs/${encodeURIComponent(id)}/reruns`, Run, { method: "POST", signal });
+  } catch (cause) {
+    if (!(cause instanceof Refusal && cause.status === 404)) throw cause;
+    throw new Failure(`${cause.message} To run the files of a stack again, say --all, or --from and --to.`, { cause });
+  }
+}
 
 async function rerunStack(
   connection: Connection,

@@ -4,6 +4,9 @@ import type { Run, RunState, Step } from "@cais/spec/api.ts";
 /** A number of things, with separators for thousands. */
 const formatCount = (count: number): string => count.toLocaleString("en");
 
+/** So many rows, in words. */
+const formatRows = (rows: number): string => `${formatCount(rows)} ${rows === 1 ? "row" : "rows"}`;
+
 /** A size in the unit that fits, in powers of 1,000. */
 export function formatBytes(bytes: number): string {
   const units = ["B", "kB", "MB", "GB", "TB"];
@@ -24,12 +27,12 @@ export function formatEnd(run: Run): string {
   const lines = error ? [`  ${formatState(state)}: ${error}`] : [];
   if (rows.read > 0)
     lines.push(
-      `  ${formatCount(rows.read)} rows read: ${formatCount(rows.clean)} clean, ${formatCount(rows.rejected)} rejected`,
+      `  ${formatRows(rows.read)} read: ${formatCount(rows.clean)} clean, ${formatCount(rows.rejected)} rejected`,
     );
   if (rows.rejected > 0) lines.push(`  why: npx cais rejected ${id}`);
   for (const output of outputs)
     lines.push(
-      `  ${output.kind.padEnd(5)} ${output.name.padEnd(22)} ${formatCount(output.rows).padStart(11)} rows ${formatBytes(output.bytes).padStart(9)}  ${output.location}`,
+      `  ${output.kind.padEnd(5)} ${output.name.padEnd(22)} ${formatCount(output.rows).padStart(11)} ${output.rows === 1 ? "row " : "rows"} ${formatBytes(output.bytes).padStart(9)}  ${output.location}`,
     );
   return [...lines, ...nextSteps(run)].join("\n");
 }
@@ -44,7 +47,7 @@ function nextSteps({ id, open, rows }: Run): string[] {
   const asTheyAre = `    npx cais replay ${id} --wait`;
   if (open.scope === "rows")
     return [
-      `  ${formatCount(open.rows)} ${open.rows === 1 ? "row is" : "rows are"} open: in no table. Correct and replay:`,
+      `  ${formatRows(open.rows)} ${open.rows === 1 ? "is" : "are"} open: in no table. Correct and replay:`,
       ...corrected,
       "  or, once the stack was changed, as they are:",
       asTheyAre,

@@ -67,8 +67,24 @@ describe("ingest", () => {
     await copyFile(sample, copy);
     const { code, stdout } = await cais(["ingest", "inmet", copy, "--wait", "--url", processor.url]);
     expect(code).toBe(0);
-    expect(stdout).toContain("this content was loaded before, by that run; --again loads it once more");
+    expect(stdout).toContain("this content was sent before, as that run; --again loads it once more");
     expect(Tables.parse(await ask("/v1/tables"))).toEqual(before);
+  });
+
+  it("goes on after a file that the stack does not take", async () => {
+    const pdf = join(data, "report.pdf");
+    await writeFile(pdf, "%PDF-1.7");
+    const { code, stdout, stderr } = await cais(["ingest", "inmet", pdf, sample, "--url", processor.url]);
+    expect(stderr).toContain("this one is called report.pdf");
+    expect(stdout).toContain("sample.csv");
+    expect(code).toBe(1);
+  });
+
+  it("says which files were not sent when none can be", async () => {
+    const { code, stderr } = await cais(["ingest", "nowhere", sample, broken, "--url", processor.url]);
+    expect(stderr).toContain('There is no stack "nowhere"');
+    expect(stderr).toContain(`Not sent after ${sample}: ${broken}\n`);
+    expect(code).toBe(1);
   });
 
   it("prints one object a line with --json", async () => {
@@ -147,6 +163,12 @@ describe("runs", () => {
   it("names a run that is not there", async () => {
     const { code, stderr } = await cais(["runs", "nothing", "--url", processor.url]);
     expect(stderr).toMatch(/^cais: .*nothing/);
+    expect(code).toBe(1);
+  });
+
+  it("says how a whole stack is run again when its name is taken for a run's", async () => {
+    const { code, stderr } = await cais(["rerun", "inmet", "--url", processor.url]);
+    expect(stderr).toContain("To run the files of a stack again, say --all, or --from and --to.");
     expect(code).toBe(1);
   });
 });
