@@ -1,4 +1,4 @@
-import { setTimeout as pause } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { EngineLimits } from "../engine/duckdb.ts";
 import { keepEngines } from "../engine/warm.ts";
@@ -202,8 +202,11 @@ export function startRunner(options: RunnerOptions): Runner {
 
   async function renew(): Promise<void> {
     try {
+      const before = [...working.values()];
       const held = new Set(await ledger.renew(WORKER, LEASE_SECONDS));
-      for (const { ids, abort, done } of working.values())
+      // Whoever ended a run in the same transaction hears of it in this turn, too.
+      await nextTurn();
+      for (const { ids, abort, done } of before)
         if ([...ids].some((id) => !held.has(id))) {
           log.error({ runs: [...ids] }, "another worker has some of these runs now; the work on all of them stops");
           abort.abort();

@@ -115,3 +115,26 @@ it("stops an attempt whose lease another worker has, and records nothing of it",
   expect(await read()).toMatchObject({ state: "running", attempts: 1, error: null });
   await stop();
 });
+
+it("takes no run that ends for one that another worker has", async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const { read, lines, stop } = await startWith(
+    (ledger) => ({
+      ...ledger,
+      async finish(id, ending) {
+        const run = await ledger.finish(id, ending);
+        resolve();
+        return run;
+      },
+      // As where both were in one transaction.
+      async renew() {
+        await promise;
+        return [];
+      },
+    }),
+    { renewMs: 1 },
+  );
+  await expect.poll(read, { timeout: 10_000 }).toMatchObject({ state: "done" });
+  await stop();
+  expect(lines.filter((line) => line.includes("another worker has"))).toEqual([]);
+});
