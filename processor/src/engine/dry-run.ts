@@ -5,7 +5,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Stack } from "@cais/spec/stack.ts";
 import { UNKNOWN } from "../contract/select.ts";
 import { sqlType } from "../contract/types.ts";
-import { openDuckDB } from "./duckdb.ts";
+import { openDuckDB, sentenceOf } from "./duckdb.ts";
 import { sqlName } from "./quote.ts";
 import { checkExpression, checkSelect } from "./select.ts";
 
@@ -57,15 +57,13 @@ async function makeView(connection: DuckDBConnection, name: string, sql: string,
   await connection.run(`CREATE VIEW ${sqlName(name)} AS\n${select}`);
 }
 
-/** DuckDB's message without its quotation of the statement, which holds words that are not the stack's. */
 async function mistakeOf(work: () => Promise<void>): Promise<Pick<SqlMistake, "line" | "message"> | undefined> {
   try {
     await work();
     return undefined;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    const [sentence = ""] = error.message.split(/\n*LINE \d+:/);
     const line = Number(/LINE (\d+):/.exec(error.message)?.[1] ?? 2) - 1;
-    return { line: Math.max(1, line), message: sentence.replaceAll(/\s*\n\s*/g, " ").trim() };
+    return { line: Math.max(1, line), message: sentenceOf(error.message) };
   }
 }

@@ -39,6 +39,10 @@ export async function openDuckDB(
   return { instance, connection };
 }
 
+/** What DuckDB says in one line: without the statement that it quotes, and without advice on its settings. */
+export const sentenceOf = (message: string): string =>
+  (message.split(/\n*LINE \d+:|\n\n/, 1)[0] ?? "").replaceAll(/\s*\n\s*/g, " ").trim();
+
 /** A query's rows as plain objects. */
 export async function query(connection: DuckDBConnection, sql: string): Promise<Record<string, unknown>[]> {
   return (await connection.runAndReadAll(sql)).getRowObjects();

@@ -7,7 +7,7 @@ import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { Unreadable } from "../contract/records.ts";
 import { type SmallChecks, smallChecks } from "../contract/small.ts";
 import { checkContract } from "./contract.ts";
-import { openDuckDB } from "./duckdb.ts";
+import { openDuckDB, sentenceOf } from "./duckdb.ts";
 import { type Reply, Request } from "./messages.ts";
 import { SqlRefused, tablesRead } from "./select.ts";
 import { attachTable, convert, makeTable, writeCsv } from "./tables.ts";
@@ -93,7 +93,8 @@ process.on("message", (message) => {
     (result) => say({ as: "done", result }),
     (error: unknown) => {
       const text = error instanceof Error ? error.message : String(error);
-      say({ as: "failed", fault: faultOf(error, text), message: text });
+      const fault = faultOf(error, text);
+      say({ as: "failed", fault, message: error instanceof Unreadable ? text : sentenceOf(text) });
     },
   );
 });

@@ -133,3 +133,12 @@ it("gives each run of a session its own time", async () => {
     }
   });
 });
+
+it("says in one line what the SQL engine found wrong", async () => {
+  await engines.use("a", session("one"), async (engine) => {
+    const sql = "SELECT nothing FROM range(10) AS input(a)";
+    await expect(engine.makeTable({ folder: join(folder, "one"), name: "t", sql, before: [] })).rejects.toThrow(
+      /^The SQL of table "t" failed: Binder Error: Referenced column "nothing" not found in FROM clause! Candidate bindings: "[^\n]*"$/,
+    );
+  });
+});
