@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Run, Upload } from "@cais/spec/api.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -68,6 +68,36 @@ it("does other runs of a stack while one waits for its next attempt", async () =
   expect(await ended(url, await upload(url, "other"))).toMatchObject({ state: "done" });
   expect(await runOf(url, poison)).toMatchObject({ state: "queued" });
 }, 60_000);
+
+it.each(["input", "lake", "output"])(
+  "waits for a volume with the %s store that is not mounted while a run is queued",
+  async (role) => {
+    const url = await start({ attempts: 1, firstMs: 100, longestMs: 100 });
+    const id = await upload(url, "x");
+    // What is left of it is an empty folder.
+    const store = join(folder, "sales", role);
+    await rename(store, `${store}-away`);
+    await mkdir(store);
+    await expect
+      .poll(() => runOf(url, id), { timeout: 20_000 })
+      .toMatchObject({
+        state: "queued",
+        attempts: 0,
+        error: expect.stringContaining("A store or the ledger is out of reach; the run goes on when it answers."),
+      });
+    expect(await readdir(store)).toEqual([]);
+    await rm(store, { recursive: true });
+    await rename(`${store}-away`, store);
+    expect(await ended(url, id)).toMatchObject({
+      state: "done",
+      rows: { read: 1, clean: 1 },
+      attempts: 1,
+      error: null,
+    });
+    expect((await readdir(join(folder, "sales/output/out"))).length).toBe(1);
+  },
+  60_000,
+);
 
 const waits = (random: number) =>
   [1, 2, 3, 7, 50].map((nth) => backoffMs({ ...usualRetry, random: () => random }, nth));
