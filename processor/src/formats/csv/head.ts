@@ -66,7 +66,9 @@ function candidate(bytes: Buffer, at: number, line: number, delimiter: string): 
   const scan = startOfRow();
   const mark = delimiter.charCodeAt(0);
   let end = at;
-  while (end < bytes.length && !step(scan, bytes[end] ?? 0, mark)) end++;
+  // Beyond the longest row it is no header; each of a thousand lines may open a quote.
+  const limit = Math.min(bytes.length, at + MAX_ROW_BYTES + 2);
+  while (end < limit && !step(scan, bytes[end] ?? 0, mark)) end++;
   const row = withoutReturn(bytes.subarray(at, end), scan);
   if (row.length === 0 || row.toString("latin1").trim() === "") return undefined;
   const header =
