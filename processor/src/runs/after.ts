@@ -14,20 +14,21 @@ export function archiveKey(root: string, key: string): string {
  * Archives or deletes a file of which nothing is open any more, if the stack asks for it. The ledger notes what is left
  * behind as loose before it is deleted, so a crash in between leaves nothing.
  */
-export async function moveSource(session: Session, run: TakenRun): Promise<void> {
-  const { stack, ledger } = session;
+export async function moveSource(
+  { stack, ledger, step }: Pick<Session, "stack" | "ledger" | "step">,
+  run: TakenRun,
+): Promise<void> {
   const { after } = stack.config.stack.source.upload;
   if (after === "keep" || (await ledger.open(run.fileRoot)) !== undefined) return;
   const source = await ledger.source(run.id);
   // A file that was moved has no version any more.
   if (source === undefined || source.deleted || source.version === null) return;
   const { key: from, version } = source;
-  await session.step([run], `after/${after}`, async () => {
+  await step([run], `after/${after}`, async () => {
     const { input } = stack;
-    const found = await input.head(from);
     // What lies there now may be another file, which has a run of its own.
-    const isThis = found?.version === version;
-    if (after === "archive" && isThis) {
+    const isThis = async () => (await input.head(from))?.version === version;
+    if (after === "archive" && (await isThis())) {
       const key = archiveKey(run.fileRoot, from);
       // Noted before it is there: garbage is what nobody knows.
       const copied = { stack: run.stack, role: "input", key } as const;
@@ -36,7 +37,8 @@ export async function moveSource(session: Session, run: TakenRun): Promise<void>
       await ledger.moved(run.fileRoot, key);
     } else if (after === "delete") await ledger.moved(run.fileRoot, null);
     else return;
-    if (isThis) await input.delete(from);
+    // Asked again, since a copy takes its time and others write there.
+    if (await isThis()) await input.delete(from);
     await ledger.loose.forget({ stack: run.stack, role: "input", key: from, version });
   });
 }

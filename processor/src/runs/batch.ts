@@ -153,6 +153,7 @@ async function inSession(
  */
 async function commit(session: Session, steps: Steps, made: MadeRun[], isAsMade: boolean): Promise<Set<string>> {
   const { plan, engine, ledger } = session;
+  const { config } = session.stack;
   const runs = made.map(({ run }) => run);
   const visible = new Set<string>();
   if (plan.shared.length > 0) {
@@ -177,9 +178,10 @@ async function commit(session: Session, steps: Steps, made: MadeRun[], isAsMade:
     await Promise.all(made.map((run) => countRows(session, run)));
     await steps.flush();
     await ledger.commit({
-      stack: session.stack.config.stack.name,
+      stack: config.stack.name,
       runs: runs.map(({ id }) => id),
-      changes: changes.filter((change) => change !== undefined),
+      // The run lists them in this order.
+      changes: config.stack.tables.flatMap(({ name }) => changes.find((change) => change?.name === name) ?? []),
     });
   });
   return visible;

@@ -59,6 +59,21 @@ it("appends to one table and replaces another, and deletes the files that were r
   expect(await readdir(join(folder, "work/runs"))).toEqual([]);
 });
 
+it("lists what a run made in the order of the stack's tables, then the sinks", async () => {
+  const third = { name: "notes", layer: "silver" as const, sql: "notes.sql", disposition: "append" as const };
+  const tables = [...stack.tables, third];
+  const url = await start(
+    configOf({ stack: { ...stack, tables }, sql: { ...sql, "notes.sql": "SELECT note FROM input" } }),
+  );
+  const { outputs } = await ingest(url, mixed);
+  expect(outputs.map(({ kind, name }) => `${kind} ${name}`)).toEqual([
+    "table sold",
+    "table by_day",
+    "table notes",
+    "csv sold",
+  ]);
+});
+
 it("delivers again what is committed, and loads nothing twice, when a sink failed and the file is sent again", async () => {
   const url = await start(configOf({ stack, sql }));
   // A file where the sink wants a folder.
