@@ -121,6 +121,21 @@ it("gives a table new columns when all of its files are run again, and not befor
   expect(data.map(({ word }) => word).toSorted()).toEqual(["A", "Y", "Z"]);
 });
 
+it("keeps the rows of a file that cannot be run again, in the columns that others gave their table", async () => {
+  await ingest(await start(), mixed);
+  await ingest(await start(), "day,amount,note\n2024-01-09,9,z\n");
+  const contract = { columns: [...stack.contract.columns], rules: [{ check: "amount < 9", reason: "many" }] };
+  const url = await start({ contract }, { "sold.sql": "SELECT *, upper(note) AS word FROM input" });
+  const response = await fetch(`${url}/v1/stacks/sales/reruns?all=true`, { method: "POST" });
+  const states: string[] = [];
+  for (const { id } of Reruns.parse(await response.json()).runs) states.push((await ended(url, id)).state);
+  expect(states).toEqual(["done", "quarantined"]);
+  expect((await rows(url, "sold")).map(({ note, word }) => [note, word]).toSorted()).toEqual([
+    ["a", "A"],
+    ["z", null],
+  ]);
+});
+
 it("keeps the newest file in a table that is replaced by what input holds, also when it replays", async () => {
   const latest = { name: "by_day", layer: "gold" as const, sql: "by_day.sql", disposition: "replace" as const };
   const url = await start(

@@ -32,7 +32,8 @@ export function tables(
       .map((row) => Row.parse(row))
       .map((row) => ({ ...row, rerun: row.rerun === 1 }));
 
-  function change(stack: string, runs: Set<string>, roots: Set<string>, to: TableChange): void {
+  /** `runs` are those of the `asked` ones that were not committed before. Files of other runs are kept ones, made anew. */
+  function change(stack: string, asked: string[], runs: Set<string>, roots: Set<string>, to: TableChange): void {
     const { name, mode, columns, location } = to;
     sql(
       `INSERT INTO tables (stack, name, columns, updated_at) VALUES (?, ?, ?, ?)
@@ -43,7 +44,7 @@ export function tables(
         noteLoose(connection, { stack, role: "lake", key });
         sql("DELETE FROM files WHERE stack = ? AND name = ? AND key = ?").run(stack, name, key);
       }
-    const files = to.files.filter(({ run }) => runs.has(run));
+    const files = to.files.filter(({ run }) => runs.has(run) || !asked.includes(run));
     for (const { key, run, rows, bytes } of files) {
       forgetLoose(connection, { stack, role: "lake", key });
       sql("INSERT INTO files (stack, name, key, run, rows, bytes) VALUES (?, ?, ?, ?, ?, ?)").run(
@@ -88,7 +89,7 @@ export function tables(
           // With the commit, so that a run cut off right after it shows the step as finished.
           sql("UPDATE steps SET finished_at = ? WHERE run = ? AND finished_at IS NULL").run(time(), id);
         }
-        if (committed.size > 0) for (const one of changes) change(stack, committed, roots, one);
+        if (committed.size > 0) for (const one of changes) change(stack, runs, committed, roots, one);
       }),
   };
 }
