@@ -1,6 +1,14 @@
 import { isUtf8 } from "node:buffer";
 import type { LineFile } from "../../contract/line-file.ts";
-import { longBytesOf, MAX_ROW_BYTES, quoted, type Records, rowId, shownText } from "../../contract/records.ts";
+import {
+  longBytesOf,
+  MAX_ROW_BYTES,
+  quoted,
+  type Records,
+  rowId,
+  shownText,
+  Unreadable,
+} from "../../contract/records.ts";
 import { parseRecord } from "./cells.ts";
 import type { EncodedText } from "./encoding.ts";
 import type { Head } from "./head.ts";
@@ -24,8 +32,19 @@ export function carefulRows(out: LineFile, refusedOut: LineFile, head: Head, mem
   let longBytes = 0;
   let hasLineBreaks = false;
 
-  function problemOf(row: Buffer, scan: RowScan, text: EncodedText): string | undefined {
-    if (scan.skipped || row.length > MAX_ROW_BYTES) return `is longer than ${MAX_ROW_BYTES.toLocaleString("en")} bytes`;
+  /** What a stray quote takes with it is too much to be kept with one row, and would be missed in the tables. */
+  function checkEnd(number: number, scan: RowScan): void {
+    if (!scan.lineBreak || (scan.problem === undefined && scan.cells === header.length)) return;
+    throw new Unreadable(
+      `Row ${number} opens a quote that is not closed within ${MAX_ROW_BYTES.toLocaleString("en")} bytes, so the rows after it cannot be told apart; close or double it and send the file again.`,
+    );
+  }
+
+  function problemOf(number: number, row: Buffer, scan: RowScan, text: EncodedText): string | undefined {
+    if (scan.skipped || row.length > MAX_ROW_BYTES) {
+      checkEnd(number, scan);
+      return `is longer than ${MAX_ROW_BYTES.toLocaleString("en")} bytes`;
+    }
     if (scan.problem !== undefined) return scan.problem;
     if (!isUtf8(row)) return "is not in UTF-8";
     if (text.isDamaged(row)) return "holds what is no character in UTF-16";
@@ -42,7 +61,7 @@ export function carefulRows(out: LineFile, refusedOut: LineFile, head: Head, mem
       if (row.length === 0) return;
       longBytes += longBytesOf(row.length);
       const id = rowId(memberIndex, number);
-      const problem = problemOf(row, scan, text);
+      const problem = problemOf(number, row, scan, text);
       if (problem !== undefined) {
         refused += 1;
         const reason = `The row ${problem}.`;

@@ -97,6 +97,16 @@ describe("rows", () => {
     ]);
   });
 
+  it("cannot be told apart after a quote that takes a megabyte of them with it", async () => {
+    const rows = "5,6\n".repeat(300_000);
+    const reason = "Row 3 opens a quote that is not closed within 1,000,000 bytes, so the rows after it cannot be told";
+    for (const content of [`"7,8\n${rows}`, `"7,8\n${rows}9,"10"\n${rows}`])
+      await expect(read(`a,b\n1,2\n${content}`)).rejects.toThrow(reason);
+    const { good, refused } = await read(`a,b\n1,2\n"${rows}",2\n5,6\n`);
+    expect(good).toBe("2,,1,2\n4,,5,6\n");
+    expect(refused).toContain('3,"The row is longer than 1,000,000 bytes."');
+  });
+
   it("are the same wherever the pieces of a file end", async () => {
     const rows = Array.from({ length: 3000 }, (_, n) => `${n},"q""${"ção".repeat(n % 7)}\r\n,"`);
     const content = `a,b\r\n${rows.join("\r\n")}\r\n`;
