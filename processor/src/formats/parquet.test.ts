@@ -49,6 +49,11 @@ describe("a Parquet file", () => {
     ["-9007199254740993::BIGINT", "integer", "-9007199254740993"],
     ["12345678901234.5678::DECIMAL(18,4)", "decimal", "12345678901234.5678"],
     ["0.1::DOUBLE", "double", "0.1"],
+    ["-9999::DOUBLE", "double", "-9999"],
+    ["7::FLOAT", "integer", "7"],
+    ["7::DOUBLE", "string", "7.0"],
+    ["1.50::DECIMAL(9,2)", "double", "1.50"],
+    ["7::DECIMAL(9,2)", "decimal", "7"],
     ["1.1::FLOAT", "double", "1.1"],
     ["true", "boolean", "true"],
     ["DATE '2024-01-31'", "date", "2024-01-31"],
@@ -69,6 +74,12 @@ describe("a Parquet file", () => {
   ] as const)("gives %s as %s: %j", async (value, type, text) => {
     const file = await read(await parquetOf(`SELECT ${value} AS a`), contractOf({ a: type }));
     expect(file?.rows).toEqual([[1, text]]);
+  });
+
+  it("has no value where a number is the sentinel, with a fraction or without", async () => {
+    const content = await parquetOf("SELECT -9999::DOUBLE AS a, -1::DOUBLE AS b");
+    const contract = contractOf({ a: "double", b: "double" }, { nulls: ["-9999", "-1.0"], decimal: "," });
+    expect((await read(content, contract))?.rows).toEqual([[1, "-9999", "-1.0"]]);
   });
 
   it("gives numbers and dates as the contract writes them", async () => {

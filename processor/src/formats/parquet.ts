@@ -152,11 +152,21 @@ function cellSql({ name, type }: TableColumn, title: string, contract: Contract)
   // Older writers do not say that their text is text.
   if (type === "BLOB") return `coalesce(TRY(decode(${cell})), ${cell}::VARCHAR)`;
   if (type === "DATE" || type.startsWith("TIMESTAMP")) return timeSql(cell, type, column);
-  if (/^(FLOAT|DOUBLE|DECIMAL)/.test(type) && column !== undefined && (column.decimal ?? contract.decimal) === ",")
-    return column.type === "string" ? `${cell}::VARCHAR` : `replace(${cell}::VARCHAR, '.', ',')`;
+  if (/^(FLOAT|DOUBLE|DECIMAL)/.test(type) && column !== undefined && column.type !== "string")
+    return numberSql(`${cell}::VARCHAR`, column, contract);
   if (/[[(]|^(VARIANT|JSON)/.test(type) && !type.startsWith("DECIMAL") && !type.startsWith("ENUM"))
     return `to_json(${cell})::VARCHAR`;
   return `${cell}::VARCHAR`;
+}
+
+/** A whole number has no fraction, whatever its type: else -9999.0 would be a number where -9999 means no value. */
+function numberSql(text: string, column: Column, contract: Contract): string {
+  const bare = `regexp_replace(${text}, '[.]0+$', '')`;
+  const written = (column.decimal ?? contract.decimal) === "," ? `replace(${bare}, '.', ',')` : bare;
+  const nulls = column.nulls ?? contract.nulls;
+  return nulls.length === 0
+    ? written
+    : `CASE WHEN ${text} IN (${nulls.map(sqlText).join(", ")}) THEN ${text} ELSE ${written} END`;
 }
 
 function timeSql(cell: string, type: string, column: Column | undefined): string {
