@@ -29,11 +29,15 @@ const DUCKDB = /^((?:[A-Z]\w* ){1,3}Error): /;
 /** What a program of ours printed, without what an error of DuckDB quotes. */
 export const printed = (text: string) => text.replaceAll(/((?:[A-Z]\w* ){1,3}Error): .*/g, "$1");
 
-/** What is told of an error: where it was thrown, but its message only if that quotes nothing of a file. */
+/**
+ * What is told of an error: where it was thrown, but its message only if that quotes nothing of a file. The system's end
+ * with the paths that they are about.
+ */
 function told(error: unknown): Told {
   if (!(error instanceof Error)) return { type: typeof error, message: "(not told)" };
   const [, kind] = DUCKDB.exec(error.message) ?? [];
-  const message = kind ?? (QUOTING.has(error.name) ? "(not told: it may quote a file)" : error.message);
+  const own = "syscall" in error ? error.message.replace(/ '.*'$/s, "") : error.message;
+  const message = kind ?? (QUOTING.has(error.name) ? "(not told: it may quote a file)" : own);
   const code = "code" in error && (typeof error.code === "string" || typeof error.code === "number") && error.code;
   const frames = error.stack?.split("\n").filter((line) => /^\s+at /.test(line));
   return {

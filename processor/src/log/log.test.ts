@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises";
+import { readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { z } from "zod";
@@ -79,6 +79,17 @@ it("tells where an error was thrown, but not what it quotes", () => {
     { type: "Unreadable", message: "(not told: it may quote a file)" },
     { type: "Error", message: "write failed", code: "ENOSPC", cause: { message: "Conversion Error" } },
     { type: "string", message: "(not told)" },
+  ]);
+});
+
+it("tells what the system said, but not of which file", async () => {
+  const { lines, log } = listen();
+  const from = join(folder, "marked's.csv");
+  const [gone, kept] = await Promise.allSettled([readFile(from), rename(from, join(folder, "marked"))]);
+  for (const result of [gone, kept]) if (result.status === "rejected") log.error({ err: result.reason }, "failed");
+  expect(lines.map(({ err }) => err)).toMatchObject([
+    { code: "ENOENT", message: "ENOENT: no such file or directory, open" },
+    { code: "ENOENT", message: "ENOENT: no such file or directory, rename" },
   ]);
 });
 
