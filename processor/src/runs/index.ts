@@ -97,8 +97,7 @@ export function startRunner(options: RunnerOptions): Runner {
         const busyStacks = [...working.keys()];
         const runs = await ledger.next(WORKER, { busyStacks, leaseSeconds: LEASE_SECONDS, batch: BATCH });
         wait = LEDGER_MS.first;
-        // What is taken while the processor stops is queued again with the others.
-        if (stopping.signal.aborted) return;
+        if (stopping.signal.aborted) return await ledger.putBack(runs.map(({ id }) => id));
         const [first] = runs;
         if (first === undefined) return await sleepUntil(await ledger.nextAt());
         start(first.stack, runs);
@@ -230,10 +229,13 @@ export function startRunner(options: RunnerOptions): Runner {
       clearTimeout(timer);
       clearInterval(renewing);
       await asking;
-      await Promise.all([...working.values()].map(({ done }) => done));
+      const cutOff = [...working.values()];
+      await Promise.all(cutOff.map(({ done }) => done));
       await engines.stop();
       traces.stop();
       try {
+        // No fault of theirs, however often a processor is restarted.
+        await ledger.putBack(cutOff.flatMap(({ ids }) => [...ids]));
         await ledger.releaseAll(WORKER);
       } catch (error) {
         log.error({ err: error }, "what ran is not queued again; the next start does it");

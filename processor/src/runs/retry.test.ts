@@ -99,12 +99,23 @@ it("quarantines a file at which the processor was killed five times", async () =
   await stop();
 });
 
+const endless = {
+  ...salesStack().sql,
+  "sold.sql":
+    "SELECT count(*) AS n FROM input, range(100000) a, range(100000) b, range(100000) c WHERE a.range <> b.range",
+};
+
+it("counts no attempt that its own stop cuts off", async () => {
+  const { read, stop } = await startWith((ledger) => ledger, { sql: endless });
+  const { id } = (await read()) ?? {};
+  await expect.poll(read, { timeout: 10_000 }).toMatchObject({ state: "running", attempts: 1 });
+  await stop();
+  const ledger = await openLedger({ driver: "sqlite", file: join(folder, "ledger.sqlite") });
+  expect(await ledger.run(id ?? "")).toMatchObject({ state: "queued", attempts: 0, error: null });
+  await ledger.close();
+});
+
 it("stops an attempt whose lease another worker has, and records nothing of it", async () => {
-  const endless = {
-    ...salesStack().sql,
-    "sold.sql":
-      "SELECT count(*) AS n FROM input, range(100000) a, range(100000) b, range(100000) c WHERE a.range <> b.range",
-  };
   const { read, lines, stop } = await startWith((ledger) => ({ ...ledger, renew: async () => [] }), {
     sql: endless,
     renewMs: 200,
