@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
+import type { Contract } from "@cais/spec/contract.ts";
 import { checkRecords, type CheckedRecords } from "../contract/check.ts";
 import { correctedRecords, openRows } from "../contract/replay.ts";
 import type { SmallChecks } from "../contract/small.ts";
@@ -15,7 +16,9 @@ export async function checkContract(
   request: Extract<Request, { do: "contract" }>,
   small?: SmallChecks,
 ): Promise<CheckedRecords> {
-  const checked = await readAndCheck(connection, request, small);
+  const checked = await readAndCheck(connection, request, small).catch((error: unknown) => {
+    throw ofRules(error, request.contract);
+  });
   // The contract alone decides which columns `input` has.
   inputIsVisible(connection, JSON.stringify(request.contract));
   return checked;
@@ -47,6 +50,14 @@ async function readAndCheck(
   return checkRecords(connection, folder, corrected, contract, replay === null ? small : undefined);
 }
 
+/** Cells are tried as their types: only a rule can make the engine stop at a value. */
+function ofRules(error: unknown, { rules }: Contract): unknown {
+  const isOfRule =
+    error instanceof Error && /^(Conversion|Invalid Input|Out of Range|Binder) Error/.test(error.message);
+  if (!isOfRule || rules.length === 0) return error;
+  return new Error(`A rule of the contract failed: ${error.message}`, { cause: error });
+}
+
 /** Adds the open rows that the replay did not read: they stay open, for the reasons that they had. */
 async function withKept(
   connection: DuckDBConnection,
@@ -58,7 +69,7 @@ async function withKept(
   const all = join(folder, "still-open.parquet");
   const again = file === null ? "" : `UNION ALL BY NAME SELECT * FROM read_parquet(${sqlText(file)})`;
   await connection.run(
-    `COPY (SELECT * FROM (${kept} ${again}) ORDER BY member NULLS FIRST, "row") TO ${sqlText(all)} (FORMAT parquet, COMPRESSION zstd)`,
+    `COPY (SELECT * FROM (${kept} ${again}) ORDER BY member NULLS FIRST, "row") TO ${sqlText(all)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 4096)`,
   );
   return { ...found, read: read + keptRows, clean, rejected: rejected + keptRows, file: all };
 }

@@ -20,7 +20,6 @@ const upload = Upload.parse({});
 const checkFile = (file: string, contract: Contract) =>
   engine.checkContract({ folder, file, name: "file.csv", upload, contract, replay: null });
 const makeTable = (name: string, sql: string, before: string[] = []) => engine.makeTable({ folder, name, sql, before });
-
 async function setUp(): Promise<void> {
   await mkdir(resolve(".cais/tests"), { recursive: true });
   folder = await realpath(await mkdtemp(resolve(".cais/tests/engine-")));
@@ -300,6 +299,7 @@ describe("a table's SQL", () => {
     ["SELECT current_setting('temp_directory')", "It calls current_setting(), which is about the engine"],
     ["SELECT [GetVariable('a')] FROM input", "It calls getvariable()"],
     ["SELECT word.current_setting() FROM input", "It calls current_setting()"],
+    ["SELECT json_serialize_plan('SELECT 1')", "It calls json_serialize_plan()"],
     ["SELECT pg_get_viewdef(1)", "It calls pg_get_viewdef()"],
     ["SELECT * FROM main.input", 'It reads "input"'],
     ["SELECT * FROM information_schema.tables", 'It reads "tables"'],

@@ -12,7 +12,7 @@ const tableFunctions = new Set(["unnest", "range", "generate_series"]);
 
 /** Functions that tell of the engine or of the machine, or act on it, where a stack's SQL is about rows. */
 const engineFunctions =
-  /^(current_(setting|query|database|catalog|schema|user|role|connection|transaction).*|getvariable|getenv|version|write_log|txid_current|in_search_path|stats|get_block_size|sleep_ms|nextval|currval|inet_.*|has_.*_privilege|duckdb_.*|pg_(?!typeof$|size_pretty$).*)$/i;
+  /^(current_(setting|query|database|catalog|schema|user|role|connection|transaction).*|getvariable|getenv|json_serialize_plan|version|write_log|txid_current|in_search_path|stats|get_block_size|sleep_ms|nextval|currval|inet_.*|has_.*_privilege|duckdb_.*|pg_(?!typeof$|size_pretty$).*)$/i;
 
 /**
  * Names that a common table must not have: where it cannot be seen, its name would be the engine's own view or a file.

@@ -141,4 +141,21 @@ it("says in one line what the SQL engine found wrong", async () => {
       /^The SQL of table "t" failed: Binder Error: Referenced column "nothing" not found in FROM clause! Candidate bindings: "[^\n]*"$/,
     );
   });
+  await engines.use("a", session("two"), async (engine) => {
+    const file = join(folder, "two", "file.csv");
+    await writeFile(file, "a\nx\n");
+    const upload = Upload.parse({});
+    const rules = [{ check: "a::INTEGER > 1", reason: "is small" }];
+    const asked = Contract.parse({ columns: [{ name: "a", type: "string" }], rules });
+    await expect(
+      engine.checkContract({
+        folder: join(folder, "two"),
+        file,
+        name: "file.csv",
+        upload,
+        contract: asked,
+        replay: null,
+      }),
+    ).rejects.toThrow(/^A rule of the contract failed: Conversion Error: Could not convert string 'x' to INT32[^\n]*$/);
+  });
 });
