@@ -145,4 +145,16 @@ describe("a file", () => {
     expect(await page.getByRole("button", { name: "Executar de novo" }).count()).toBe(0);
     await visitor.expectAccessible();
   });
+
+  it("that could not be read fits a narrow window in Portuguese", async () => {
+    await using visitor = await visit(browser, site, { locale: "pt-BR", viewport: { width: 360, height: 740 } });
+    const { page } = visitor;
+    await visitor.open("");
+    await page.locator("input[type=file]").setInputFiles(csv("narrow.csv", "x,y\n1,2\n"));
+    const alert = page.getByRole("alert");
+    await alert.getByText("Este arquivo foi posto em quarentena").waitFor();
+    const inside = await alert.boundingBox();
+    const button = await alert.getByRole("link", { name: "Enviar um arquivo corrigido" }).boundingBox();
+    expect(button && inside && button.x + button.width <= inside.x + inside.width - 8).toBe(true);
+  });
 });

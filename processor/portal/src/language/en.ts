@@ -94,12 +94,15 @@ export const en = {
     rerunOf: "Rerun of this file",
     retry: "Attempt {{attempt}} broke off; the next one is at {{at}}",
     readHint: "in the file, without its header",
-    readHintReplay: "that were open",
+    readHintReplay: "processed again",
     share: "{{clean}} clean, {{rejected}} rejected",
     failed: "This file could not be processed",
     quarantined: "This file was put in quarantine",
+    failedAgain: "This did not go through",
+    quarantinedAgain: "This did not go through: it was put in quarantine",
     undelivered: "The tables are published, but a delivery failed",
     nothingLoaded: "Nothing of it reached the tables. The file is kept as it was sent.",
+    loadedLater: "Nothing of it reached the tables then. It was loaded later, as shown below.",
     nothingChanged: "The tables are as they were before it.",
     another: "Send a corrected file",
     resend: "Send the file again",
@@ -141,7 +144,7 @@ export const en = {
     titleRows_other: "{{number}} rows are open",
     titleFile: "The whole file is open",
     leadRows:
-      "They are in no table yet. Download them, correct them in a spreadsheet and send them back: only they are loaded, and none twice. Leave the columns “cais …” as they are.",
+      "What is open is in no table yet. Download it, correct it in a spreadsheet and send it back: only that is loaded, and no row twice. Leave the columns “cais …” as they are.",
     leadFile:
       "Nothing of it is in the tables. Download its rejected rows, correct them in a spreadsheet and send them back: the file is loaded with your corrections. Leave the columns “cais …” as they are.",
     leadUnreadable:

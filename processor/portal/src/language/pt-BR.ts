@@ -98,12 +98,15 @@ export const ptBR: Words = {
     rerunOf: "Nova execução deste arquivo",
     retry: "A tentativa {{attempt}} foi interrompida; a próxima é em {{at}}",
     readHint: "no arquivo, sem o cabeçalho",
-    readHintReplay: "que estavam em aberto",
+    readHintReplay: "processadas de novo",
     share: "{{clean}} limpas, {{rejected}} rejeitadas",
     failed: "Não foi possível processar este arquivo",
     quarantined: "Este arquivo foi posto em quarentena",
+    failedAgain: "Isto não foi concluído",
+    quarantinedAgain: "Isto não foi concluído: foi posto em quarentena",
     undelivered: "As tabelas foram publicadas, mas uma entrega falhou",
     nothingLoaded: "Nada dele chegou às tabelas. O arquivo fica guardado como foi enviado.",
+    loadedLater: "Na hora, nada dele chegou às tabelas. Foi carregado depois, como se vê abaixo.",
     nothingChanged: "As tabelas estão como antes dela.",
     another: "Enviar um arquivo corrigido",
     resend: "Enviar o arquivo de novo",
@@ -145,7 +148,7 @@ export const ptBR: Words = {
     titleRows_other: "{{number}} linhas estão em aberto",
     titleFile: "O arquivo inteiro está em aberto",
     leadRows:
-      "Elas ainda não estão em nenhuma tabela. Baixe-as, corrija numa planilha e envie de volta: só elas são carregadas, e nenhuma em dobro. Não mude as colunas “cais …”.",
+      "O que está em aberto ainda não está em nenhuma tabela. Baixe, corrija numa planilha e envie de volta: só isso é carregado, e nenhuma linha em dobro. Não mude as colunas “cais …”.",
     leadFile:
       "Nada dele está nas tabelas. Baixe as linhas rejeitadas, corrija numa planilha e envie de volta: o arquivo é carregado com as suas correções. Não mude as colunas “cais …”.",
     leadUnreadable:
@@ -163,7 +166,7 @@ export const ptBR: Words = {
   history: {
     title: "O que foi feito com este arquivo",
     shown: "mostrada aqui",
-    rows: "{{clean}} limpas, {{rejected}} rejeitadas",
+    rows: "limpas: {{clean}}, rejeitadas: {{rejected}}",
     by: "por {{by}}",
     more: "Só as 100 últimas são listadas.",
     download: "Baixar o arquivo",

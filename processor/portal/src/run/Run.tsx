@@ -78,6 +78,14 @@ function Failure({ run }: { run: RunAnswer }) {
   if (run.state !== "failed" && run.state !== "quarantined") return null;
   const tone = run.state === "failed" ? "bad" : "warn";
   const published = isPublished(run);
+  const load = run.kind === "load";
+  // What failed once may have gone through since.
+  const loadedLater = load && !published && run.open === null;
+  const title = published
+    ? "run.undelivered"
+    : load
+      ? (`run.${run.state}` as const)
+      : (`run.${run.state}Again` as const);
   return (
     <Alert
       role="alert"
@@ -85,15 +93,27 @@ function Failure({ run }: { run: RunAnswer }) {
       bg={`var(--page-${tone}-ground)`}
       variant="outline"
       icon={<Icon name="alert" />}
-      title={t(published ? "run.undelivered" : `run.${run.state}`)}
+      title={t(title)}
     >
       <Stack gap="xs" align="flex-start">
         <Text style={{ overflowWrap: "anywhere" }} lang="en">
           {run.error}
         </Text>
-        {!published && <Text size="sm">{t(run.kind === "load" ? "run.nothingLoaded" : "run.nothingChanged")}</Text>}
-        {run.kind === "load" && (
-          <Button component="a" variant="default" size="compact-md" href={href({ view: "send", stack: run.stack })}>
+        {!published && (
+          <Text size="sm">
+            {t(loadedLater ? "run.loadedLater" : load ? "run.nothingLoaded" : "run.nothingChanged")}
+          </Text>
+        )}
+        {load && !loadedLater && (
+          <Button
+            component="a"
+            variant="default"
+            size="compact-md"
+            maw="100%"
+            h="auto"
+            href={href({ view: "send", stack: run.stack })}
+            styles={{ label: { whiteSpace: "normal" } }}
+          >
             {t(published ? "run.resend" : "run.another")}
           </Button>
         )}
