@@ -107,7 +107,7 @@ it("gives a table new columns when all of its files are run again, and not befor
   url = await start({}, { "sold.sql": "SELECT day, amount::DECIMAL(9, 2) AS amount, upper(note) AS word FROM input" });
   expect(await ingest(url, "day,amount,note\n2024-01-10,1,y\n")).toMatchObject({
     state: "failed",
-    error: expect.stringContaining("run all files of the stack again (cais rerun)"),
+    error: expect.stringContaining("run all files of the stack again (npx cais rerun STACK --all)"),
   });
   const response = await fetch(`${url}/v1/stacks/sales/reruns?all=true`, { method: "POST" });
   const { runs } = Reruns.parse(await response.json());

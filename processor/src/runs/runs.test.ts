@@ -195,7 +195,7 @@ it("does not mix rows of other columns into a table", async () => {
   await ingest(await start(configOf({ stack, sql })), mixed);
   const url = await start(configOf({ stack, sql: { ...sql, "sold.sql": "SELECT day, amount FROM input" } }));
   expect((await ingest(url, mixed, "?again=true")).error).toBe(
-    'Table "sold" has the columns day DATE, amount DOUBLE, note VARCHAR, but its SQL now gives day DATE, amount DOUBLE; run all files of the stack again (cais rerun), or give the new table a new name.',
+    'Table "sold" has the columns day DATE, amount DOUBLE, note VARCHAR, but its SQL now gives day DATE, amount DOUBLE; run all files of the stack again (npx cais rerun STACK --all), or give the new table a new name.',
   );
 });
 

@@ -135,7 +135,7 @@ function checkColumns(table: string, before: TableColumn[], now: TableColumn[]):
     throw new EndedEarly(
       "failed",
       "stack",
-      `Table "${table}" has the columns ${list(before)}, but its SQL now gives ${list(now)}; run all files of the stack again (cais rerun), or give the new table a new name.`,
+      `Table "${table}" has the columns ${list(before)}, but its SQL now gives ${list(now)}; run all files of the stack again (npx cais rerun STACK --all), or give the new table a new name.`,
     );
 }
 
