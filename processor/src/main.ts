@@ -65,7 +65,15 @@ export async function startProcessor(
   // The ledger is this processor's alone, so nothing else works here now.
   await rm(workFolder, { recursive: true, force: true });
   const stacks = new Map<string, OpenStack>();
-  for (const [name, stack] of Object.entries(config.stacks)) stacks.set(name, await openStack(stack, dataFolder));
+  try {
+    for (const [name, stack] of Object.entries(config.stacks)) {
+      const inUse = (await ledger.runs({ stack: name, limit: 1 })).length > 0;
+      stacks.set(name, await openStack(stack, dataFolder, inUse));
+    }
+  } catch (error) {
+    await ledger.close();
+    throw error;
+  }
   await sweep(ledger, stacks, () => true);
 
   const metrics = startMetrics(() => ledger.depth());

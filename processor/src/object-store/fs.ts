@@ -28,8 +28,10 @@ const UNFINISHED = ".unfinished";
 export async function open(
   binding: Extract<ObjectStoreBinding, { driver: "fs" }>,
   dataFolder: string,
+  inUse: boolean,
 ): Promise<ObjectStore> {
-  await mkdir(resolve(dataFolder, binding.path, UNFINISHED), { recursive: true, mode: 0o700 });
+  if (inUse) await mustBeThere(resolve(dataFolder, binding.path));
+  else await mkdir(resolve(dataFolder, binding.path, UNFINISHED), { recursive: true, mode: 0o700 });
   // Keys are compared with this path, so it must itself hold no link.
   const root = await realpath(resolve(dataFolder, binding.path));
   const pathOf = (key: string) => join(root, keyToPath(key));
@@ -47,23 +49,11 @@ export async function open(
     return real;
   }
 
-  /** "Not found" is only said of a store that is there. An empty mount point lacks this folder too. */
-  async function mustBeThere(): Promise<void> {
-    try {
-      await access(join(root, UNFINISHED));
-    } catch (error) {
-      if (!isCode(error, ["ENOENT", "ENOTDIR"])) throw error;
-      throw new StoreUnreachable(`The folder ${root} of an object store is not there; is its volume mounted?`, {
-        cause: error,
-      });
-    }
-  }
-
   async function stat(key: string): Promise<{ path: string; stats: BigIntStats } | undefined> {
     const own = await statPath(pathOf(key));
     const foreign = own === undefined ? foreignPath(key) : undefined;
     const found = foreign === undefined ? own : await statPath(join(root, foreign));
-    if (found === undefined) await mustBeThere();
+    if (found === undefined) await mustBeThere(root);
     return found;
   }
 
@@ -80,7 +70,7 @@ export async function open(
       await bring();
       return await name(temporary, path, key, ifAbsent);
     } catch (error) {
-      if (isCode(error, ["ENOENT", "ENOTDIR"])) await mustBeThere();
+      if (isCode(error, ["ENOENT", "ENOTDIR"])) await mustBeThere(root);
       throw error;
     } finally {
       await rm(temporary, { force: true });
@@ -150,7 +140,7 @@ export async function open(
     },
 
     async *list(prefix) {
-      await mustBeThere();
+      await mustBeThere(root);
       const foreign = prefix === "" ? undefined : foreignPath(prefix);
       const folders = [prefix === "" ? root : pathOf(prefix), ...(foreign === undefined ? [] : [join(root, foreign)])];
       for (const folder of folders)
@@ -232,6 +222,18 @@ async function writeAll(file: FileHandle, chunks: Uint8Array[], bytes: number): 
 
 /** Why a file can have no second name: another file system, one without such names, too many already (link(2)). */
 const UNLINKABLE = ["EXDEV", "EPERM", "EMLINK"];
+
+/** "Not found" is only said of a store that is there. An empty mount point lacks the folder for what is unfinished too. */
+async function mustBeThere(root: string): Promise<void> {
+  try {
+    await access(join(root, UNFINISHED));
+  } catch (error) {
+    if (!isCode(error, ["ENOENT", "ENOTDIR"])) throw error;
+    throw new StoreUnreachable(`The folder ${root} of an object store is not there; is its volume mounted?`, {
+      cause: error,
+    });
+  }
+}
 
 /** Every file below a folder but the unfinished ones; links are not followed. */
 async function* walk(folder: string): AsyncIterable<string> {

@@ -70,9 +70,16 @@ export class StoreUnreachable extends Error {
   override name = "StoreUnreachable";
 }
 
-/** Opens a bound store, loading only that driver's code. Relative paths are below `dataFolder`. */
-export async function openObjectStore(binding: ObjectStoreBinding, dataFolder: string): Promise<ObjectStore> {
+/**
+ * Opens a bound store, loading only that driver's code. Relative paths are below `dataFolder`. One that was in use before
+ * is never made anew: if it is not there, this throws StoreUnreachable.
+ */
+export async function openObjectStore(
+  binding: ObjectStoreBinding,
+  dataFolder: string,
+  { inUse = false }: { inUse?: boolean } = {},
+): Promise<ObjectStore> {
   if (binding.driver !== "fs")
     throw new Error(`An object store is bound to the driver "${binding.driver}", but this processor has: fs.`);
-  return (await import("./fs.ts")).open(binding, dataFolder);
+  return (await import("./fs.ts")).open(binding, dataFolder, inUse);
 }

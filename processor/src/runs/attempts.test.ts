@@ -99,6 +99,27 @@ it.each(["input", "lake", "output"])(
   60_000,
 );
 
+it.each(["input", "lake"])(
+  "does not start on an empty folder where the %s store that it used was mounted",
+  async (role) => {
+    const url = await start({});
+    const id = await upload(url, "x");
+    expect(await ended(url, id)).toMatchObject({ state: "done" });
+    await processor?.stop();
+    const store = join(folder, "sales", role);
+    await rename(store, `${store}-away`);
+    await mkdir(store);
+    await expect(start({})).rejects.toThrow(
+      `The folder ${store} of an object store is not there; is its volume mounted?`,
+    );
+    expect(await readdir(store)).toEqual([]);
+    await rm(store, { recursive: true });
+    await rename(`${store}-away`, store);
+    const again = await start({});
+    expect(await runOf(again, id)).toMatchObject({ state: "done" });
+  },
+);
+
 const waits = (random: number) =>
   [1, 2, 3, 7, 50].map((nth) => backoffMs({ ...usualRetry, random: () => random }, nth));
 

@@ -9,12 +9,13 @@ export interface OpenStack {
   output: ObjectStore;
 }
 
-export async function openStack(config: StackConfig, dataFolder: string): Promise<OpenStack> {
+/** `inUse`: the ledger has runs of the stack, so what they read and made must be there. A delivery can be made anew. */
+export async function openStack(config: StackConfig, dataFolder: string, inUse = false): Promise<OpenStack> {
   const { input, lake, output } = config.stores;
   return {
     config,
-    input: await openObjectStore(input, dataFolder),
-    lake: await openObjectStore(lake, dataFolder),
+    input: await openObjectStore(input, dataFolder, { inUse }),
+    lake: await openObjectStore(lake, dataFolder, { inUse }),
     output: await openObjectStore(output, dataFolder),
   };
 }
