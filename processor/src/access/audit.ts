@@ -1,7 +1,8 @@
 import { type FileHandle, open } from "node:fs/promises";
 import type { DatabaseSync } from "node:sqlite";
 import { type Audit, AuditEntry } from "@cais/spec/access.ts";
-import { transaction, tryToWrite } from "./database.ts";
+import { transaction } from "../sqlite/transaction.ts";
+import { tryToWrite } from "./database.ts";
 
 export type NewEntry = Omit<AuditEntry, "id" | "at" | "times">;
 

@@ -1,6 +1,7 @@
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { transaction } from "../sqlite/transaction.ts";
 
 const VERSION = 1;
 const schema = `
@@ -68,18 +69,5 @@ export function durably<T>(database: DatabaseSync, work: () => T): T {
     return transaction(database, work);
   } finally {
     database.exec("PRAGMA synchronous = NORMAL");
-  }
-}
-
-/** All of `work` or nothing of it. */
-export function transaction<T>(database: DatabaseSync, work: () => T): T {
-  database.exec("BEGIN IMMEDIATE");
-  try {
-    const result = work();
-    database.exec("COMMIT");
-    return result;
-  } catch (error) {
-    if (database.isTransaction) database.exec("ROLLBACK");
-    throw error;
   }
 }

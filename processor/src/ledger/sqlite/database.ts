@@ -2,6 +2,7 @@ import { chmodSync, closeSync, mkdirSync, openSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
+import { transaction } from "../../sqlite/transaction.ts";
 import { migrations } from "./schema.ts";
 
 /** SQLite's code for a file that another process has locked (https://sqlite.org/rescode.html#busy). */
@@ -68,18 +69,5 @@ function openFile(file: string): DatabaseSync {
         : `The data folder ${folder} cannot be written; let this user write it, or choose another one with --data.`,
       { cause: error },
     );
-  }
-}
-
-/** All of `work` or nothing of it. */
-export function transaction<T>(database: DatabaseSync, work: () => T): T {
-  database.exec("BEGIN IMMEDIATE");
-  try {
-    const result = work();
-    database.exec("COMMIT");
-    return result;
-  } catch (error) {
-    if (database.isTransaction) database.exec("ROLLBACK");
-    throw error;
   }
 }
