@@ -141,8 +141,13 @@ const row = sqlName(ROW);
 const violations = sqlName(VIOLATIONS);
 
 /** Writes a SELECT's rows to a file of the run, and gives SQL that reads them. */
-async function written(connection: DuckDBConnection, file: string, select: string, more = ""): Promise<string> {
-  await connection.run(`COPY (${select}) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION lz4${more})`);
+async function written(
+  connection: DuckDBConnection,
+  file: string,
+  select: string,
+  groups = rowGroupSql({ good: 0, longBytes: 0 }),
+): Promise<string> {
+  await connection.run(`COPY (${select}) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION lz4${groups})`);
   return `read_parquet(${sqlText(file)})`;
 }
 

@@ -31,7 +31,7 @@ export async function writeRejected(
   for (const each of records) if (each.refused > 0) selects.push(refusedSql(each, isCut));
   const longest = Math.max(...records.map(({ longestLine }) => longestLine));
   await connection.run(
-    `COPY (SELECT * EXCLUDE (id) FROM (${selects.join("\nUNION ALL ")}) ORDER BY id) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION zstd${longest > LONG_ROW_BYTES / 8 ? ", ROW_GROUP_SIZE 2048" : ""})`,
+    `COPY (SELECT * EXCLUDE (id) FROM (${selects.join("\nUNION ALL ")}) ORDER BY id) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${longest > LONG_ROW_BYTES / 8 ? 2048 : 8192})`,
   );
   return file;
 }
@@ -53,9 +53,11 @@ function brokenSql(records: Records, relation: string, broken: string, isCut: bo
   const kept = isCut
     ? `${keptText(text)} AS text, CASE WHEN strlen(${text}) <= ${LONG_ROW_BYTES} THEN ${list} END AS cells`
     : `${text} AS text, ${list} AS cells`;
+  // The engine cannot know how many rows a file has, and would hold all of them for the join. Long ones are cut instead.
+  const only = ` WHERE ${id} IN (SELECT ${id} FROM ${broken})`;
   return `SELECT ${id} AS id, (${id} - ${rowId(records.memberIndex, 0)})::BIGINT AS "row", ${memberSql(records)} AS member,
       ${headSql(records)}, text, cells, ${sqlName(VIOLATIONS)} AS violations
-    FROM (SELECT ${id}, ${kept} FROM ${relation}) JOIN ${broken} USING (${id})`;
+    FROM (SELECT ${id}, ${kept} FROM ${relation}${isCut ? "" : only}) JOIN ${broken} USING (${id})`;
 }
 
 /** A row's text, cut if the row is long. */
