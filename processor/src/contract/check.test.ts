@@ -119,3 +119,11 @@ it.each(["string", "integer", "double", "boolean", "date", "timestamp"] as const
 it("takes white space for text where nothing is required", async () => {
   expect(await checkCell(" ", { type: "string" })).toEqual({ value: " ", reasons: null });
 });
+
+it("keeps more refused rows than it sorts at a time, each once and in the order of the file", async () => {
+  const lines = Array.from({ length: 120_000 }, (_, n) => (n % 3 === 0 ? `x${n}` : n % 3 === 1 ? `${n},more` : `${n}`));
+  const { counts, rejected } = await check(`n\n${lines.join("\n")}\n`, { columns: [{ name: "n", type: "integer" }] });
+  expect(counts).toEqual([120_000, 40_000, 80_000]);
+  const expected = lines.flatMap((line, n) => (n % 3 === 2 ? [] : [[n + 2, line]]));
+  expect(rejected.map(([row, text]) => [row, text])).toEqual(expected);
+}, 60_000);

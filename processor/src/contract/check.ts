@@ -131,7 +131,10 @@ export async function checkRecords(
     read: good + refused,
     clean: good - violating,
     rejected,
-    file: rejected === 0 ? null : await writeRejected(connection, folder, records, relation, held?.rows),
+    file:
+      rejected === 0
+        ? null
+        : await writeRejected(connection, folder, records, { broken: relation, count: rejected }, held?.rows),
     header: first.header,
     found: first.found,
   };

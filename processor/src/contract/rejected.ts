@@ -1,6 +1,8 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
+import { z } from "zod";
+import { query } from "../engine/duckdb.ts";
 import { sqlName, sqlText, sqlTexts } from "../engine/quote.ts";
 import { lineFile } from "./line-file.ts";
 import { LONG_ROW_BYTES, MAX_LONG_BYTES, MAX_ROW_BYTES, type Records, rowId } from "./records.ts";
@@ -8,14 +10,15 @@ import { MAX_VALUE, type PlainRecords, recordsSql, ROW, sizesSql, TEXT, VIOLATIO
 
 /**
  * Writes the refused rows of a file, each with its text and cells, to a Parquet file. `broken` is a relation of the rows
- * that violate the contract, or undefined if there are none; those that have no cells are in the records. `rows` is where
+ * that violate the contract, or undefined if there are none; those that have no cells are in the records; `count` is the
+ * number of both. `rows` is where
  * the rows of the one member are, if not in its file.
  */
 export async function writeRejected(
   connection: DuckDBConnection,
   folder: string,
   records: Records[],
-  broken: string | undefined,
+  { broken, count }: { broken: string | undefined; count: number },
   rows?: string,
 ): Promise<string> {
   const file = join(folder, "rejected.parquet");
@@ -30,10 +33,36 @@ export async function writeRejected(
   }
   for (const each of records) if (each.refused > 0) selects.push(refusedSql(each, isCut));
   const longest = Math.max(...records.map(({ longestLine }) => longestLine));
-  await connection.run(
-    `COPY (SELECT * EXCLUDE (id) FROM (${selects.join("\nUNION ALL ")}) ORDER BY id) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${longest > LONG_ROW_BYTES / 8 ? 2048 : 8192})`,
-  );
+  const groups = longest > LONG_ROW_BYTES / 8 ? 2048 : 8192;
+  const write = (select: string, to: string) =>
+    connection.run(`COPY (${select}) TO ${sqlText(to)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${groups})`);
+  const all = `(${selects.join("\nUNION ALL ")})`;
+  if (count <= SLICE_ROWS) {
+    await write(`SELECT * EXCLUDE (id) FROM ${all} ORDER BY id`, file);
+    return file;
+  }
+  const slices: string[] = [];
+  for (const { first, last } of await slicesOf(connection, all)) {
+    const slice = join(folder, `rejected-${slices.length}.parquet`);
+    await write(`SELECT * EXCLUDE (id) FROM ${all} WHERE id BETWEEN ${first} AND ${last} ORDER BY id`, slice);
+    slices.push(slice);
+  }
+  await write(`SELECT * FROM read_parquet(${sqlTexts(slices)})`, file);
   return file;
+}
+
+/** Refused rows that are joined and sorted at a time: the engine holds them with text and cells, about a kilobyte each. */
+const SLICE_ROWS = 50_000;
+
+/** Ranges of identities with at most SLICE_ROWS rows each, in order. */
+async function slicesOf(connection: DuckDBConnection, all: string) {
+  const found = await query(
+    connection,
+    `SELECT min(id)::DOUBLE AS first, max(id)::DOUBLE AS last
+     FROM (SELECT id, (row_number() OVER (ORDER BY id) - 1) // ${SLICE_ROWS} AS slice FROM (SELECT id FROM ${all}))
+     GROUP BY slice ORDER BY first`,
+  );
+  return z.array(z.object({ first: z.number(), last: z.number() })).parse(found);
 }
 
 const memberSql = ({ member }: Records) => (member === null ? "NULL::VARCHAR" : sqlText(member));
