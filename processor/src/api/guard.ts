@@ -1,8 +1,9 @@
-import { createHash, timingSafeEqual } from "node:crypto";
+import { timingSafeEqual } from "node:crypto";
 import { BlockList, isIP } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { type Access, administrator, type Caller, local, mayDo, sees } from "../access/index.ts";
+import { digest } from "../access/tokens.ts";
 import type { Ledger } from "../ledger/index.ts";
 import { ApiProblem, noSuchRun } from "./problems.ts";
 
@@ -31,9 +32,6 @@ export function checkAccess(host: string, token: string | undefined): void {
       `The token has ${token.length} characters, too few to be safe; make one with: openssl rand -hex 32`,
     );
 }
-
-/** Hashes have one length, so the time that comparing them takes tells nothing. */
-const digest = (text: string) => createHash("sha256").update(text).digest();
 
 /** Who may call the routes of `app`, and what tells. */
 export interface Guard {
