@@ -11,8 +11,7 @@ import { MAX_VALUE, type PlainRecords, recordsSql, ROW, sizesSql, TEXT, VIOLATIO
 /**
  * Writes the refused rows of a file, each with its text and cells, to a Parquet file. `broken` is a relation of the rows
  * that violate the contract, or undefined if there are none; those that have no cells are in the records; `count` is the
- * number of both. `rows` is where
- * the rows of the one member are, if not in its file.
+ * number of both. `rows` is where the rows of the one member are, if not in its file.
  */
 export async function writeRejected(
   connection: DuckDBConnection,
@@ -37,7 +36,8 @@ export async function writeRejected(
   const write = (select: string, to: string) =>
     connection.run(`COPY (${select}) TO ${sqlText(to)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${groups})`);
   const all = `(${selects.join("\nUNION ALL ")})`;
-  if (count <= SLICE_ROWS) {
+  // Rows that are cut are small when they are sorted; a range asked of them would hold them whole.
+  if (count <= SLICE_ROWS || isCut) {
     await write(`SELECT * EXCLUDE (id) FROM ${all} ORDER BY id`, file);
     return file;
   }
