@@ -13,7 +13,7 @@ const marks: { encoding: Encoding; bytes: number[] }[] = [
 ];
 
 /** What the first bytes of a file tell of its encoding. `sure`: by a mark, or because the stack says so. */
-export function encodingOf(
+function encodingOf(
   head: Buffer,
   asked: Reading["csv"]["encoding"],
 ): { encoding: Encoding; mark: number; sure: boolean } {
@@ -43,7 +43,7 @@ function zeroSide(head: Buffer): "utf-16le" | "utf-16be" | undefined {
 }
 
 /** Bytes of another encoding as UTF-8, piece by piece. */
-export function transcoder(encoding: Exclude<Encoding, "utf-8">): (piece: Buffer, last?: boolean) => Buffer {
+function transcoder(encoding: Exclude<Encoding, "utf-8">): (piece: Buffer, last?: boolean) => Buffer {
   if (encoding === "windows-1252") return fromWindows1252;
   const decoder = new TextDecoder(encoding, { ignoreBOM: true });
   return (piece, last = false) => Buffer.from(decoder.decode(piece, { stream: !last }));
@@ -75,7 +75,7 @@ function fromWindows1252(piece: Buffer): Buffer {
  * Looks at lines that should be UTF-8. `ascii`: nothing but ASCII; `utf-8`: that, with other characters; else the index
  * of the first line that is not UTF-8, and whether all before it is ASCII.
  */
-export function lookAt(lines: Buffer): "ascii" | "utf-8" | { at: number; plainBefore: boolean } {
+function lookAt(lines: Buffer): "ascii" | "utf-8" | { at: number; plainBefore: boolean } {
   if (isAscii(lines)) return "ascii";
   if (isUtf8(lines)) return "utf-8";
   for (let at = 0; ;) {
