@@ -1,16 +1,12 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import type { ChildProcess } from "node:child_process";
 import { openAsBlob } from "node:fs";
 import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { Problem, Run, Upload } from "@cais/spec/api.ts";
 import { formats } from "@cais/spec/upload.ts";
 import { configOf, salesStack } from "@cais/processor/src/processor-for-tests.ts";
-import { z } from "zod";
 import { scratch } from "../../start.ts";
-
-const main = join(import.meta.dirname, "../../../processor/src/main.ts");
+import { startAlone } from "../process.ts";
 
 /** Most memory that the processor and its engines may ever have used, in bytes, whatever they were sent. */
 export const MEMORY = { processor: 350e6, engine: 500e6 };
@@ -42,25 +38,7 @@ export async function startAttacked(name: string): Promise<Attacked> {
   const { stack, sql } = salesStack({ source: { upload }, contract: { columns } });
   const kept = { ...stack, name: "kept", contract: { columns, unknownColumns: "keep" as const } };
   const config = configOf({ stack, sql }, { stack: kept, sql });
-  await writeFile(join(folder, "config.json"), JSON.stringify(config));
-  const child = spawn(
-    process.execPath,
-    [main, "--config", join(folder, "config.json"), "--data", join(folder, "data")],
-    {
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
-  const exited = once(child, "exit");
-  let log = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (log += text));
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  createInterface({ input: child.stdout }).on("line", (line) => {
-    log += `${line}\n`;
-    const { msg, url } = Line.parse(JSON.parse(line));
-    if (msg === "listening" && url !== undefined) resolve(url);
-  });
-  void exited.then(() => reject(new Error(`The processor ended:\n${log}`)));
-  const url = await promise;
+  const { child, url, checkAlive, stop } = await startAlone(folder, config, join(folder, "data"));
   const peaks = new Map<number, number>();
   let sent = 0;
 
@@ -97,9 +75,7 @@ export async function startAttacked(name: string): Promise<Attacked> {
       return answer.ok ? ended(Upload.parse(body).id) : Problem.parse(body);
     },
     async check() {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`The processor ended:\n${log}`);
-      const { status } = await fetch(`${url}/healthz`);
-      if (status !== 200) throw new Error(`/healthz answers ${status}:\n${log}`);
+      await checkAlive();
       // What a run worked with goes when it has ended.
       while ((await readdir(join(folder, "data/work/runs")).catch(() => [])).length > 0)
         await new Promise((resolve) => setTimeout(resolve, 30));
@@ -110,15 +86,9 @@ export async function startAttacked(name: string): Promise<Attacked> {
           throw new Error(`${pid === child.pid ? "The processor" : "An engine"} took ${bytes} bytes of memory.`);
       }
     },
-    async stop() {
-      child.kill("SIGTERM");
-      await exited;
-      await rm(folder, { recursive: true, force: true });
-    },
+    stop,
   };
 }
-
-const Line = z.object({ msg: z.string().optional(), url: z.string().optional() });
 
 /** Notes the most memory that the process and its engines have used so far, as far as the system tells. */
 async function notePeaks({ pid = 0 }: ChildProcess, peaks: Map<number, number>): Promise<void> {

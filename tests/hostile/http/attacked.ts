@@ -1,15 +1,12 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import type { ChildProcess } from "node:child_process";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { Problem, Runs } from "@cais/spec/api.ts";
 import { configOf, salesStack } from "@cais/processor/src/processor-for-tests.ts";
 import { scratch } from "../../start.ts";
-import { z } from "zod";
+import { startAlone } from "../process.ts";
 
-const main = join(import.meta.dirname, "../../../processor/src/main.ts");
 export const token = "0123456789abcdef0123456789abcdef";
 
 /** A processor in a process of its own, as it is deployed, for a test to attack. */
@@ -42,27 +39,14 @@ export async function startAttacked(name: string, options: Options = {}): Promis
   const secret = options.token && { token: { driver: "file", path: "token" } };
   await writeFile(join(folder, "token"), token, { mode: 0o600 });
   const api = { host: "127.0.0.1", port: 0, limits: options.limits ?? {}, ...secret };
-  await writeFile(join(folder, "config.json"), JSON.stringify({ ...config, api }));
-  const child = spawn(process.execPath, [main, "--config", join(folder, "config.json"), "--data", folder], {
-    stdio: ["ignore", "pipe", "pipe"],
-  });
-  let log = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (log += text));
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
-  createInterface({ input: child.stdout }).on("line", (line) => {
-    log += `${line}\n`;
-    const { msg, url } = Line.parse(JSON.parse(line));
-    if (msg === "listening" && url !== undefined) resolve(url);
-  });
-  const exited = once(child, "exit").then(() => reject(new Error(`The processor ended:\n${log}`)));
-  const url = await promise;
+  const { child, url, log, checkAlive, stop } = await startAlone(folder, { ...config, api }, folder);
   const headers = { authorization: `Bearer ${token}` };
 
   return {
     url,
     folder,
     process: child,
-    log: () => log,
+    log,
     async runs() {
       const ids: string[] = [];
       for (let next: string | null = ""; next !== null;) {
@@ -77,26 +61,16 @@ export async function startAttacked(name: string, options: Options = {}): Promis
       const names = await readdir(join(folder, "sales/input"), { recursive: true, withFileTypes: true });
       return names.filter((entry) => entry.isFile()).map((entry) => entry.name);
     },
-    async checkAlive() {
-      if (child.exitCode !== null || child.signalCode !== null) throw new Error(`The processor ended:\n${log}`);
-      const { status } = await fetch(`${url}/healthz`);
-      if (status !== 200) throw new Error(`/healthz answers ${status}:\n${log}`);
-    },
+    checkAlive,
     peakMemory: async () => {
       if (process.platform !== "linux") return undefined;
       const [, kB] = /^VmHWM:\s+(\d+) kB$/m.exec(await readFile(`/proc/${child.pid}/status`, "utf8")) ?? [];
       return Number(kB) * 1024;
     },
     openFiles: async () => (process.platform === "linux" ? (await readdir(`/proc/${child.pid}/fd`)).length : undefined),
-    async stop() {
-      child.kill("SIGTERM");
-      await exited;
-      await rm(folder, { recursive: true, force: true });
-    },
+    stop,
   };
 }
-
-const Line = z.object({ msg: z.string().optional(), url: z.string().optional() });
 
 /** One HTTP answer, as it came. */
 export interface Answer {
