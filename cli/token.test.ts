@@ -90,6 +90,6 @@ it.each([
 
 it("tells what the processor refuses", async () => {
   const { code, stderr } = await run(["token", "create", "--name", "x", "--stack", "nothing"]);
-  expect(stderr).toBe('cais: Conflict: There is no stack "nothing" here; there is inmet.\n');
+  expect(stderr).toBe('cais: Conflict: There is no stack "nothing" here; there is inmet, ivi.\n');
   expect(code).toBe(1);
 });

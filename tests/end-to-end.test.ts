@@ -29,7 +29,7 @@ afterAll(async () => {
 const ask = async (path: string) => (await fetch(`${processor.url}${path}`)).json();
 
 it("says where the page is, what to try next and how to stop", () => {
-  expect(processor.welcome).toContain("Cais: dev on local, 1 stack (inmet)");
+  expect(processor.welcome).toContain("Cais: dev on local, 2 stacks (inmet, ivi)");
   expect(processor.welcome).toContain(`npx cais ingest inmet stacks/inmet/sample.csv --wait --url ${processor.url}\n`);
   expect(processor.welcome).toContain("Stop with Ctrl-C. What was ingested stays.");
 });
