@@ -2,8 +2,8 @@ import { fileURLToPath } from "node:url";
 import { SecretName } from "@cais/spec/names.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { pipeline } from "./pipeline.ts";
-import { platform, type SecretReader } from "./platform.ts";
+import { pipeline, type SecretReader } from "./pipeline.ts";
+import { platform } from "./platform.ts";
 import { readSettings } from "./settings.ts";
 import { stacksOf } from "./stacks.ts";
 
@@ -32,7 +32,7 @@ const secret: SecretReader = (stack, name) =>
 
 const pipelines = stacks
   .filter(({ stack }) => stack.environments.includes(settings.environment))
-  .map((stack) => pipeline(stack, settings));
+  .map((stack) => pipeline(stack, settings, secret));
 
 /** The config that the processor reads. */
 export const processor = platform(settings, pipelines, secret).config;

@@ -1,11 +1,20 @@
 import type { StackFolder } from "@cais/spec/read-stack.ts";
+import { secretsOf } from "@cais/spec/sinks.ts";
+import type * as pulumi from "@pulumi/pulumi";
 import { Events } from "../components/events/index.ts";
 import { ObjectStore } from "../components/object-store/index.ts";
 import type { Pipeline } from "../components/processor/index.ts";
+import { Secret, secretTargets, stackSecret } from "../components/secret/index.ts";
+import { stackTarget } from "../components/target.ts";
 import type { Settings } from "./settings.ts";
 
-/** What one pipeline stack needs: its three stores and how the processor hears of a new file. */
-export function pipeline({ stack, sql }: StackFolder, { environment, deletable }: Settings): Pipeline {
+/** Finds a secret of the config by stack and name. */
+export type SecretReader = (stack: string, name: string) => pulumi.Output<string>;
+
+/** What one pipeline stack needs: its three stores, its secrets and how the processor hears of a new file. */
+export function pipeline({ stack, sql }: StackFolder, settings: Settings, secret: SecretReader): Pipeline {
+  const { environment, deletable } = settings;
+  const keepsValues = !("value" in secretTargets[stackTarget()].unsupported);
   const tags = { owner: stack.owner, stack: stack.name, environment, costCentre: stack.costCentre ?? stack.owner };
   const allowDataDeletion = deletable.includes(stack.name);
   const store = (role: string, options: { versioned?: boolean } = {}) =>
@@ -20,5 +29,13 @@ export function pipeline({ stack, sql }: StackFolder, { environment, deletable }
       output: store("output", { versioned: false }),
     },
     events: new Events(stack.name),
+    secrets: Object.fromEntries(
+      secretsOf(stack).map((name) => {
+        // A target that keeps no values refuses one that is set, and misses none.
+        const isGiven = keepsValues || settings.secrets?.[stack.name]?.[name] === true;
+        const value = isGiven ? secret(stack.name, name) : undefined;
+        return [name, new Secret(stackSecret(stack.name, name), { tags, value })];
+      }),
+    ),
   };
 }

@@ -6,15 +6,13 @@ import { Processor, type Pipeline } from "../components/processor/index.ts";
 import { Secret } from "../components/secret/index.ts";
 import type { Tags } from "../components/tags.ts";
 import { provides, stackTarget } from "../components/target.ts";
+import type { SecretReader } from "./pipeline.ts";
 import type { Settings } from "./settings.ts";
-
-/** Finds a secret of the config by stack and name. */
-export type SecretReader = (stack: string, name: string) => pulumi.Output<string>;
 
 /** What an environment's stacks share: where containers run, and the processor that serves them all. */
 export function platform(settings: Settings, pipelines: Pipeline[], secret: SecretReader): Processor {
   const { owner, costCentre = owner, environment, image } = settings;
-  const { api: { port = 8080, allowFrom = [] } = {}, limits } = settings.platform;
+  const { api: { port = 8080, allowFrom = [] } = {}, limits, allowPrivate = [] } = settings.platform;
   const tags: Tags = { owner, stack: platformName, environment, costCentre };
   return new Processor("processor", {
     tags,
@@ -24,6 +22,7 @@ export function platform(settings: Settings, pipelines: Pipeline[], secret: Secr
     ...(limits ? { limits } : {}),
     port,
     allowFrom,
+    allowPrivate,
     token:
       allowFrom.length > 0 ? new Secret("api-token", { tags, value: secret(platformName, "api-token") }) : undefined,
   });

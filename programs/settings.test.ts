@@ -30,7 +30,10 @@ describe("readSettings", () => {
   it("looks at no secret, but at whose it is", () => {
     expect(readSettings({ ...good, "cais:secrets": "[secret]" }).secrets).toEqual({});
     const secrets = JSON.stringify({ platform: { "api-token": "s3cret" }, hydro: "s3cret" });
-    expect(readSettings({ ...good, "cais:secrets": secrets }).secrets).toEqual({ platform: {}, hydro: {} });
+    expect(readSettings({ ...good, "cais:secrets": secrets }).secrets).toEqual({
+      platform: { "api-token": true },
+      hydro: {},
+    });
   });
 
   it.each([
@@ -62,7 +65,7 @@ describe("readSettings", () => {
     [
       "a key like no other",
       platform({ wings: 2 }),
-      "cais:platform.wings is not known: there is network, cluster, api, limits. Remove it with: pulumi config rm --path 'cais:platform.wings'",
+      "cais:platform.wings is not known: there is network, cluster, api, limits, allowPrivate. Remove it with: pulumi config rm --path 'cais:platform.wings'",
     ],
     [
       "a switch of a stack that is not there",

@@ -44,7 +44,7 @@ function settingsOf(stacks: string[]) {
     image: z.string().min(1).optional(),
     deletable: z.array(z.enum(parts)).default([]),
     secrets: z
-      .strictObject(Object.fromEntries(parts.map((part) => [part, z.unknown()])))
+      .strictObject(Object.fromEntries(parts.map((part) => [part, z.record(z.string(), z.literal(true))])))
       .partial()
       .optional(),
     platform: z
@@ -53,6 +53,7 @@ function settingsOf(stacks: string[]) {
         cluster: Cluster.optional(),
         api: Api.optional(),
         limits: Limits.optional(),
+        allowPrivate: z.array(Cidr).optional(),
       })
       .prefault({}),
   });
@@ -97,9 +98,11 @@ function parsed(value: string): unknown {
   }
 }
 
-/** Whose secrets are set. Each is checked where it is used: here they may be placeholders, and no message may tell one. */
+/** Which secrets are set. Each is checked where it is used: here they may be placeholders, and no message may tell one. */
 const withoutValues = (secrets: unknown) =>
-  Object.fromEntries(Object.keys(z.looseObject({}).catch({}).parse(secrets)).map((part) => [part, {}]));
+  Object.fromEntries(Object.entries(keysOf(secrets)).map(([part, names]) => [part, toTrue(keysOf(names))]));
+const keysOf = (value: unknown): Record<string, unknown> => z.looseObject({}).catch({}).parse(value);
+const toTrue = (names: Record<string, unknown>) => Object.fromEntries(Object.keys(names).map((name) => [name, true]));
 
 function problemsOf(issue: z.core.$ZodIssue, given: unknown, schema: Schema): string[] {
   if (issue.code === "unrecognized_keys")

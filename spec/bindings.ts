@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { environments, StackName, targets } from "./names.ts";
+import { environments, SecretName, StackName, targets } from "./names.ts";
 import { Stack } from "./stack.ts";
 
 /** A path below the processor's data folder. */
@@ -50,6 +50,7 @@ export const StackConfig = z.strictObject({
     output: ObjectStoreBinding.describe("What is delivered."),
   }),
   events: EventsBinding,
+  secrets: z.record(SecretName, SecretBinding).default({}).describe("Where each secret is that the stack names."),
 });
 export type StackConfig = z.output<typeof StackConfig>;
 
@@ -93,6 +94,10 @@ export const ProcessorConfig = z.strictObject({
     })
     .prefault({})
     .describe("Limits of one run's SQL engine."),
+  allowPrivate: z
+    .array(z.union([z.cidrv4(), z.cidrv6()]))
+    .default([])
+    .describe("Addresses that are not of the public internet and that sinks may send to all the same."),
   stacks: z.record(StackName, StackConfig),
 });
 export type ProcessorConfig = z.output<typeof ProcessorConfig>;

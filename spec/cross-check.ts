@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { checkContract, ReadableContract, reportTwice } from "./contract-rules.ts";
+import { checkTables, ReadableTable } from "./table-rules.ts";
 
 /** A rule that spans keys and was broken, at the path of the key to change. */
 export interface CrossIssue {
@@ -10,6 +11,8 @@ export interface CrossIssue {
 const text = z.string().optional().catch(undefined);
 const items = <Item extends z.ZodObject>(item: Item) => z.array(item.catch(item.parse({}) as z.output<Item>)).catch([]);
 
+const ReadableSink = z.object({ table: text, to: text, delimiter: text, decimal: text }).partial();
+
 /** As much of a stack as can be read, so that a mistake in one key does not hide those in others. */
 const Readable = z.object({
   environments: z.array(text).catch([]),
@@ -18,8 +21,8 @@ const Readable = z.object({
     .optional()
     .catch(undefined),
   contract: ReadableContract,
-  tables: items(z.object({ name: text, layer: text, sql: text })),
-  sinks: items(z.object({ csv: z.object({ table: text, to: text }).optional().catch(undefined) })),
+  tables: items(ReadableTable),
+  sinks: z.array(z.record(z.string(), ReadableSink.catch({})).catch({})).catch([]),
 });
 
 /** The rules of a stack that its shape cannot say. Takes anything: what cannot be read is left to the shape's own errors. */
@@ -32,24 +35,35 @@ export function crossCheck(value: unknown): CrossIssue[] {
 
   reportTwice(environments, (i) => ["environments", i], report);
   checkContract(contract, source?.upload.read.csv.header ?? true, report);
-  reportTwice(
-    tables.map(({ name }) => name),
-    (i) => ["tables", i, "name"],
-    report,
-  );
-  reportTwice(
-    sinks.map(({ csv }) => csv?.to),
-    (i) => ["sinks", i, "csv", "to"],
-    report,
-  );
-  tables.forEach(({ name }, i) => {
-    if (name?.toLowerCase() === "input")
-      report(["tables", i, "name"], "`input` is what SQL calls the rows of a run; choose another name");
-  });
+  checkTables(tables, contract, report);
   const names = tables.map(({ name }) => name).filter((name) => name !== undefined);
-  sinks.forEach(({ csv }, i) => {
-    if (csv?.table !== undefined && !names.includes(csv.table))
-      report(["sinks", i, "csv", "table"], `no table "${csv.table}"; there is ${names.join(", ") || "none"}`);
-  });
+  checkSinks(sinks, names, report);
   return issues;
+}
+
+function checkSinks(
+  sinks: Record<string, z.output<typeof ReadableSink>>[],
+  tables: string[],
+  report: (path: (string | number)[], message: string) => void,
+): void {
+  const kinds = sinks.map((sink) => Object.keys(sink)[0] ?? "");
+  sinks.forEach((sink, i) => {
+    const [, second] = Object.keys(sink);
+    if (Object.keys(sink).length === 0) report(["sinks", i], "has no kind; give it one, such as csv");
+    if (second !== undefined) report(["sinks", i, second], "is a second kind; give each sink an item of the list");
+    for (const [kind, { table, delimiter, decimal }] of Object.entries(sink)) {
+      if (table !== undefined && !tables.includes(table))
+        report(["sinks", i, kind, "table"], `no table "${table}"; there is ${tables.join(", ") || "none"}`);
+      if (decimal === "," && (delimiter ?? ",") === ",")
+        report(
+          ["sinks", i, kind, "decimal"],
+          'a comma in numbers needs another one between cells, such as delimiter: ";"',
+        );
+    }
+  });
+  reportTwice(
+    sinks.map((sink, i) => sink[kinds[i] ?? ""]?.to),
+    (i) => ["sinks", i, kinds[i] ?? "", "to"],
+    report,
+  );
 }

@@ -11,6 +11,9 @@ export type Environment = (typeof environments)[number];
 /** What an environment's stacks share, where a stack may be named too: `cais:deletable`, `cais:secrets` and the tag `stack`. */
 export const platformName = "platform";
 
+/** The medallion layers of tables. */
+export const layers = ["bronze", "silver", "gold"] as const;
+
 /**
  * A pipeline stack's name. It becomes part of store, table and file names everywhere, so it is the narrowest of their
  * rules: a DNS label (RFC 1123), shortened to leave room for prefixes and suffixes.

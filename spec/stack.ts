@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { Contract } from "./contract.ts";
 import { crossCheck } from "./cross-check.ts";
-import { environments, Identifier, ObjectKey, StackName, TagValue } from "./names.ts";
+import { environments, Identifier, layers, StackName, TagValue } from "./names.ts";
+import { Sink } from "./sinks.ts";
 import { Upload } from "./upload.ts";
 
 /** The name of a SQL file in a stack's folder. */
@@ -12,20 +13,27 @@ export const SqlFile = z
 
 const Table = z.strictObject({
   name: Identifier,
-  layer: z.enum(["silver", "gold"]).describe("The medallion layer: silver is cleaned, gold is aggregated."),
-  sql: SqlFile,
+  layer: z
+    .enum(layers)
+    .describe("The medallion layer: bronze is as received, silver is cleaned, gold is aggregated. Bronze has no SQL."),
+  sql: SqlFile.optional(),
   disposition: z
-    .enum(["append", "replace"])
-    .describe("append: a run's rows are added; replace: a run's result becomes the whole table."),
+    .enum(["append", "replace", "merge"])
+    .default("append")
+    .describe(
+      "append: a run's rows are added; replace: a run's result becomes the whole table; merge: a run's rows take the place of those with the same key. Only a bronze table, which is appended, may leave it out.",
+    ),
+  key: z
+    .array(Identifier)
+    .default([])
+    .describe("Columns that tell a merged table's rows apart. None of them may be null."),
+  partitionBy: z.array(Identifier).default([]).describe("Columns whose values each have files of their own."),
+  replace: z
+    .enum(["table", "partitions"])
+    .default("table")
+    .describe("What a run's result replaces: the whole table, or only the partitions that the result holds."),
 });
 export type Table = z.output<typeof Table>;
-
-const CsvSink = z.strictObject({
-  csv: z.strictObject({
-    table: Identifier.describe("The table to deliver, whole."),
-    to: ObjectKey.describe("Key in the stack's output store."),
-  }),
-});
 
 /** A stack key by key, without the rules that span keys. */
 export const StackShape = z.strictObject({
@@ -39,7 +47,7 @@ export const StackShape = z.strictObject({
   }),
   contract: Contract,
   tables: z.array(Table).min(1),
-  sinks: z.array(CsvSink).default([]),
+  sinks: z.array(Sink).default([]).describe("Where results are delivered; each has one kind."),
 });
 
 /** One pipeline stack: what a data team asks for in `stacks/<name>/stack.yaml`. */

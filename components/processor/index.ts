@@ -19,6 +19,8 @@ export interface Pipeline {
   sql: Record<string, string>;
   stores: { input: ObjectStore; lake: ObjectStore; output: ObjectStore };
   events: Events;
+  /** By the name that the stack gives each. */
+  secrets: Record<string, Secret>;
 }
 
 export interface ProcessorArgs {
@@ -34,6 +36,8 @@ export interface ProcessorArgs {
   port?: number;
   /** Who else than this machine may call the API (CIDRs); the network must let them in. Needs a token. Default: nobody. */
   allowFrom?: string[];
+  /** Private addresses (CIDRs) that sinks may send to. Default: none. */
+  allowPrivate?: string[];
   /** Bearer token that the API asks for. */
   token?: Secret | undefined;
   /** Default: what `cais:target` names. */
@@ -66,7 +70,7 @@ export class Processor extends pulumi.ComponentResource {
     const target = args.target ?? stackTarget();
     const { unsupported, provision } = processorTargets[target];
     honour(this, name, target, args, unsupported, ["allowFrom"]);
-    const { tags, pipelines, port = 8080, allowFrom = [], token } = args;
+    const { tags, pipelines, port = 8080, allowFrom = [], allowPrivate = [], token } = args;
     const limits = args.limits ?? { memoryBytes: 2e9, cpus: 2, tempBytes: 20e9 };
     if (allowFrom.length > 0 && token === undefined)
       throw new pulumi.RunError(`${name}: allowFrom opens the API to others, so it needs a token.`);
@@ -84,14 +88,16 @@ export class Processor extends pulumi.ComponentResource {
         tempBytes: limits.tempBytes,
         threads: Math.max(1, Math.floor(limits.cpus)),
       },
+      allowPrivate,
       stacks: Object.fromEntries(
-        pipelines.map(({ stack, sql, stores: { input, lake, output }, events }) => [
+        pipelines.map(({ stack, sql, stores: { input, lake, output }, events, secrets }) => [
           stack.name,
           {
             stack,
             sql,
             stores: { input: input.binding, lake: lake.binding, output: output.binding },
             events: events.binding,
+            secrets: Object.fromEntries(Object.entries(secrets).map(([name, { binding }]) => [name, binding])),
           },
         ]),
       ),

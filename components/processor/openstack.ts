@@ -69,7 +69,11 @@ export const openstack: ProcessorTarget = {
       opts,
     );
     const secrets = [{ file: storeCredential, reference: secret.secretRef }];
-    if (token?.reference) secrets.push({ file: fileName(token.binding.path), reference: token.reference });
+    for (const { binding, reference } of [
+      token ?? [],
+      ...pipelines.map(({ secrets }) => Object.values(secrets)),
+    ].flat())
+      if (reference) secrets.push({ file: fileName(binding.path), reference });
 
     // Two objects, so that a plan shows the unit whole: what is in the other one is only known after the deployment.
     const text = unit({

@@ -14,6 +14,8 @@ import { type Pipeline, Processor, type ProcessorArgs, processorTargets } from "
 const tags = { owner: "data-platform", stack: "platform", environment: "prod", costCentre: "cc-1" } as const;
 const image = `registry.test/cais@sha256:${"0123456789abcdef".repeat(4)}`;
 
+const valueOn = (target: BuiltTarget) => (target === "local" ? {} : { value: "x" });
+
 function pipeline(target: BuiltTarget, name = "inmet"): Pipeline {
   const of = { owner: "meteorologia", stack: name, environment: "prod", costCentre: "cc-7" } as const;
   const store = (role: string) => new ObjectStore(`${name}-${role}`, { tags: of, role, target });
@@ -29,6 +31,7 @@ function pipeline(target: BuiltTarget, name = "inmet"): Pipeline {
     sql: { "clean.sql": "SELECT * FROM input" },
     stores: { input: store("input"), lake: store("lake"), output: store("output") },
     events: new Events(name, { target }),
+    secrets: { "hook-key": new Secret(`${name}_hook-key`, { tags: of, target, ...valueOn(target) }) },
   };
 }
 
@@ -44,8 +47,7 @@ function base(target: BuiltTarget): ProcessorArgs {
   const hosted = target === "openstack" ? { cluster: cluster("platform"), image } : {};
   return { tags, pipelines: [pipeline(target)], ...hosted, target };
 }
-const token = (target: BuiltTarget) =>
-  new Secret("api-token", { tags, target, value: target === "local" ? undefined : "x" });
+const token = (target: BuiltTarget) => new Secret("api-token", { tags, target, ...valueOn(target) });
 
 describe.each(builtTargets)("Processor on %s", (target) => {
   it("has the very config that the processor reads", async () => {
@@ -69,6 +71,7 @@ describe("Processor", () => {
       limits: () => ({ limits: { memoryBytes: 4e9, cpus: 4, tempBytes: 1e9 } }),
       port: () => ({ port: 8443 }),
       allowFrom: () => ({ allowFrom: ["10.0.0.0/8"] }),
+      allowPrivate: () => ({ allowPrivate: ["10.9.0.0/16"] }),
       token: (target) => ({ token: target === "local" ? token(target) : undefined }),
     },
     (args) => new Processor("processor", args).config,
@@ -124,6 +127,7 @@ describe("Processor", () => {
       secrets: [
         { file: "store-credential.json", reference: "https://barbican.test/v1/secrets/processor-stores" },
         { file: "api-token", reference: "https://barbican.test/v1/secrets/api-token" },
+        { file: "inmet_hook-key", reference: "https://barbican.test/v1/secrets/inmet_hook-key" },
       ],
     });
     expect(content + text).not.toContain("secret of");
@@ -131,6 +135,9 @@ describe("Processor", () => {
       host: "0.0.0.0",
       port: 8080,
       token: { driver: "file", path: "/run/cais/secrets/api-token" },
+    });
+    expect(JSON.parse(content).config.stacks.inmet.secrets).toEqual({
+      "hook-key": { driver: "file", path: "/run/cais/secrets/inmet_hook-key" },
     });
   });
 

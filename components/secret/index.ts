@@ -26,6 +26,9 @@ export interface ProvisionedSecret {
   readonly nodes: Record<string, pulumi.Resource>;
 }
 
+/** The component's name of a stack's own secret. Neither name has a _, so no two secrets get the same one. */
+export const stackSecret = (stack: string, name: string) => `${stack}_${name}`;
+
 export const secretTargets = { local, openstack } satisfies TargetTable<SecretTarget>;
 
 /** A value that reaches the processor as a file which only it can read. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { record, resolved, testArguments } from "../conformance.ts";
-import { Secret, type SecretArgs, secretTargets } from "./index.ts";
+import { Secret, type SecretArgs, secretTargets, stackSecret } from "./index.ts";
 
 const tags = { owner: "data-platform", stack: "platform", environment: "prod", costCentre: "cc-1" } as const;
 
@@ -16,6 +16,12 @@ describe("Secret", () => {
     const { result, created } = await record(() => new Secret("api-token", { tags, target: "local" }));
     expect(result.binding).toEqual({ driver: "file", path: "secrets/platform/api-token" });
     expect(created).toEqual([]);
+  });
+
+  it("is called in the data folder as its stack calls it", async () => {
+    const of = { ...tags, stack: "inmet" };
+    const { result } = await record(() => new Secret(stackSecret("inmet", "hook-key"), { tags: of, target: "local" }));
+    expect(result.binding).toEqual({ driver: "file", path: "secrets/inmet/hook-key" });
   });
 
   it("refuses to leave a configured value unused", async () => {

@@ -1,3 +1,4 @@
+import { tableOf } from "@cais/spec/sinks.ts";
 import type { Stack } from "@cais/spec/stack.ts";
 import type { Engine } from "../engine/index.ts";
 import type { OpenStack } from "./stack.ts";
@@ -28,7 +29,7 @@ export async function planOf(stack: OpenStack, engine: Engine): Promise<Plan> {
   const known = plans.get(stack);
   if (known !== undefined) return known;
   const { tables, sinks, contract } = stack.config.stack;
-  const reads = await engine.reads(tables.map(({ name, sql }) => ({ name, sql: stack.config.sql[sql] ?? "" })));
+  const reads = await engine.reads(tables.map(({ name, sql }) => ({ name, sql: stack.config.sql[sql ?? ""] ?? "" })));
   const readBy = (reader: string, table: string) => reads[reader]?.includes(table.toLowerCase()) === true;
   const readsInput = (table: string) => readBy(table, "input");
   const appended = tables.filter(({ disposition }) => disposition === "append");
@@ -40,7 +41,7 @@ export async function planOf(stack: OpenStack, engine: Engine): Promise<Plan> {
   const seen = new Set(
     tables.map(({ name }) => name).filter((name) => tables.some((reader) => readBy(reader.name, name))),
   );
-  for (const { csv } of sinks) seen.add(csv.table);
+  for (const table of sinks.map(tableOf)) if (table !== undefined) seen.add(table);
   const plan: Plan = {
     perRun: canShare ? appended : tables,
     shared: canShare ? replaced : [],

@@ -5,7 +5,8 @@ import { filesBefore } from "./tables.ts";
 /** Delivers the stack's tables as they are now. `visible` are those that the session's SQL sees already. */
 export async function deliver(session: Session, runs: TakenRun[], visible: Set<string>): Promise<void> {
   const { stack, engine, ledger, folder } = session;
-  for (const { csv } of stack.config.stack.sinks)
+  for (const { csv } of stack.config.stack.sinks) {
+    if (csv === undefined) continue;
     await session.step(runs, `sinks/csv/${csv.table}`, async () => {
       if (!visible.has(csv.table))
         await engine.attachTable(csv.table, await filesBefore(session, csv.table, undefined));
@@ -15,4 +16,5 @@ export async function deliver(session: Session, runs: TakenRun[], visible: Set<s
       const output = { kind: "csv" as const, name: csv.table, location: stack.output.location(csv.to), rows, bytes };
       await Promise.all(runs.map(({ id }) => ledger.addOutput(id, output)));
     });
+  }
 }

@@ -1,0 +1,8 @@
+import { z } from "zod";
+
+/** How the engine writes what a sink delivers: the form of the file. */
+export const Writes = z.discriminatedUnion("as", [
+  z.object({ as: z.literal("csv"), delimiter: z.string(), decimal: z.enum([".", ","]) }),
+  z.object({ as: z.literal("parquet") }),
+]);
+export type Writes = z.output<typeof Writes>;
