@@ -14,21 +14,39 @@ const Protocol = z.object({
   writerFeatures: optional(z.array(z.string())),
 });
 /** What a program must know to read and to write the table. */
-export type Protocol = z.output<typeof Protocol>;
+export interface Protocol {
+  minReaderVersion: number;
+  minWriterVersion: number;
+  /** Only with reader version 3. */
+  readerFeatures?: string[] | undefined;
+  /** Only with writer version 7. */
+  writerFeatures?: string[] | undefined;
+}
 
 const Metadata = z.object({
   id: z.string(),
   name: optional(z.string()),
   description: optional(z.string()),
   format: z.object({ provider: z.string(), options: optional(strings) }),
-  /** The columns, as `schema.ts` reads them. */
   schemaString: z.string(),
   partitionColumns: z.array(z.string()),
   createdTime: optional(z.int()),
   configuration: optional(strings),
 });
 /** The table's columns, partition columns and properties. */
-export type Metadata = z.output<typeof Metadata>;
+export interface Metadata {
+  id: string;
+  name?: string | undefined;
+  description?: string | undefined;
+  format: { provider: string; options?: Record<string, string> | undefined };
+  /** The columns, as `schema.ts` reads them. */
+  schemaString: string;
+  partitionColumns: string[];
+  /** Milliseconds since 1970. */
+  createdTime?: number | undefined;
+  /** Properties such as `delta.appendOnly`. */
+  configuration?: Record<string, string> | undefined;
+}
 
 const Add = z.object({
   path: z.string(),
@@ -52,7 +70,12 @@ const Remove = z.object({
 
 const Transaction = z.object({ appId: z.string(), version: z.int(), lastUpdated: optional(z.int()) });
 /** How far a program has come: it never writes the same version twice. */
-export type Transaction = z.output<typeof Transaction>;
+export interface Transaction {
+  appId: string;
+  version: number;
+  /** Milliseconds since 1970. */
+  lastUpdated?: number | undefined;
+}
 
 const CommitInfo = z.looseObject({
   timestamp: optional(z.int()),
@@ -61,9 +84,6 @@ const CommitInfo = z.looseObject({
   engineInfo: optional(z.string()),
   userMetadata: optional(z.string()),
 });
-/** What a commit says of itself. Nothing of it can be relied on. */
-export type CommitInfo = z.output<typeof CommitInfo>;
-
 /** One line of the log. What a line holds beside these is ignored, as the protocol asks. */
 export const Action = z.object({
   protocol: optional(Protocol),
