@@ -20,6 +20,7 @@ const upload = Upload.parse({});
 const checkFile = (file: string, contract: Contract) =>
   engine.checkContract({ folder, file, name: "file.csv", upload, contract, replay: null });
 const makeTable = (name: string, sql: string, before: string[] = []) => engine.makeTable({ folder, name, sql, before });
+const asCsv = { writes: { as: "csv" as const, delimiter: ",", decimal: "." as const } };
 async function setUp(): Promise<void> {
   await mkdir(resolve(".cais/tests"), { recursive: true });
   folder = await realpath(await mkdtemp(resolve(".cais/tests/engine-")));
@@ -271,7 +272,7 @@ describe("a table's SQL", () => {
       "DECIMAL(38,0)",
     ]);
     expect(await rows(file)).toEqual([["6", "27670116110564327421", "6", ["6"], "3", "0"]]);
-    const csv = await readFile((await engine.writeCsv({ folder, table: "sums" })).file, "utf8");
+    const csv = await readFile((await engine.write({ ...asCsv, table: "sums", file: join(folder, "sums.csv") })).file, "utf8");
     expect(csv.split("\r\n")[1]).toBe("6,27670116110564327421,6,[6],3,0");
     await expect(makeTable("t", "SELECT 170141183460469231731687303715884105727::HUGEINT AS n", [])).rejects.toThrow(
       /Conversion Error/,
@@ -383,7 +384,7 @@ describe("an engine", () => {
          (4, 0, chr(9) || 'tab', NULL, NULL, chr(13)), (5, 1e20, '', NULL, NULL, 'a=b')) AS v("id", num, "=head", day, "time", "te,xt")`,
       [],
     );
-    const { rows, file } = await engine.writeCsv({ folder, table: "t" });
+    const { rows, file } = await engine.write({ ...asCsv, table: "t", file: join(folder, "t.csv") });
     expect(rows).toBe(5);
     expect(await readFile(file, "utf8")).toBe(
       [

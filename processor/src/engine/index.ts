@@ -4,7 +4,8 @@ import { fileURLToPath } from "node:url";
 import type { TableColumn } from "@cais/spec/api.ts";
 import { z } from "zod";
 import type { EngineLimits } from "./duckdb.ts";
-import { Checked, Closed, Made, Reads, Reply, type Request, Written } from "./messages.ts";
+import { Checked, Closed, Made, Reads, Reply, type Request } from "./messages.ts";
+import { Written } from "../sinks/writes.ts";
 
 type Asked<Do extends Request["do"]> = Omit<Extract<Request, { do: Do }>, "do">;
 
@@ -23,7 +24,8 @@ export interface Engine {
   attachTable(name: string, files: string[]): Promise<void>;
   /** Writes a table's file anew with other columns. */
   convert(from: string, to: string, columns: TableColumn[]): Promise<Made>;
-  writeCsv(asked: Asked<"csv">): Promise<Written>;
+  /** Writes what SQL sees under a name to a file, as a sink asks for it. */
+  write(asked: Asked<"write">): Promise<Written>;
   /** What each table's SQL reads. */
   reads(tables: { name: string; sql: string }[]): Promise<Reads>;
   /** Ends the session, and gives back the memory, in bytes, that the process has. */
@@ -162,7 +164,7 @@ export function startEngine({ openSeconds = 60, log, onEvent = () => undefined }
       await ask({ do: "attach", name, files }, nothing);
     },
     convert: (from, to, columns) => ask({ do: "convert", from, to, columns }, Made),
-    writeCsv: (asked) => ask({ do: "csv", ...asked }, Written),
+    write: (asked) => ask({ do: "write", ...asked }, Written),
     reads: (tables) => ask({ do: "reads", tables }, Reads),
     async close() {
       const { bytes } = await ask({ do: "close" }, Closed);

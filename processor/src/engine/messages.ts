@@ -2,6 +2,7 @@ import { TableColumn } from "@cais/spec/api.ts";
 import { Contract } from "@cais/spec/contract.ts";
 import { Upload } from "@cais/spec/upload.ts";
 import { z } from "zod";
+import { Writes } from "../sinks/writes.ts";
 
 /** What a replay reads; null for a file that is read as it was received. */
 export const Replay = z
@@ -50,7 +51,7 @@ export const Request = z.discriminatedUnion("do", [
   }),
   z.object({ do: z.literal("attach"), name: z.string(), files: z.array(z.string()) }),
   z.object({ do: z.literal("convert"), from: z.string(), to: z.string(), columns: z.array(TableColumn) }),
-  z.object({ do: z.literal("csv"), folder: z.string(), table: z.string() }),
+  z.object({ do: z.literal("write"), table: z.string(), file: z.string(), writes: Writes }),
   z.object({ do: z.literal("reads"), tables: z.array(z.object({ name: z.string(), sql: z.string() })) }),
   z.object({ do: z.literal("close") }),
 ]);
@@ -71,10 +72,6 @@ export type Checked = z.output<typeof Checked>;
 /** A table's result: the rows of this run. */
 export const Made = z.object({ columns: z.array(TableColumn), rows: z.number(), file: z.string() });
 export type Made = z.output<typeof Made>;
-
-/** A sink's result: the whole table. */
-export const Written = z.object({ rows: z.number(), file: z.string() });
-export type Written = z.output<typeof Written>;
 
 /** What each table's SQL reads: `input` and tables before it, in lower case. */
 export const Reads = z.record(z.string(), z.array(z.string()));

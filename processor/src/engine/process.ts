@@ -7,10 +7,11 @@ import type { DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { Unreadable } from "../contract/records.ts";
 import { type SmallChecks, smallChecks } from "../contract/small.ts";
 import { checkContract } from "./contract.ts";
+import { write } from "../sinks/write.ts";
 import { openDuckDB, sentenceOf } from "./duckdb.ts";
 import { type Reply, Request } from "./messages.ts";
 import { SqlRefused, tablesRead } from "./select.ts";
-import { attachTable, convert, makeTable, writeCsv } from "./tables.ts";
+import { attachTable, convert, makeTable } from "./tables.ts";
 
 /** What Node and DuckDB take beside the memory that DuckDB accounts for. */
 const OVERHEAD_BYTES = 600e6;
@@ -54,8 +55,8 @@ async function answer(request: Request): Promise<unknown> {
       return attachTable(connection, request.name, request.files);
     case "convert":
       return convert(connection, request);
-    case "csv":
-      return writeCsv(connection, request.folder, request.table);
+    case "write":
+      return write(connection, request);
     case "reads": {
       const reads: Record<string, string[]> = {};
       for (const { name, sql } of request.tables) reads[name] = await tablesRead(connection, sql);

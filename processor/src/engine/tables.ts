@@ -3,9 +3,8 @@ import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { TableColumn } from "@cais/spec/api.ts";
 import { z } from "zod";
-import { csvCopy } from "../sinks/csv/index.ts";
 import { query } from "./duckdb.ts";
-import type { Made, Written } from "./messages.ts";
+import type { Made } from "./messages.ts";
 import { sqlName, sqlText, sqlTexts } from "./quote.ts";
 import { about, checkSelect, tablesRead } from "./select.ts";
 
@@ -129,16 +128,6 @@ export async function convert(
     `COPY (SELECT ${cells.join(", ")} FROM ${source}) TO ${sqlText(to)} (FORMAT parquet, COMPRESSION zstd)`,
   );
   return { columns, rows: await countRows(connection, to), file: to };
-}
-
-/** Writes a whole table as treated CSV. */
-export async function writeCsv(connection: DuckDBConnection, folder: string, table: string): Promise<Written> {
-  await mkdir(join(folder, "csv"), { recursive: true });
-  const file = join(folder, "csv", `${table}.csv`);
-  const columns = await columnsOf(connection, `SELECT * FROM ${sqlName(table)}`);
-  await connection.run(csvCopy(columns, sqlName(table), file));
-  const [count] = await query(connection, `SELECT count(*)::BIGINT AS rows FROM ${sqlName(table)}`);
-  return { rows: Number(z.bigint().parse(count?.["rows"])), file };
 }
 
 async function columnsOf(connection: DuckDBConnection, select: string): Promise<TableColumn[]> {

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import type { TakenRun } from "../ledger/index.ts";
 import type { Session } from "./attempt.ts";
 import { filesBefore } from "./tables.ts";
@@ -11,7 +12,11 @@ export async function deliver(session: Session, runs: TakenRun[], visible: Set<s
       if (!visible.has(csv.table))
         await engine.attachTable(csv.table, await filesBefore(session, csv.table, undefined));
       visible.add(csv.table);
-      const { rows, file } = await engine.writeCsv({ folder, table: csv.table });
+      const { rows, file } = await engine.write({
+        table: csv.table,
+        file: join(folder, `${csv.table}.csv`),
+        writes: { as: "csv", delimiter: csv.delimiter, decimal: csv.decimal },
+      });
       const { bytes } = await stack.output.putFile(csv.to, file);
       const output = { kind: "csv" as const, name: csv.table, location: stack.output.location(csv.to), rows, bytes };
       await Promise.all(runs.map(({ id }) => ledger.addOutput(id, output)));

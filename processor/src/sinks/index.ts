@@ -1,5 +1,7 @@
-import type { Run } from "@cais/spec/api.ts";
-import { kindOf, type RunEnding, type SinkKind, tableOf } from "@cais/spec/sinks.ts";
+import type { Delivery, Run } from "@cais/spec/api.ts";
+import { kindOf, type RunEnding, type Sink as AskedSink, type SinkKind } from "@cais/spec/sinks.ts";
+import type { ObjectStore } from "../object-store/index.ts";
+import { fileSink } from "./file.ts";
 import type { Writes } from "./writes.ts";
 
 /**
@@ -10,7 +12,7 @@ export type Payload = { file: string; rows: number; bytes: number } | { event: R
 
 /** What a sink may use while it delivers. */
 export interface Turn {
-  /** The delivery: the same at each attempt, so that who receives it can tell that it came before. */
+  /** Names the delivery everywhere and at each attempt, so that who receives it can tell that it came before. */
   id: string;
   run: string;
   /** JSON that an earlier attempt saved last; null at first. */
@@ -34,8 +36,8 @@ export interface Sink {
   delivers: { table: string; of: "table" | "run"; writes: Writes } | { endings: readonly RunEnding[] };
   /** It is one atomic put, so it is tried in the run itself. */
   direct: boolean;
-  /** Whether the receiver may see something twice after a crash; if so, why. */
-  canDouble: false | string;
+  /** Why the receiver may see something twice after a crash; null: it cannot. */
+  canDouble: string | null;
   /** Seconds to wait after each attempt that failed; after the last one it fails for good. */
   retrySeconds: readonly number[];
   /** Delivers; gives where a person finds it. Throws `DeliveryRefused` where trying again would change nothing. */
@@ -65,4 +67,34 @@ export class SecretMissing extends DeliveryDelayed {
 /** Where the lake keeps what waits to be delivered. `nth` is the sink's place in the stack. */
 export const payloadKey = (run: string, nth: number, { as }: Writes) => `deliveries/${run}-${nth}.${as}`;
 
-export { kindOf, tableOf };
+/** What sinks reach beside their stack's own secrets. */
+export interface SinkOutside {
+  /** The stack's output store. */
+  output: ObjectStore;
+}
+
+/** A stack's sinks, in its order. */
+export const openSinks = (asked: readonly AskedSink[], outside: SinkOutside): Sink[] =>
+  asked.map((sink, nth) => {
+    const kind = kindOf(sink);
+    const part = openKind(sink, outside);
+    return { ...part, kind, id: `${nth}-${kind}-${part.name}` };
+  });
+
+/** The kind's own part of a sink. */
+export type SinkPart = Omit<Sink, "kind" | "id">;
+
+function openKind({ csv, parquet }: AskedSink, { output }: SinkOutside): SinkPart {
+  if (csv !== undefined) return fileSink(csv, { as: "csv", delimiter: csv.delimiter, decimal: csv.decimal }, output);
+  if (parquet !== undefined) return fileSink(parquet, { as: "parquet" }, output);
+  throw new Error("The sink has no kind that this processor delivers to; validate the stack.");
+}
+
+/**
+ * The sink that a delivery is for. Its place may have changed since: then it is the only one of its kind and name.
+ * undefined: the stack has it no more.
+ */
+export function sinkOf(sinks: readonly Sink[], { sink, kind, name }: Pick<Delivery, "sink" | "kind" | "name">) {
+  const same = sinks.filter((known) => known.kind === kind && known.name === name);
+  return sinks.find(({ id }) => id === sink) ?? (same.length === 1 ? same[0] : undefined);
+}

@@ -6,3 +6,7 @@ export const Writes = z.discriminatedUnion("as", [
   z.object({ as: z.literal("parquet") }),
 ]);
 export type Writes = z.output<typeof Writes>;
+
+/** What is delivered, as it was written. */
+export const Written = z.object({ file: z.string(), rows: z.number(), bytes: z.number() });
+export type Written = z.output<typeof Written>;

@@ -7,6 +7,14 @@ import { sqlName, sqlText } from "../../engine/quote.ts";
  * (https://owasp.org/www-community/attacks/CSV_Injection). A cell with # is quoted, as some readers take it for a comment.
  */
 
+/** What a sink may ask for beside RFC 4180: what stands between cells, and before a number's fraction. */
+export interface CsvForm {
+  delimiter: string;
+  decimal: "." | ",";
+}
+
+const usual: CsvForm = { delimiter: ",", decimal: "." };
+
 /** SQL that gives each row of `from` as one line in the column `line`. */
 export function csvLines(columns: TableColumn[], from: string): string {
   const cells = columns.map((column) => {
@@ -30,18 +38,30 @@ export function csvHeader(columns: TableColumn[]): string {
  * SQL that writes header and rows of the whole of `from` to a file, without taking rows out of the engine. Titles that
  * become the same by being made safe are numbered.
  */
-export function csvCopy(columns: TableColumn[], from: string, file: string): string {
+export function csvCopy(
+  columns: TableColumn[],
+  from: string,
+  file: string,
+  { delimiter, decimal }: CsvForm = usual,
+): string {
   const cells = columns.map((column) => {
+    const name = sqlName(column.name);
     // COPY would quote an empty text to tell it from no value.
-    const cell = isPlain(column) ? sqlName(column.name) : `nullif(${safeText(column)}, '')`;
+    const cell = !isPlain(column)
+      ? `nullif(${safeText(column)}, '')`
+      : decimal === "," && hasFraction(column)
+        ? `replace(${name}::VARCHAR, '.', ',')`
+        : name;
     return `${cell} AS ${sqlName(safeTitle(column.name))}`;
   });
-  return `COPY (SELECT ${cells.join(", ")} FROM ${from}) TO ${sqlText(file)} (FORMAT csv, HEADER, NEW_LINE '\\r\\n')`;
+  return `COPY (SELECT ${cells.join(", ")} FROM ${from}) TO ${sqlText(file)} (FORMAT csv, HEADER, DELIMITER ${sqlText(delimiter)}, NEW_LINE '\\r\\n')`;
 }
 
 /** Whether the cells of a column can hold neither a formula nor what needs quotes. */
 const isPlain = ({ type }: TableColumn) =>
   /^(DATE|TIMESTAMP.*|BOOLEAN|DOUBLE|FLOAT|U?(TINY|SMALL|BIG)INT|U?INTEGER|U?HUGEINT|DECIMAL\(.*\))$/.test(type);
+
+const hasFraction = ({ type }: TableColumn) => /^(DOUBLE|FLOAT|DECIMAL\(.*\))$/.test(type);
 
 /** Code points of the characters that begin a formula: tab, carriage return, + - = @ */
 const FORMULA = "(9, 13, 43, 45, 61, 64)";

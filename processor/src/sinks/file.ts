@@ -1,0 +1,34 @@
+import type { ObjectStore } from "../object-store/index.ts";
+import type { Payload, SinkPart } from "./index.ts";
+import type { Writes } from "./writes.ts";
+
+/** A disk may be full for hours, and a store out of reach: in seconds, 12 hours in all. */
+const retrySeconds = [5, 30, 120, 600, 1800, 3600, 7200, 14_400, 14_400];
+
+/** A sink that is an object in the stack's output store: the whole table, replaced each time, or one of each run. */
+export function fileSink(
+  { table, to, per }: { table: string; to: string; per: "table" | "run" },
+  writes: Writes,
+  output: ObjectStore,
+): SinkPart {
+  return {
+    name: table,
+    delivers: { table, of: per, writes },
+    direct: true,
+    // A put shows the old object or the new one whole, and the same one again changes nothing.
+    canDouble: null,
+    retrySeconds,
+    async deliver(payload: Payload, { run }) {
+      if (!("file" in payload)) throw new Error("A sink of files is given a file.");
+      const key = per === "run" ? runKey(to, run) : to;
+      await output.putFile(key, payload.file);
+      return { location: output.location(key) };
+    },
+  };
+}
+
+/** `out/x.csv` becomes `out/x-<run>.csv`. */
+export function runKey(to: string, run: string): string {
+  const [, stem = to, ending = ""] = /^(.*[^/])(\.[^./]+)$/s.exec(to) ?? [];
+  return `${stem}-${run}${ending}`;
+}
