@@ -8,14 +8,17 @@ export interface Usage {
   cpu: number;
   /** Seconds. */
   wall: number;
-  /** Largest sum of resident memory over the tree, in bytes, sampled: memory that processes share counts in each. */
+  /**
+   * Largest memory of the tree, in bytes, sampled: what is each process's own, and once what they share, which is the pages
+   * of Node's program and of libraries.
+   */
   peak: number;
   /** Each program's own largest resident memory, as the kernel knows it (VmHWM), in bytes. */
   peaks: number[];
 }
 
-/** How often memory is looked at. Reading a dozen files of /proc takes less than a millisecond. */
-const SAMPLE_MS = 50;
+/** How often memory is looked at. The kernel walks all pages of a process for it, a few milliseconds for each. */
+const SAMPLE_MS = 100;
 
 /** The kernel's clock tick: USER_HZ is 100 on every Linux that Node runs on (time(7)). */
 const TICKS_PER_SECOND = 100;
@@ -28,13 +31,16 @@ export function measure(pid: number): { stop(): Usage } {
   let latest = before;
   const peaks = new Map<number, number>();
   const sample = () => {
-    let sum = 0;
+    let own = 0;
+    let shared = 0;
     for (const id of treeOf(pid)) {
-      const { resident, highest } = memoryOf(id);
-      sum += resident;
-      peaks.set(id, Math.max(peaks.get(id) ?? 0, highest));
+      const memory = memoryOf(id);
+      own += memory.own;
+      // Others of the tree map much the same pages, so the most of one is what they are together.
+      shared = Math.max(shared, memory.shared);
+      peaks.set(id, Math.max(peaks.get(id) ?? 0, memory.highest));
     }
-    peak = Math.max(peak, sum);
+    peak = Math.max(peak, own + shared);
     latest = Math.max(latest, cpuOf(pid));
   };
   sample();
@@ -104,10 +110,12 @@ function statOf(pid: number): string[] {
   return text.slice(text.lastIndexOf(")") + 2).split(" ");
 }
 
-function memoryOf(pid: number): { resident: number; highest: number } {
-  const text = readOrNothing(`/proc/${pid}/status`);
+/** In bytes: what no other process maps, what others map too (proc_pid_smaps(5)), and the most that was resident. */
+function memoryOf(pid: number): { own: number; shared: number; highest: number } {
+  const text = readOrNothing(`/proc/${pid}/smaps_rollup`) + readOrNothing(`/proc/${pid}/status`);
   const bytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text)?.[1] ?? 0) * 1024;
-  return { resident: bytes("VmRSS"), highest: bytes("VmHWM") };
+  const shared = bytes("Shared_Clean") + bytes("Shared_Dirty");
+  return { own: bytes("Rss") - shared, shared, highest: bytes("VmHWM") };
 }
 
 function readOrNothing(path: string): string {
