@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { layers } from "./names.ts";
 
 /** The processor's answers, for the API itself, the CLI and the page. Times are ISO 8601 in UTC. */
 
@@ -23,14 +24,54 @@ export const Step = z.object({
 });
 export type Step = z.output<typeof Step>;
 
+export const How = z.object({
+  mode: z.enum(["incremental", "full"]),
+  why: z.string().optional().describe("Why it was not done incrementally."),
+});
+export type How = z.output<typeof How>;
+
+export const SinkKind = z.enum(["csv", "parquet", "bi", "webhook", "database"]);
+
 export const RunOutput = z.object({
-  kind: z.enum(["table", "csv"]),
+  kind: z.enum(["table", ...SinkKind.options]),
   name: z.string().describe("The table's name."),
   location: z.string().describe("Where it is: a path for fs, a URL elsewhere."),
   rows: z.number().int(),
   bytes: z.number().int(),
+  how: How.nullable().optional().describe("How a table was made: of the new rows alone, or whole."),
+  version: z
+    .number()
+    .int()
+    .nullable()
+    .optional()
+    .describe("The version of the table's Delta log; null: not yet in it."),
 });
 export type RunOutput = z.output<typeof RunOutput>;
+
+export const DeliveryState = z.enum(["pending", "delivering", "delivered", "retrying", "failed", "superseded"]);
+export type DeliveryState = z.output<typeof DeliveryState>;
+
+export const Delivery = z.object({
+  id: z.number().int(),
+  stack: z.string(),
+  sink: z.string().describe("The sink's place in stack.yaml, its kind and name, such as `0-csv-rain`."),
+  kind: SinkKind,
+  name: z.string().describe("The table's name; of a webhook, its secret's."),
+  run: z.string(),
+  payloadKey: z.string().nullable().describe("Where the lake keeps what is delivered until it is."),
+  state: DeliveryState.describe(
+    "pending: not tried yet; retrying: waits for retryAt; superseded: a later one holds the whole table.",
+  ),
+  attempts: z.number().int(),
+  retryAt: z.iso.datetime().nullable(),
+  error: z.string().nullable().describe("Why the last attempt failed, and what to do."),
+  rows: z.number().int(),
+  bytes: z.number().int(),
+  canDouble: z.string().nullable().describe("Why it can be delivered twice; null: it cannot."),
+  addedAt: z.iso.datetime(),
+  deliveredAt: z.iso.datetime().nullable(),
+});
+export type Delivery = z.output<typeof Delivery>;
 
 export const RunKind = z.enum(["load", "replay", "rerun"]);
 export type RunKind = z.output<typeof RunKind>;
@@ -61,6 +102,7 @@ export const Run = z.object({
   error: z.string().nullable().describe("Why it failed or was quarantined, and what to do."),
   steps: z.array(Step),
   outputs: z.array(RunOutput),
+  deliveries: z.array(Delivery).describe("What its sinks deliver, or delivered, beside the run."),
   queuedAt: z.iso.datetime(),
   startedAt: z.iso.datetime().nullable(),
   finishedAt: z.iso.datetime().nullable(),
@@ -99,7 +141,7 @@ export type TableColumn = z.output<typeof TableColumn>;
 export const Table = z.object({
   stack: z.string(),
   name: z.string(),
-  layer: z.enum(["silver", "gold"]),
+  layer: z.enum(layers),
   columns: z.array(TableColumn).describe("Empty until the first run."),
   rows: z.number().int(),
   bytes: z.number().int(),
@@ -122,7 +164,7 @@ export const StackSummary = z.object({
   formats: z.array(z.string()),
   endings: z.array(z.string()).describe("How names of files that are taken may end, such as .csv and .gz."),
   maxBytes: z.number().int(),
-  tables: z.array(z.object({ name: z.string(), layer: z.enum(["silver", "gold"]) })),
+  tables: z.array(z.object({ name: z.string(), layer: z.enum(layers) })),
 });
 export type StackSummary = z.output<typeof StackSummary>;
 

@@ -1,4 +1,25 @@
-import type { Run, RunKind, RunOutput, RunState, TableColumn } from "@cais/spec/api.ts";
+import type { Run, RunKind, RunOutput, RunState } from "@cais/spec/api.ts";
+import type { DeliveryLedger } from "./deliveries.ts";
+import type { PublicationLedger, TableChange, TableLedger } from "./tables.ts";
+
+export type { DeliveryFilter, DeliveryLedger, NewDelivery } from "./deliveries.ts";
+export {
+  type Contribution,
+  type Followed,
+  type NewContribution,
+  type Part,
+  type PresentFile,
+  type PresentPart,
+  type Publication,
+  type PublicationLedger,
+  type PublishedFile,
+  type TableChange,
+  TableChanged,
+  type TableFile,
+  type TableHead,
+  type TableLedger,
+  type TableState,
+} from "./tables.ts";
 
 /** An object that is to be ingested. */
 export interface Claim {
@@ -132,6 +153,8 @@ export interface RunFilter {
  */
 export interface Ledger {
   readonly tables: TableLedger;
+  readonly publications: PublicationLedger;
+  readonly deliveries: DeliveryLedger;
   readonly loose: LooseObjects;
 
   /**
@@ -179,8 +202,8 @@ export interface Ledger {
   addOutput(id: string, output: RunOutput): Promise<void>;
   /**
    * Makes all changes of these runs of one stack at once: before it none can be seen, after it all. What they refused
-   * becomes what is open of their files. Of a run that is committed already, nothing is taken. Files that are in no
-   * table any more are noted as loose.
+   * becomes what is open of their files. Of a run that is committed already, nothing is taken. Each change is queued as a
+   * publication, all of them under one batch number. Throws TableChanged if a table is not as its change took it to be.
    */
   commit(work: { stack: string; runs: string[]; changes: TableChange[] }): Promise<void>;
   isCommitted(id: string): Promise<boolean>;
@@ -209,54 +232,9 @@ export interface Ledger {
    * behind is noted as loose, with its version. What was recorded before is left as it is.
    */
   moved(root: string, to: string | null): Promise<void>;
-  /** Whether a run, a table or a note of any stack names an object by this key. */
+  /** Whether a run, a table, a publication, a delivery or a note of any stack names an object by this key. */
   knows(key: string): Promise<boolean>;
   close(): Promise<void>;
-}
-
-/** One Parquet file of a table, by its key in the lake. */
-export interface TableFile {
-  key: string;
-  rows: number;
-  bytes: number;
-  /** The run that made it. */
-  run: string;
-}
-
-/** A file in a table. */
-export interface PresentFile extends TableFile {
-  /** The first run of the received file that its rows are of, and that file's number. */
-  root: string;
-  fileNumber: number;
-  /** Whether a rerun of that file waits in the queue. */
-  rerun: boolean;
-}
-
-/** What a table is made of. */
-export interface TableState {
-  columns: TableColumn[];
-  /** In the order in which they were added. */
-  files: PresentFile[];
-  updatedAt: string;
-}
-
-/** One table's part in a commit. */
-export interface TableChange {
-  name: string;
-  /**
-   * add: the files are put beside those that are there. file: instead of those that earlier runs of the same received
-   * files made. whole: the table consists of them alone.
-   */
-  mode: "add" | "file" | "whole";
-  columns: TableColumn[];
-  files: TableFile[];
-  /** The table's folder, as the runs report it. */
-  location: string;
-}
-
-export interface TableLedger {
-  /** A table as the last commit left it; undefined before the first. */
-  read(stack: string, name: string): Promise<TableState | undefined>;
 }
 
 /** An object of a stack's input store or lake. */

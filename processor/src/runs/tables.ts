@@ -11,7 +11,7 @@ import { EndedEarly } from "./faults.ts";
 
 /** Whether no newer file is in a table: an older one's rows must not replace those of a newer one. */
 export const isNewest = ({ fileNumber }: TakenRun, state: TableState | undefined): boolean =>
-  state?.files.every((file) => file.fileNumber <= fileNumber) ?? true;
+  state?.files.every(({ parts }) => parts.every((part) => (part.fileNumber ?? 0) <= fileNumber)) ?? true;
 
 /** Local copies of a table's files but those that a run takes the place of, with the columns that the run gives them. */
 export async function filesBefore(session: Session, name: string, made: MadeRun | undefined): Promise<string[]> {
@@ -37,7 +37,7 @@ export async function convertKept(session: Session, name: string, run: MadeRun, 
   const state = await session.ledger.tables.read(run.run.stack, name);
   const kept = keptFiles(state, run);
   if (state === undefined || kept.length === 0) return;
-  if (run.scope !== "file" || run.run.kind === "load" || !kept.every(({ rerun }) => rerun))
+  if (run.scope !== "file" || run.run.kind === "load" || !kept.every(({ parts }) => parts.every(({ rerun }) => rerun)))
     checkColumns(name, state.columns, made.columns);
   const before = await fetchAll(session.stack.lake, join(session.folder, "before", name), kept);
   const converted: Converted[] = [];
@@ -66,7 +66,9 @@ async function columnsBefore(session: Session, name: string): Promise<string | u
 }
 
 const keptFiles = (state: TableState | undefined, made: MadeRun | undefined): PresentFile[] =>
-  (state?.files ?? []).filter(({ root }) => made?.scope !== "file" || root !== made.run.fileRoot);
+  (state?.files ?? []).filter((file) => made?.scope !== "file" || !isOf(file, made.run));
+
+const isOf = ({ parts }: PresentFile, run: TakenRun) => parts.some(({ root }) => root === run.fileRoot);
 
 /** Brings objects of the lake into a folder, once each. */
 export async function fetchAll(lake: ObjectStore, folder: string, files: { key: string }[]): Promise<string[]> {
@@ -89,19 +91,38 @@ export async function appendChange(session: Session, name: string, runs: MadeRun
   const columns = first?.tables.get(name)?.columns;
   if (first === undefined || columns === undefined) return undefined;
   for (const { tables } of runs) checkColumns(name, columns, tables.get(name)?.columns ?? columns);
-  const change = { name, columns, location: stack.lake.location(name) };
+  const state = await session.ledger.tables.read(stack.config.stack.name, name);
+  const change = { ...changeOf(session, name, state), columns };
   const files = await Promise.all(runs.map(({ run, tables }) => putTable(session, name, run, tables.get(name))));
   const converted = first.converted.get(name);
-  if (converted === undefined)
-    return { ...change, mode: first.scope === "file" && first.run.kind !== "load" ? "file" : "add", files };
+  if (converted === undefined) {
+    const isAgain = first.scope === "file" && first.run.kind !== "load";
+    const replaced = isAgain ? (state?.files ?? []).filter((file) => isOf(file, first.run)) : [];
+    return { ...change, adds: files, removes: replaced.map(({ key }) => key) };
+  }
   const others = await Promise.all(
     // Named by this run and attempt, so that no key is written twice.
     converted.map(({ file, made }, index) =>
-      putFile(session, tableFileKey(name, `${first.run.id}-${index}`, first.run.attempts), file.run, made),
+      putFile(
+        session,
+        tableFileKey(name, `${first.run.id}-${index}`, first.run.attempts),
+        file.parts[0]?.run ?? null,
+        made,
+      ),
     ),
   );
-  return { ...change, mode: "whole", files: [...others, ...files] };
+  return { ...change, adds: [...others, ...files], removes: state?.files.map(({ key }) => key) ?? [] };
 }
+
+/** What all changes of a table by its SQL have in common. */
+const changeOf = ({ stack }: Session, name: string, state: TableState | undefined) => ({
+  name,
+  partitionBy: [],
+  location: stack.lake.location(name),
+  base: state?.change ?? 0,
+  operation: "WRITE" as const,
+  how: { mode: "full" as const },
+});
 
 /** Puts a run's result into the lake as the whole of a table, unless it made none. */
 export async function replaceChange(
@@ -112,9 +133,10 @@ export async function replaceChange(
   const made = of?.tables.get(name);
   if (of === undefined || made === undefined) return undefined;
   const { run } = of;
-  const location = session.stack.lake.location(name);
-  const file = await putTable(session, name, run, made);
-  return { name, mode: "whole", columns: made.columns, files: [file], location };
+  const state = await session.ledger.tables.read(run.stack, name);
+  const adds = [await putTable(session, name, run, made)];
+  const removes = state?.files.map(({ key }) => key) ?? [];
+  return { ...changeOf(session, name, state), columns: made.columns, adds, removes, whole: true };
 }
 
 async function putTable(session: Session, name: string, run: TakenRun, made: Made | undefined): Promise<TableFile> {
@@ -122,10 +144,11 @@ async function putTable(session: Session, name: string, run: TakenRun, made: Mad
   return putFile(session, tableFileKey(name, run.id, run.attempts), run.id, made);
 }
 
-async function putFile({ stack, ledger }: Session, key: string, run: string, made: Made): Promise<TableFile> {
+async function putFile({ stack, ledger }: Session, key: string, run: string | null, made: Made): Promise<TableFile> {
   await ledger.loose.note({ stack: stack.config.stack.name, role: "lake", key });
   const { bytes } = await stack.lake.putFile(key, made.file);
-  return { key, rows: made.rows, bytes, run };
+  const { rows } = made;
+  return { key, rows, bytes, partition: {}, stats: null, parts: [{ run, firstRow: 0, rows }] };
 }
 
 const list = (columns: TableColumn[]) => columns.map(({ name, type }) => `${name} ${type}`).join(", ");
@@ -148,7 +171,7 @@ export async function makeShared(session: Session, runs: MadeRun[]): Promise<(Ta
   const taken = runs.map(({ run }) => run);
   for (const { name, sql } of plan.shared) {
     const made = await session.step(taken, `tables/${name}`, () =>
-      engine.makeTable({ folder: session.folder, name, sql: stack.config.sql[sql] ?? "", before: [] }),
+      engine.makeTable({ folder: session.folder, name, sql: stack.config.sql[sql ?? ""] ?? "", before: [] }),
     );
     changes.push(await replaceChange(session, name, { run: last.run, tables: new Map([[name, made]]) }));
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { IdempotencyConflict, ReplayRefused } from "../index.ts";
-import { changeOf, claimOf, type Subject } from "./subject.ts";
+import { claimOf, type Subject } from "./subject.ts";
 
 /** How files come into the queue, once, and again if that is asked for. */
 export function claimsConform(subject: Subject): void {
@@ -25,6 +25,7 @@ export function claimsConform(subject: Subject): void {
         error: null,
         steps: [],
         outputs: [],
+        deliveries: [],
         queuedAt: expect.stringMatching(/^2026-01-01T00:00:0\d.000Z$/),
         startedAt: null,
         finishedAt: null,
@@ -159,7 +160,11 @@ export function claimsConform(subject: Subject): void {
       ]);
       expect(await subject.ledger.corrections(root)).toEqual([]);
       await subject.count(replay.id, 1);
-      await subject.ledger.commit({ stack: "inmet", runs: [replay.id], changes: [changeOf("rain", replay.id)] });
+      await subject.ledger.commit({
+        stack: "inmet",
+        runs: [replay.id],
+        changes: [await subject.change("rain", replay.id)],
+      });
       await subject.ledger.finish(replay.id, { state: "done" });
       expect(await subject.ledger.corrections(root)).toEqual(["corrections/1.csv"]);
       expect(await subject.ledger.run(root)).toMatchObject({ state: "done", open: { scope: "rows", rows: 1 } });
@@ -198,7 +203,11 @@ export function claimsConform(subject: Subject): void {
       expect(await subject.ledger.claim(b)).toMatchObject({ created: false, run: { id: root } });
       await subject.next();
       await subject.count(replay.id);
-      await subject.ledger.commit({ stack: "inmet", runs: [replay.id], changes: [changeOf("rain", replay.id)] });
+      await subject.ledger.commit({
+        stack: "inmet",
+        runs: [replay.id],
+        changes: [await subject.change("rain", replay.id)],
+      });
       expect((await subject.ledger.run(root))?.open).toBeNull();
       await subject.ledger.finish(replay.id, { state: "done" });
       expect((await subject.ledger.claim(b)).run.id).toBe(root);
@@ -222,7 +231,7 @@ export function claimsConform(subject: Subject): void {
           ),
         );
       await subject.next();
-      await ledger.commit({ stack: "inmet", runs: [replay.id], changes: [changeOf("rain", replay.id)] });
+      await ledger.commit({ stack: "inmet", runs: [replay.id], changes: [await subject.change("rain", replay.id)] });
       await ledger.finish(replay.id, { state: "done" });
       await expect(ledger.requeue({ run: b, kind: "replay" })).rejects.toThrow(ReplayRefused);
       expect(await ledger.requeue({ run: await refused("c", true), kind: "replay" })).toMatchObject({

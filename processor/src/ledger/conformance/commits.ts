@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { changeOf, claimOf, type Subject } from "./subject.ts";
+import { TableChanged } from "../index.ts";
+import { changeOf, claimOf, fileOf, type Subject } from "./subject.ts";
 
 /** What a run leaves behind: steps, counts, outputs, tables, and objects that count no more. */
 export function commitsConform(subject: Subject): void {
@@ -84,70 +85,102 @@ export function commitsConform(subject: Subject): void {
       expect(await subject.ledger.tables.read("inmet", "x")).toBeUndefined();
     });
 
-    it("grows by add, changes whole by whole, and for one file by file, all tables of a commit at once", async () => {
+    it("grows, is replaced whole, and loses one file's rows, all tables of a commit at once", async () => {
       const [a, b] = [await subject.queue("a"), await subject.queue("b")];
-      await commit([a], changeOf("x", a), changeOf("y", a, "whole"));
-      await commit([b], changeOf("x", b), changeOf("y", b, "whole"));
+      const whole = { whole: true };
+      await commit([a], await subject.change("x", a), await subject.change("y", a, whole));
+      await commit([b], await subject.change("x", b), await subject.change("y", b, whole));
       expect(await keys("x")).toEqual([`x/${a}`, `x/${b}`]);
       expect(await keys("y")).toEqual([`y/${b}`]);
-      expect(await loose()).toEqual([`lake y/${a}`]);
       for (const id of [a, b]) {
         await subject.next();
         await subject.ledger.finish(id, { state: "done" });
       }
       const rerun = (await subject.ledger.requeue({ run: a, kind: "rerun" })).id;
       const state = await subject.ledger.tables.read("inmet", "x");
+      expect(state).toMatchObject({ change: 2, version: null, partitionBy: [], location: "/lake/x" });
       expect(state?.files).toMatchObject([
-        { run: a, root: a, fileNumber: 1, rerun: true },
-        { run: b, root: b, fileNumber: 2, rerun: false },
+        { parts: [{ run: a, root: a, fileNumber: 1, rerun: true, firstRow: 0, rows: 2 }] },
+        { parts: [{ run: b, root: b, fileNumber: 2, rerun: false }] },
       ]);
-      await commit([rerun], changeOf("x", rerun, "file"));
+      const { files: _, ...head } = state ?? { files: [] };
+      expect(await subject.ledger.tables.head("inmet", "x")).toEqual(head);
+      await commit([rerun], await subject.change("x", rerun, { removes: [`x/${a}`] }));
       expect((await subject.ledger.tables.read("inmet", "x"))?.files).toMatchObject([
         { key: `x/${b}` },
-        { key: `x/${rerun}`, root: a, fileNumber: 1, run: rerun },
+        { key: `x/${rerun}`, parts: [{ root: a, fileNumber: 1, run: rerun }] },
       ]);
-      expect(await loose()).toEqual([`lake x/${a}`, `lake y/${a}`]);
+      // Versions of the log may still be read, so what is removed is neither loose nor forgotten.
+      expect(await loose()).toEqual([]);
+      expect(await subject.ledger.tables.removed("inmet", "x")).toMatchObject([{ key: `x/${a}` }]);
       expect(await subject.ledger.tables.read("other", "x")).toBeUndefined();
+      expect(await subject.ledger.tables.list("inmet")).toEqual([
+        { stack: "inmet", name: "x" },
+        { stack: "inmet", name: "y" },
+      ]);
+      const more = { rows: 2, bytes: 10, how: { mode: "full" }, version: null };
       expect((await subject.ledger.run(b))?.outputs).toEqual([
-        { kind: "table", name: "x", location: "/lake/x", rows: 2, bytes: 10 },
-        { kind: "table", name: "y", location: "/lake/y", rows: 2, bytes: 10 },
+        { kind: "table", name: "x", location: "/lake/x", ...more },
+        { kind: "table", name: "y", location: "/lake/y", ...more },
       ]);
     });
 
-    it("takes several runs in one commit, each with its files", async () => {
+    it("takes several runs in one commit, each with its rows, in files of its own or shared ones", async () => {
       const [a, b] = [await subject.queue("a"), await subject.queue("b")];
-      const x = changeOf("x", a);
-      const files = [...x.files, { key: "x/more", rows: 5, bytes: 1, run: a }, ...changeOf("x", b).files];
-      await commit([a, b], { ...x, files }, changeOf("y", b, "whole"));
-      expect((await subject.ledger.run(a))?.outputs).toMatchObject([{ rows: 7, bytes: 11 }, { location: "/lake/y" }]);
-      expect((await subject.ledger.run(b))?.outputs).toMatchObject([{ rows: 2 }, { location: "/lake/y" }]);
-      expect(await keys("x")).toEqual([`x/${a}`, "x/more", `x/${b}`]);
+      const shared = {
+        ...fileOf("x/both", a, 5, 8),
+        parts: [
+          { run: a, firstRow: 0, rows: 3 },
+          { run: b, firstRow: 3, rows: 2 },
+        ],
+      };
+      const adds = [fileOf(`x/${a}`, a), shared];
+      await commit([a, b], changeOf("x", a, { adds }), changeOf("y", b, { whole: true }));
+      expect((await subject.ledger.run(a))?.outputs).toMatchObject([{ rows: 5, bytes: 18 }, { location: "/lake/y" }]);
+      expect((await subject.ledger.run(b))?.outputs).toMatchObject([{ rows: 2, bytes: 8 }, { location: "/lake/y" }]);
+      expect(await keys("x")).toEqual([`x/${a}`, "x/both"]);
+      expect((await subject.ledger.tables.read("inmet", "x"))?.files[1]?.parts).toMatchObject(shared.parts);
     });
 
     it("takes a run's commit once, even if it comes with others", async () => {
       const [a, b] = [await subject.queue("a"), await subject.queue("b")];
       await commit([a], changeOf("x", a));
       await subject.crash();
-      await commit([a], changeOf("x", a, "whole", "x/again"));
+      await commit([a], await subject.change("x", a, { adds: [fileOf("x/again", a)], whole: true }));
       expect(await keys("x")).toEqual([`x/${a}`]);
-      const both = changeOf("x", a, "add", "x/again");
-      await commit([a, b], { ...both, files: [...both.files, ...changeOf("x", b).files] });
+      const adds = [fileOf("x/again", a), fileOf(`x/${b}`, b)];
+      await commit([a, b], await subject.change("x", a, { adds }));
       expect(await keys("x")).toEqual([`x/${a}`, `x/${b}`]);
       expect(await subject.ledger.isCommitted(b)).toBe(true);
     });
 
     it("is as before when a commit fails half-way", async () => {
       const id = await subject.queue("a");
-      const [, other] = await Promise.allSettled([
-        commit([id], changeOf("y", id), changeOf("x", id), changeOf("x", id)),
-        subject.queue("b"),
-      ]);
+      const twice = changeOf("x", id, { adds: [fileOf("x/1", id), fileOf("x/1", id)] });
+      const [, other] = await Promise.allSettled([commit([id], changeOf("y", id), twice), subject.queue("b")]);
       expect(other.status).toBe("fulfilled");
       for (const name of ["x", "y"]) expect(await subject.ledger.tables.read("inmet", name)).toBeUndefined();
       expect(await subject.ledger.isCommitted(id)).toBe(false);
-      await expect(commit([id], changeOf("x", id), changeOf("x", id))).rejects.toThrow(/constraint/);
+      await expect(commit([id], twice)).rejects.toThrow(/constraint/);
+      await expect(commit([id], changeOf("x", id, { removes: ["x/none"] }))).rejects.toThrow(
+        'The table "x" of the stack "inmet" does not hold x/none, which is to be removed.',
+      );
       await commit([id], changeOf("x", id));
       expect(await keys("x")).toEqual([`x/${id}`]);
+    });
+
+    it("is not changed by what was made of an earlier state", async () => {
+      const [a, b] = [await subject.queue("a"), await subject.queue("b")];
+      await commit([a], changeOf("x", a));
+      const stale = commit([b], changeOf("y", b), changeOf("x", b));
+      await expect(stale).rejects.toThrow(TableChanged);
+      await expect(stale).rejects.toThrow(
+        'The table "x" of the stack "inmet" has changed since it was read; do it again.',
+      );
+      expect(await subject.ledger.tables.read("inmet", "y")).toBeUndefined();
+      expect(await subject.ledger.isCommitted(b)).toBe(false);
+      await commit([b], await subject.change("x", b));
+      expect(await keys("x")).toEqual([`x/${a}`, `x/${b}`]);
     });
   });
 
@@ -180,10 +213,12 @@ export function commitsConform(subject: Subject): void {
       const a = await subject.queue("a");
       for (const key of [`x/${a}`, "x/orphan", `rejected-rows/${a}-1.parquet`]) await note("lake", key);
       await subject.count(a, 1);
-      await commit([a], changeOf("x", a, "whole"));
+      await commit([a], changeOf("x", a));
       expect(await loose()).toEqual(["input b", "lake x/orphan"]);
       const c = await subject.queue("c");
-      await commit([c], changeOf("x", c, "whole"));
+      await commit([c], await subject.change("x", c, { whole: true }));
+      await subject.ledger.tables.vacuumed("inmet", "x", [`x/${a}`]);
+      expect(await subject.ledger.tables.removed("inmet", "x")).toEqual([]);
       await subject.crash();
       expect((await loose()).toSorted()).toEqual(["input b", "lake x/orphan", `lake x/${a}`].toSorted());
       for (const object of await subject.ledger.loose.all()) await subject.ledger.loose.forget(object);

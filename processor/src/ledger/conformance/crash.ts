@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { TakenRun } from "../index.ts";
-import { changeOf, claimOf, type Subject } from "./subject.ts";
+import { claimOf, fileOf, type Subject } from "./subject.ts";
 
 /** Thrown in place of the next call. */
 class Killed extends Error {}
@@ -52,8 +52,7 @@ export function crashConforms(subject: Subject): void {
       const counted = { rejectedKey, header: ["day"], found: { format: "csv" } };
       await call(() => ledger.countRows(id, { read: 10, clean: 10 - rejected, rejected }, counted));
       await call(() => ledger.finishStep(id, "contract"));
-      const files = [{ key, rows: 10 - rejected, bytes: 1, run: id }];
-      const changes = [{ ...changeOf("rain", id), files }];
+      const changes = [await subject.change("rain", id, { adds: [fileOf(key, id, 10 - rejected)] })];
       await call(() => ledger.commit({ stack: "inmet", runs: [id], changes }));
     }
     await call(() => ledger.addOutput(id, { kind: "csv", name: "rain", location: "/out", rows: 1, bytes: 1 }));
@@ -76,7 +75,7 @@ export function crashConforms(subject: Subject): void {
         outputs: outputs.map(({ location, rows }) => ({ location, rows })),
         steps: steps.map(({ name }) => name),
       })),
-      rows: table?.files.map(({ rows, root: of }) => [rows, of === root]),
+      rows: table?.files.map(({ rows, parts }) => [rows, parts[0]?.root === root]),
       corrections: await ledger.corrections(root),
       source: await ledger.source(root),
       // What cut-off attempts left in the lake waits for the next sweep.

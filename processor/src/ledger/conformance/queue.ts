@@ -236,10 +236,13 @@ export function queueConforms(subject: Subject): void {
       await subject.ledger.commit({ stack: "inmet", runs: [a], changes: [changeOf("rain", a)] });
       await subject.ledger.finish(a, { state: "done" });
       expect(ids(await subject.next())).toEqual([b]);
-      await subject.ledger.commit({ stack: "inmet", runs: [b], changes: [changeOf("rain", b)] });
+      await subject.ledger.commit({ stack: "inmet", runs: [b], changes: [await subject.change("rain", b)] });
       expect(ids(await subject.ledger.runs({ limit: 9 }))).toEqual([b, a]);
       expect(ids(await subject.ledger.runs({ limit: 9, before: b }))).toEqual([a]);
-      expect((await subject.ledger.tables.read("inmet", "rain"))?.files.map(({ run }) => run)).toEqual([a, b]);
+      expect((await subject.ledger.tables.read("inmet", "rain"))?.files.map(({ parts }) => parts[0]?.run)).toEqual([
+        a,
+        b,
+      ]);
       expect(await subject.ledger.received({ stack: "inmet", from: new Date(START - 6 * HOUR) })).toEqual([a, b]);
     });
   });

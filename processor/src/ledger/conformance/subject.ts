@@ -1,5 +1,5 @@
 import { afterEach, beforeEach } from "vitest";
-import type { Claim, Ledger, LedgerClocks, NextOptions, TableChange, TakenRun } from "../index.ts";
+import type { Claim, Ledger, LedgerClocks, NextOptions, TableChange, TableFile, TakenRun } from "../index.ts";
 
 /** A place where a driver keeps one ledger. */
 export interface Kept {
@@ -27,6 +27,8 @@ export interface Subject {
   next(options?: Partial<NextOptions> & { worker?: string }): Promise<TakenRun[]>;
   /** Claims, takes, counts, commits and finishes a run. */
   load(key: string, more?: Partial<Claim>, rejected?: number): Promise<string>;
+  /** One file more in a table as it is now; `whole`: instead of what it holds. */
+  change(name: string, run: string, more?: Partial<TableChange> & { stack?: string }): Promise<TableChange>;
   /** Counts `rejected` of 10 rows as refused. */
   count(id: string, rejected?: number): Promise<void>;
 }
@@ -44,18 +46,28 @@ export const claimOf = (key: string, more: Partial<Claim> = {}): Claim => ({
   ...more,
 });
 
-/** One file of a run in a table. */
-export const changeOf = (
-  name: string,
-  run: string,
-  mode: TableChange["mode"] = "add",
-  key = `${name}/${run}`,
-): TableChange => ({
+/** A file that holds rows of one run. */
+export const fileOf = (key: string, run: string | null, rows = 2, bytes = 10): TableFile => ({
+  key,
+  rows,
+  bytes,
+  partition: {},
+  stats: null,
+  parts: [{ run, firstRow: 0, rows }],
+});
+
+/** One file of a run in a new table, or in one of that state. */
+export const changeOf = (name: string, run: string, more: Partial<TableChange> = {}): TableChange => ({
   name,
-  mode,
   columns: [{ name: "day", type: "DATE" }],
-  files: [{ key, rows: 2, bytes: 10, run }],
+  partitionBy: [],
   location: `/lake/${name}`,
+  adds: [fileOf(`${name}/${run}`, run)],
+  removes: [],
+  base: 0,
+  operation: "WRITE",
+  how: { mode: "full" },
+  ...more,
 });
 
 export function subjectOf(make: () => Promise<Kept>): Subject {
@@ -93,9 +105,15 @@ export function subjectOf(make: () => Promise<Kept>): Subject {
       const id = await subject.queue(key, more);
       await subject.next();
       await subject.count(id, rejected);
-      await ledger.commit({ stack: more?.stack ?? "inmet", runs: [id], changes: [changeOf("rain", id)] });
+      const stack = more?.stack ?? "inmet";
+      await ledger.commit({ stack, runs: [id], changes: [await subject.change("rain", id, { stack })] });
       await ledger.finish(id, { state: "done" });
       return id;
+    },
+    async change(name, run, { stack = "inmet", ...more } = {}) {
+      const state = await ledger.tables.read(stack, name);
+      const removes = more.whole === true ? (state?.files.map(({ key }) => key) ?? []) : [];
+      return changeOf(name, run, { base: state?.change ?? 0, removes, ...more });
     },
     count: (id, rejected = 0) =>
       ledger.countRows(

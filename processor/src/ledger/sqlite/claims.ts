@@ -71,7 +71,7 @@ export function claims({
   function deliverAgain(root: string): boolean {
     const { changes } = sql(
       `UPDATE runs SET state = 'queued', attempts = 0, error = NULL, started_at = NULL, finished_at = NULL
-       WHERE id = (SELECT committed_run FROM sources WHERE root = ?1) AND state = 'failed'
+       WHERE id = (SELECT committed_run FROM sources WHERE root = ?1) AND state = 'failed' AND refusal IS NULL
          AND NOT EXISTS (SELECT 1 FROM runs WHERE root = ?1 AND state IN ('queued', 'running'))`,
     ).run(root);
     return changes === 1;

@@ -2,6 +2,7 @@ import { Run } from "@cais/spec/api.ts";
 import { z } from "zod";
 import type { Ledger, OpenRows, Source, TakenRun } from "../index.ts";
 import type { Connection } from "./connection.ts";
+import { deliveriesOf } from "./deliveries.ts";
 
 const FROM = "FROM runs r JOIN sources s ON s.root = r.root";
 
@@ -36,7 +37,9 @@ export interface Reads {
   openRows(root: string): OpenRows | undefined;
 }
 
-export function reads({ sql }: Connection): Reads {
+export function reads(connection: Connection): Reads {
+  const { sql } = connection;
+
   function openRows(root: string): OpenRows | undefined {
     const committed = sql(
       `SELECT r.rows_rejected, r.rejected_key, r.header FROM sources s JOIN runs r ON r.id = s.committed_run
@@ -75,7 +78,10 @@ export function reads({ sql }: Connection): Reads {
       steps: sql(
         "SELECT name, started_at AS startedAt, finished_at AS finishedAt FROM steps WHERE run = ? ORDER BY position",
       ).all(id),
-      outputs: sql("SELECT kind, name, location, rows, bytes FROM outputs WHERE run = ? ORDER BY rowid").all(id),
+      outputs: sql("SELECT kind, name, location, rows, bytes, how, version FROM outputs WHERE run = ? ORDER BY rowid")
+        .all(id)
+        .map(outputOf),
+      deliveries: deliveriesOf(connection, id),
     });
   }
 
@@ -190,6 +196,12 @@ function sourceOf({ store, key, version, moved_key, deleted_at }: z.output<typeo
     version: moved_key === null ? version : null,
     deleted: deleted_at !== null,
   };
+}
+
+/** How and at which version a table was made; sinks have neither. */
+function outputOf({ how, version, ...output }: Record<string, unknown>) {
+  if (output["kind"] !== "table") return output;
+  return { ...output, how: typeof how === "string" ? JSON.parse(how) : null, version };
 }
 
 const textOf = (value: unknown) => (typeof value === "string" ? value : null);

@@ -1,3 +1,5 @@
+import { deltaAndDeliveries } from "./schema-4.ts";
+
 /** The ledger's tables. `user_version` numbers the schema; a later one adds its change as the next entry. */
 export const migrations = [
   `
@@ -193,4 +195,5 @@ export const migrations = [
   -- Whether its sender asked for it to be loaded although its content was known.
   ALTER TABLE sources ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
   `,
+  deltaAndDeliveries,
 ];

@@ -110,7 +110,8 @@ describe("the database", () => {
       by: null,
       error: null,
       steps: [{ name: "contract", startedAt: "2025-01-01T00:00:01.000Z", finishedAt: "2025-01-01T00:00:02.000Z" }],
-      outputs: [{ kind: "table", name: "rain", location: "/lake/rain", rows: 2, bytes: 9 }],
+      outputs: [{ kind: "table", name: "rain", location: "/lake/rain", rows: 2, bytes: 9, how: null, version: null }],
+      deliveries: [],
       queuedAt: "2025-01-01T00:00:00.000Z",
       startedAt: "2025-01-01T00:00:01.000Z",
       finishedAt: "2025-01-01T00:00:03.000Z",
@@ -119,7 +120,7 @@ describe("the database", () => {
     expect(await opened.run("three")).toMatchObject({ state: "quarantined", open: { scope: "file", rows: 4 } });
     expect((await opened.runs({ limit: 9 })).map(({ id }) => id)).toEqual(["three", "two", "one"]);
     expect(await opened.tables.read("inmet", "rain")).toMatchObject({
-      files: [{ key: "rain/part-1", rows: 2, bytes: 9, run: "one", root: "one", fileNumber: 1 }],
+      files: [{ key: "rain/part-1", rows: 2, bytes: 9, parts: [{ run: "one", root: "one", fileNumber: 1, rows: 2 }] }],
     });
     expect(await opened.loose.all()).toEqual([{ stack: "inmet", role: "lake", key: "rain/left" }]);
     const again = { ...claimOf("k1"), store: "fs:i", version: "v1" };

@@ -1,6 +1,15 @@
 import { TableColumn } from "@cais/spec/api.ts";
 import { z } from "zod";
-import type { Ledger, PresentFile, TableChange, TableLedger } from "../index.ts";
+import {
+  type Followed,
+  type Ledger,
+  type PresentFile,
+  type TableChange,
+  TableChanged,
+  type TableFile,
+  type TableHead,
+  type TableLedger,
+} from "../index.ts";
 import type { Connection } from "./connection.ts";
 import { forgetLoose, noteLoose } from "./loose.ts";
 
@@ -8,88 +17,279 @@ const Row = z.object({
   key: z.string(),
   rows: z.number(),
   bytes: z.number(),
-  run: z.string(),
-  root: z.string(),
-  fileNumber: z.number(),
+  partition: z.string(),
+  stats: z.string().nullable(),
+  run: z.string().nullable(),
+  first_row: z.number(),
+  part_rows: z.number(),
+  root: z.string().nullable(),
+  fileNumber: z.number().nullable(),
   rerun: z.number(),
 });
 
-/** What tables are made of, and the one way to change that. */
-export function tables(
-  connection: Connection,
-  time: () => string,
-): { read: TableLedger["read"]; commit: Ledger["commit"] } {
+const Head = z.object({
+  columns: z.string(),
+  partition_by: z.string(),
+  location: z.string(),
+  change: z.number(),
+  version: z.number().nullable(),
+  updated_at: z.string(),
+});
+
+export const Names = z.array(z.string());
+const Partition = z.record(z.string(), z.string().nullable());
+const Parts = z.array(z.object({ run: z.string().nullable(), firstRow: z.number(), rows: z.number() }));
+const Contributed = z.object({
+  run: z.string(),
+  key: z.string(),
+  rows: z.number(),
+  bytes: z.number(),
+  root: z.string(),
+  fileNumber: z.number(),
+});
+
+/** What tables are made of, and the ways to change that. */
+export interface Tables {
+  answers: TableLedger;
+  commit: Ledger["commit"];
+  /** `follow`, inside a transaction. Files of `dropped` are in no version of the log. */
+  followNow(stack: string, name: string, followed: Followed, dropped?: ReadonlySet<string>): void;
+}
+
+export function tables(connection: Connection, time: () => string): Tables {
   const { sql, write } = connection;
 
-  const filesOf = (stack: string, name: string): PresentFile[] =>
-    sql(
-      `SELECT f.key, f.rows, f.bytes, f.run, s.root, s.number AS fileNumber,
+  function filesOf(stack: string, name: string): PresentFile[] {
+    const files = new Map<string, PresentFile>();
+    const rows = sql(
+      `SELECT f.key, f.rows, f.bytes, f.partition, f.stats, p.run, p.first_row, p.rows AS part_rows, s.root,
+         s.number AS fileNumber,
          EXISTS (SELECT 1 FROM runs w WHERE w.root = s.root AND w.state = 'queued' AND w.kind = 'rerun') AS rerun
-       FROM files f JOIN runs r ON r.id = f.run JOIN sources s ON s.root = r.root
-       WHERE f.stack = ? AND f.name = ? ORDER BY f.rowid`,
-    )
-      .all(stack, name)
-      .map((row) => Row.parse(row))
-      .map((row) => ({ ...row, rerun: row.rerun === 1 }));
+       FROM files f JOIN parts p ON p.file = f.number LEFT JOIN runs r ON r.id = p.run LEFT JOIN sources s ON s.root = r.root
+       WHERE f.stack = ? AND f.name = ? ORDER BY f.number, p.position`,
+    ).all(stack, name);
+    for (const row of rows) {
+      const { key, partition, rows, bytes, stats, ...part } = Row.parse(row);
+      const file = files.get(key) ?? { key, rows, bytes, partition: parsed(Partition, partition), stats, parts: [] };
+      files.set(key, file);
+      const { run, first_row: firstRow, part_rows, root, fileNumber, rerun } = part;
+      file.parts.push({ run, firstRow, rows: part_rows, root, fileNumber, rerun: rerun === 1 });
+    }
+    return [...files.values()];
+  }
 
-  /** `runs` are those of the `asked` ones that were not committed before. Files of other runs are kept ones, made anew. */
-  function change(stack: string, asked: string[], runs: Set<string>, roots: Set<string>, to: TableChange): void {
-    const { name, mode, columns, location } = to;
+  function headOf(stack: string, name: string): TableHead | undefined {
+    const found = sql(
+      "SELECT columns, partition_by, location, change, version, updated_at FROM tables WHERE stack = ? AND name = ?",
+    ).get(stack, name);
+    if (found === undefined) return undefined;
+    const { columns, partition_by, updated_at, ...head } = Head.parse(found);
+    return {
+      ...head,
+      columns: parsed(z.array(TableColumn), columns),
+      partitionBy: parsed(Names, partition_by),
+      updatedAt: updated_at,
+    };
+  }
+
+  function put(stack: string, name: string, to: Pick<TableHead, "columns" | "partitionBy" | "location">): void {
     sql(
-      `INSERT INTO tables (stack, name, columns, updated_at) VALUES (?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET columns = excluded.columns, updated_at = excluded.updated_at`,
-    ).run(stack, name, JSON.stringify(columns), time());
-    if (mode !== "add")
-      for (const { key } of filesOf(stack, name).filter(({ root }) => mode === "whole" || roots.has(root))) {
-        noteLoose(connection, { stack, role: "lake", key });
-        sql("DELETE FROM files WHERE stack = ? AND name = ? AND key = ?").run(stack, name, key);
-      }
-    const files = to.files.filter(({ run }) => runs.has(run) || !asked.includes(run));
-    for (const { key, run, rows, bytes } of files) {
-      forgetLoose(connection, { stack, role: "lake", key });
-      sql("INSERT INTO files (stack, name, key, run, rows, bytes) VALUES (?, ?, ?, ?, ?, ?)").run(
+      `INSERT INTO tables (stack, name, columns, partition_by, location, updated_at) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET columns = excluded.columns, partition_by = excluded.partition_by,
+         location = excluded.location, updated_at = excluded.updated_at, change = change + 1`,
+    ).run(stack, name, JSON.stringify(to.columns), JSON.stringify(to.partitionBy), to.location, time());
+  }
+
+  function add(stack: string, name: string, { key, rows, bytes, partition, stats, parts }: TableFile): void {
+    forgetLoose(connection, { stack, role: "lake", key });
+    sql("DELETE FROM removed_files WHERE stack = ? AND name = ? AND key = ?").run(stack, name, key);
+    const { lastInsertRowid } = sql(
+      "INSERT INTO files (stack, name, key, rows, bytes, partition, stats) VALUES (?, ?, ?, ?, ?, ?, ?)",
+    ).run(stack, name, key, rows, bytes, JSON.stringify(partition), stats);
+    for (const [position, part] of parts.entries())
+      sql("INSERT INTO parts (file, position, run, first_row, rows) VALUES (?, ?, ?, ?, ?)").run(
+        lastInsertRowid,
+        position,
+        part.run,
+        part.firstRow,
+        part.rows,
+      );
+  }
+
+  /** Takes a file out of a table; false if the table does not hold it. */
+  function remove(stack: string, name: string, key: string, isDropped: boolean): boolean {
+    const file = sql("SELECT number FROM files WHERE stack = ? AND name = ? AND key = ?").get(stack, name, key);
+    if (file === undefined) return false;
+    const number = Number(file["number"]);
+    if (isDropped) noteLoose(connection, { stack, role: "lake", key });
+    else
+      sql(
+        `INSERT INTO removed_files (stack, name, key, parts, removed_at)
+         SELECT ?, ?, ?, json_group_array(json_object('run', run, 'firstRow', first_row, 'rows', rows) ORDER BY position), ?
+         FROM parts WHERE file = ?`,
+      ).run(stack, name, key, time(), number);
+    sql("DELETE FROM files WHERE number = ?").run(number);
+    return true;
+  }
+
+  /** `runs` are those of the `asked` ones that were not committed before. Of the others, nothing is taken. */
+  function change(stack: string, asked: string[], runs: ReadonlySet<string>, batch: number, to: TableChange): void {
+    const { name, columns, partitionBy, location, removes, operation, how } = to;
+    const before = headOf(stack, name);
+    if ((before?.change ?? 0) !== to.base)
+      throw new TableChanged(`The table "${name}" of the stack "${stack}" has changed since it was read; do it again.`);
+    const isTaken = (run: string | null) => run === null || runs.has(run) || !asked.includes(run);
+    const adds = to.adds.filter(({ parts }) => parts.some(({ run }) => isTaken(run)));
+    const isSame = before !== undefined && JSON.stringify(before.columns) === JSON.stringify(columns);
+    if (!isSame || adds.length > 0 || removes.length > 0) {
+      put(stack, name, to);
+      for (const key of removes)
+        if (!remove(stack, name, key, false))
+          throw new Error(`The table "${name}" of the stack "${stack}" does not hold ${key}, which is to be removed.`);
+      for (const file of adds) add(stack, name, file);
+      const at = time();
+      const modifiedAt = Date.parse(at);
+      sql(
+        `INSERT INTO publications (stack, name, batch, operation, whole, columns, partition_by, adds, removes, runs, at)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ).run(
         stack,
         name,
-        key,
-        run,
-        rows,
-        bytes,
+        batch,
+        operation,
+        Number(to.whole === true),
+        JSON.stringify(columns),
+        JSON.stringify(partitionBy),
+        JSON.stringify(
+          adds.map(({ key, rows, bytes, partition, stats }) => ({ key, rows, bytes, partition, stats, modifiedAt })),
+        ),
+        JSON.stringify(removes),
+        JSON.stringify([...runs]),
+        at,
       );
     }
     for (const run of runs) {
-      const own = mode === "whole" ? files : files.filter((file) => file.run === run);
+      const isAll = to.shared ?? to.whole === true;
+      const own = adds.filter(({ parts }) => isAll || parts.some((part) => part.run === run));
       if (own.length === 0) continue;
-      const sum = (what: "rows" | "bytes") => own.reduce((total, file) => total + file[what], 0);
+      const rowsOf = ({ rows, parts }: TableFile) =>
+        isAll ? rows : parts.reduce((sum, part) => sum + (part.run === run ? part.rows : 0), 0);
       sql(
-        "INSERT OR REPLACE INTO outputs (run, kind, name, location, rows, bytes) VALUES (?, 'table', ?, ?, ?, ?)",
-      ).run(run, name, location, sum("rows"), sum("bytes"));
+        `INSERT OR REPLACE INTO outputs (run, kind, name, location, rows, bytes, how) VALUES (?, 'table', ?, ?, ?, ?, ?)`,
+      ).run(
+        run,
+        name,
+        location,
+        own.reduce((sum, file) => sum + rowsOf(file), 0),
+        own.reduce((sum, { bytes }) => sum + bytes, 0),
+        JSON.stringify(how),
+      );
     }
+    for (const contribution of to.contributions ?? [])
+      if (runs.has(contribution.run)) contribute(stack, name, contribution);
   }
 
-  return {
-    async read(stack, name) {
-      const row = sql("SELECT columns, updated_at FROM tables WHERE stack = ? AND name = ?").get(stack, name);
-      if (row === undefined) return undefined;
-      const columns = TableColumn.array().parse(JSON.parse(String(row["columns"])));
-      return { columns, files: filesOf(stack, name), updatedAt: String(row["updated_at"]) };
-    },
+  function contribute(stack: string, name: string, of: NonNullable<TableChange["contributions"]>[number]): void {
+    const { run, key, rows, bytes, scope } = of;
+    if (scope === "file") {
+      const before = sql(
+        `DELETE FROM contributions WHERE stack = ?1 AND name = ?2
+           AND run IN (SELECT id FROM runs WHERE root = (SELECT root FROM runs WHERE id = ?3)) RETURNING key`,
+      ).all(stack, name, run);
+      for (const { key } of before) noteLoose(connection, { stack, role: "lake", key: String(key) });
+    }
+    forgetLoose(connection, { stack, role: "lake", key });
+    sql("INSERT INTO contributions (stack, name, run, key, rows, bytes) VALUES (?, ?, ?, ?, ?, ?)").run(
+      stack,
+      name,
+      run,
+      key,
+      rows,
+      bytes,
+    );
+  }
 
-    commit: ({ stack, runs, changes }) =>
+  const nextBatch = () => Number(sql("UPDATE batches SET last = last + 1 RETURNING last").get()?.["last"]);
+
+  function followNow(stack: string, name: string, followed: Followed, dropped?: ReadonlySet<string>): void {
+    const { version, adds, removes, columns, partitionBy, batch } = followed;
+    const before = headOf(stack, name);
+    const isSame =
+      JSON.stringify([before?.columns, before?.partitionBy]) === JSON.stringify([columns, partitionBy]) &&
+      adds.length === 0 &&
+      removes.length === 0;
+    if (!isSame) put(stack, name, followed);
+    for (const key of removes) remove(stack, name, key, dropped?.has(key) === true);
+    for (const file of adds) {
+      const known = sql("SELECT parts FROM removed_files WHERE stack = ? AND name = ? AND key = ?").get(
+        stack,
+        name,
+        file.key,
+      );
+      // Another program restored a version: it is known what brought these rows.
+      add(stack, name, known === undefined ? file : { ...file, parts: parsed(Parts, String(known["parts"])) });
+    }
+    sql("UPDATE tables SET version = ? WHERE stack = ? AND name = ?").run(version, stack, name);
+    if (batch !== undefined) sql("UPDATE batches SET last = max(last, ?)").run(batch);
+  }
+
+  const answers: TableLedger = {
+    async read(stack, name) {
+      const head = headOf(stack, name);
+      return head && { ...head, files: filesOf(stack, name) };
+    },
+    async head(stack, name) {
+      return headOf(stack, name);
+    },
+    async list(stack) {
+      return sql("SELECT stack, name FROM tables WHERE ?1 IS NULL OR stack = ?1 ORDER BY stack, name")
+        .all(stack ?? null)
+        .map((row) => ({ stack: String(row["stack"]), name: String(row["name"]) }));
+    },
+    change: (stack, to) => write(() => change(stack, [], new Set(), nextBatch(), to)),
+    follow: (stack, name, followed) => write(() => followNow(stack, name, followed)),
+    async contributions(stack, name) {
+      return sql(
+        `SELECT c.run, c.key, c.rows, c.bytes, s.root, s.number AS fileNumber
+         FROM contributions c JOIN runs r ON r.id = c.run JOIN sources s ON s.root = r.root
+         WHERE c.stack = ? AND c.name = ? ORDER BY s.number, r.number`,
+      )
+        .all(stack, name)
+        .map((row) => Contributed.parse({ ...row }));
+    },
+    async removed(stack, name) {
+      return sql("SELECT key, removed_at FROM removed_files WHERE stack = ? AND name = ? ORDER BY removed_at, key")
+        .all(stack, name)
+        .map((row) => ({ key: String(row["key"]), removedAt: String(row["removed_at"]) }));
+    },
+    vacuumed: (stack, name, keys) =>
       write(() => {
-        const committed = new Set<string>();
-        const roots = new Set<string>();
-        for (const id of runs) {
-          const row = sql(
-            "UPDATE runs SET committed_at = ? WHERE id = ? AND stack = ? AND committed_at IS NULL RETURNING root",
-          ).get(time(), id, stack);
-          if (row === undefined) continue;
-          committed.add(id);
-          roots.add(String(row["root"]));
-          sql("UPDATE sources SET committed_run = ? WHERE root = ?").run(id, String(row["root"]));
-          // With the commit, so that a run cut off right after it shows the step as finished.
-          sql("UPDATE steps SET finished_at = ? WHERE run = ? AND finished_at IS NULL").run(time(), id);
+        for (const key of keys) {
+          noteLoose(connection, { stack, role: "lake", key });
+          sql("DELETE FROM removed_files WHERE stack = ? AND name = ? AND key = ?").run(stack, name, key);
         }
-        if (committed.size > 0) for (const one of changes) change(stack, runs, committed, roots, one);
       }),
   };
+
+  const commit: Ledger["commit"] = ({ stack, runs, changes }) =>
+    write(() => {
+      const committed = new Set<string>();
+      for (const id of runs) {
+        const row = sql(
+          "UPDATE runs SET committed_at = ? WHERE id = ? AND stack = ? AND committed_at IS NULL RETURNING root",
+        ).get(time(), id, stack);
+        if (row === undefined) continue;
+        committed.add(id);
+        sql("UPDATE sources SET committed_run = ? WHERE root = ?").run(id, String(row["root"]));
+        // With the commit, so that a run cut off right after it shows the step as finished.
+        sql("UPDATE steps SET finished_at = ? WHERE run = ? AND finished_at IS NULL").run(time(), id);
+      }
+      if (committed.size === 0 || changes.length === 0) return;
+      const batch = nextBatch();
+      for (const one of changes) change(stack, runs, committed, batch, one);
+    });
+
+  return { answers, commit, followNow };
 }
+
+const parsed = <T>(schema: z.ZodType<T>, json: string): T => schema.parse(JSON.parse(json));

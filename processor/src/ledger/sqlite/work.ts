@@ -69,9 +69,10 @@ export function work(
     finish: (id, { state, error }) =>
       write(() => {
         sql(
-          `UPDATE runs SET state = ?, error = iif(committed_at IS NULL, ?, ?), finished_at = ?, worker = NULL
+          `UPDATE runs SET state = iif(refusal IS NULL, ?, 'failed'), finished_at = ?, worker = NULL,
+             error = coalesce(refusal, iif(committed_at IS NULL, ?, ?))
            WHERE id = ? AND state = 'running'`,
-        ).run(state, error ?? null, error === undefined ? null : undelivered(error), time(), id);
+        ).run(state, time(), error ?? null, error === undefined ? null : undelivered(error), id);
         return byId(id);
       }),
 
@@ -91,7 +92,9 @@ export function work(
       const row = sql(
         `SELECT 1 FROM sources WHERE key = ?1 UNION ALL SELECT 1 FROM sources WHERE moved_key = ?1
          UNION ALL SELECT 1 FROM runs WHERE correction_key = ?1 UNION ALL SELECT 1 FROM runs WHERE rejected_key = ?1
-         UNION ALL SELECT 1 FROM files WHERE key = ?1 UNION ALL SELECT 1 FROM loose WHERE key = ?1 LIMIT 1`,
+         UNION ALL SELECT 1 FROM files WHERE key = ?1 UNION ALL SELECT 1 FROM loose WHERE key = ?1
+         UNION ALL SELECT 1 FROM removed_files WHERE key = ?1 UNION ALL SELECT 1 FROM contributions WHERE key = ?1
+         UNION ALL SELECT 1 FROM deliveries WHERE payload_key = ?1 LIMIT 1`,
       ).get(key);
       return row !== undefined;
     },

@@ -1,0 +1,95 @@
+import { TableColumn } from "@cais/spec/api.ts";
+import { z } from "zod";
+import type { Publication, PublicationLedger } from "../index.ts";
+import type { Connection } from "./connection.ts";
+import { noteLoose } from "./loose.ts";
+import { Names, type Tables } from "./tables.ts";
+
+const json = <T>(schema: z.ZodType<T>) => z.string().transform((text) => schema.parse(JSON.parse(text)));
+
+const File = z.object({
+  key: z.string(),
+  rows: z.number(),
+  bytes: z.number(),
+  partition: z.record(z.string(), z.string().nullable()),
+  stats: z.string().nullable(),
+  modifiedAt: z.number(),
+});
+
+const Row = z.object({
+  id: z.number(),
+  stack: z.string(),
+  table: z.string(),
+  batch: z.number(),
+  operation: z.enum(["WRITE", "MERGE", "OPTIMIZE"]),
+  whole: z.number().transform((whole) => whole === 1),
+  columns: json(z.array(TableColumn)),
+  partitionBy: json(Names),
+  adds: json(z.array(File)),
+  removes: json(Names),
+  runs: json(Names),
+  at: z.string(),
+});
+
+const COLUMNS = `id, stack, name AS "table", batch, operation, whole, columns, partition_by AS partitionBy, adds, removes,
+  runs, at`;
+
+/** Changes that the tables' Delta logs do not have yet. */
+export function publications(connection: Connection, { followNow }: Tables): PublicationLedger {
+  const { sql, write } = connection;
+  const remove = sql(`DELETE FROM publications WHERE id = ? RETURNING ${COLUMNS}`);
+
+  function take(id: number): Publication | undefined {
+    const row = remove.get(id);
+    return row && Row.parse({ ...row });
+  }
+
+  return {
+    async pending(of) {
+      return sql(
+        `SELECT ${COLUMNS} FROM publications WHERE (?1 IS NULL OR stack = ?1) AND (?2 IS NULL OR name = ?2) ORDER BY id`,
+      )
+        .all(of?.stack ?? null, of?.table ?? null)
+        .map((row) => Row.parse({ ...row }));
+    },
+    published: (ids, { version, unwritten = [] }) =>
+      write(() => {
+        for (const id of ids) {
+          const publication = take(id);
+          if (publication === undefined) continue;
+          const { stack, table, runs } = publication;
+          sql("UPDATE tables SET version = max(coalesce(version, 0), ?) WHERE stack = ? AND name = ?").run(
+            version,
+            stack,
+            table,
+          );
+          for (const run of runs)
+            sql("UPDATE outputs SET version = ? WHERE run = ? AND kind = 'table' AND name = ?").run(
+              version,
+              run,
+              table,
+            );
+          for (const key of unwritten) {
+            const { changes } = sql("DELETE FROM removed_files WHERE stack = ? AND name = ? AND key = ?").run(
+              stack,
+              table,
+              key,
+            );
+            if (changes > 0) noteLoose(connection, { stack, role: "lake", key });
+          }
+        }
+      }),
+    refused: (id, { reason, table: followed }) =>
+      write(() => {
+        const publication = take(id);
+        if (publication === undefined) return;
+        const { stack, table, runs, adds } = publication;
+        followNow(stack, table, followed, new Set(adds.map(({ key }) => key)));
+        for (const run of runs)
+          sql(
+            `UPDATE runs SET refusal = ?1, state = iif(state = 'done', 'failed', state), error = iif(state = 'done', ?1, error)
+             WHERE id = ?2`,
+          ).run(reason, run);
+      }),
+  };
+}
