@@ -14,6 +14,7 @@ import { rerunCommand } from "./rerun.ts";
 import { runsCommand } from "./runs.ts";
 import { schemaCommand } from "./schema.ts";
 import { startCommand } from "./start.ts";
+import { tablesCommand } from "./tables.ts";
 import { tokenCommand } from "./token.ts";
 import { validateCommand } from "./validate.ts";
 
@@ -27,6 +28,7 @@ for (const command of [
   startCommand(),
   ingestCommand(),
   runsCommand(),
+  tablesCommand(),
   rejectedCommand(),
   replayCommand(),
   rerunCommand(),

@@ -2,10 +2,10 @@ import { styleText } from "node:util";
 import type { Run, RunState, Step } from "@cais/spec/api.ts";
 
 /** A number of things, with separators for thousands. */
-const formatCount = (count: number): string => count.toLocaleString("en");
+export const formatCount = (count: number): string => count.toLocaleString("en");
 
 /** So many rows, in words. */
-const formatRows = (rows: number): string => `${formatCount(rows)} ${rows === 1 ? "row" : "rows"}`;
+export const formatRows = (rows: number): string => `${formatCount(rows)} ${rows === 1 ? "row" : "rows"}`;
 
 /** A size in the unit that fits, in powers of 1,000. */
 export function formatBytes(bytes: number): string {
@@ -76,7 +76,7 @@ export function formatRun(run: Run): string {
     retryAt === null ? "" : `again at ${timeOf(retryAt)}`,
     finishedAt ? `${(milliseconds(queuedAt, finishedAt) / 1000).toFixed(1)} s` : "",
   ].filter((note) => note !== "");
-  return `${id}  ${queuedAt.slice(0, 10)} ${timeOf(queuedAt)}  ${formatState(state)}${" ".repeat(12 - state.length)}${stack.padEnd(16)} ${file.name}  ${notes.join(", ")}`.trimEnd();
+  return `${id}  ${formatTime(queuedAt)}  ${formatState(state)}${" ".repeat(12 - state.length)}${stack.padEnd(16)} ${file.name}  ${notes.join(", ")}`.trimEnd();
 }
 
 /** A run that was queued just now by a command. */
@@ -85,6 +85,9 @@ export const formatQueued = ({ id, kind, file }: Run): string => `${file.name}  
 /** Why a run waits for its next attempt, and until when. */
 export const formatWaiting = ({ attempts, error, retryAt }: Run): string =>
   `  attempt ${attempts} broke off${error === null ? "" : `: ${error}`}${retryAt === null ? "" : `; the next one is at ${timeOf(retryAt)}`}`;
+
+/** A day and a time of day in UTC. */
+export const formatTime = (iso: string): string => `${iso.slice(0, 10)} ${timeOf(iso)}`;
 
 /** The time of day in UTC. */
 const timeOf = (iso: string): string => iso.slice(11, 19);
