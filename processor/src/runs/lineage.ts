@@ -1,0 +1,113 @@
+import type { Delivery, Run } from "@cais/spec/api.ts";
+import type { Lineage, LineageNode, LineageState } from "@cais/spec/lineage.ts";
+import { kindOf, type Sink, tableOf } from "@cais/spec/sinks.ts";
+import type { Stack } from "@cais/spec/stack.ts";
+
+export interface LineageOf {
+  run: Run;
+  stack: Stack;
+  /** What each table is made of, in lower case: `input` and tables before it. */
+  reads: (table: string) => readonly string[];
+}
+
+/**
+ * What a run made of what, by the stack's SQL of now. A sink that tells of runs gets no rows, so it is no part of it.
+ */
+export function lineageOf({ run, stack, reads }: LineageOf): Lineage {
+  const nodes: LineageNode[] = [fileNode(run)];
+  const edges: Lineage["edges"] = [];
+  for (const { name, layer } of stack.tables) {
+    nodes.push({ ...tableNode(run, name), layer });
+    for (const read of reads(name)) {
+      const from = read === "input" ? "file" : tableId(stack, read);
+      if (from !== undefined) edges.push({ from, to: `table/${name}` });
+    }
+  }
+  for (const [nth, sink] of stack.sinks.entries()) {
+    const table = tableOf(sink);
+    if (table === undefined) continue;
+    const node = sinkNode(run, sink, nth, table);
+    nodes.push(node);
+    edges.push({ from: `table/${table}`, to: node.id });
+  }
+  return { run: run.id, stack: stack.name, nodes, edges };
+}
+
+function tableId({ tables }: Stack, lower: string): string | undefined {
+  const table = tables.find(({ name }) => name.toLowerCase() === lower);
+  return table && `table/${table.name}`;
+}
+
+const nothing = {
+  layer: null,
+  sink: null,
+  rows: null,
+  bytes: null,
+  how: null,
+  version: null,
+  location: null,
+  delivery: null,
+} satisfies Partial<LineageNode>;
+
+const moves = ({ state }: Run) => state === "queued" || state === "running";
+
+function fileNode(run: Run): LineageNode {
+  const { file, rows, state } = run;
+  const lost = state === "quarantined" || (state === "failed" && run.outputs.length === 0);
+  return {
+    ...nothing,
+    id: "file",
+    kind: "file",
+    name: file.name,
+    state: lost ? "failed" : rows.read === 0 && moves(run) ? "waiting" : "done",
+    rows: rows.read,
+    bytes: file.bytes,
+    location: file.key,
+  };
+}
+
+/** What became of something that is not there. */
+function missing(run: Run, step: string): LineageState {
+  if (moves(run)) return "waiting";
+  return run.steps.some(({ name, finishedAt }) => name === step && finishedAt === null) ? "failed" : "none";
+}
+
+function tableNode(run: Run, name: string): LineageNode {
+  const node = { ...nothing, id: `table/${name}`, kind: "table", name } as const;
+  const output = run.outputs.find((output) => output.kind === "table" && output.name === name);
+  if (output === undefined) return { ...node, state: missing(run, `tables/${name}`) };
+  const { rows, bytes, location, how = null, version = null } = output;
+  return { ...node, state: "done", rows, bytes, location, how, version };
+}
+
+const delivered: Record<Delivery["state"], LineageState> = {
+  pending: "waiting",
+  delivering: "waiting",
+  retrying: "waiting",
+  delivered: "done",
+  superseded: "done",
+  failed: "failed",
+};
+
+function sinkNode(run: Run, sink: Sink, nth: number, table: string): LineageNode {
+  const kind = kindOf(sink);
+  const id = `${nth}-${kind}-${table}`;
+  const node = { ...nothing, id: `sink/${id}`, kind: "sink", name: table, sink: kind } as const;
+  const output = outputOf(run, sink, table);
+  const made = { rows: output?.rows ?? null, bytes: output?.bytes ?? null, location: output?.location ?? null };
+  const delivery = run.deliveries.find((delivery) => delivery.sink === id);
+  if (delivery !== undefined) {
+    const { rows, bytes, error, state } = delivery;
+    return { ...node, ...made, rows, bytes, state: delivered[state], delivery: { id: delivery.id, state, error } };
+  }
+  if (output === undefined) return { ...node, state: missing(run, `sinks/${kind}/${table}`) };
+  return { ...node, ...made, state: "done" };
+}
+
+/** What a sink delivered in the run itself; of two of one kind and table, by the key that each is given. */
+function outputOf(run: Run, sink: Sink, table: string): Run["outputs"][number] | undefined {
+  const key = (sink.csv ?? sink.parquet)?.to.replace(/\.[^./]*$/, "") ?? "";
+  return run.outputs.find(
+    ({ kind, name, location }) => kind === kindOf(sink) && name === table && location.includes(key),
+  );
+}
