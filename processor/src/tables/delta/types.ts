@@ -103,6 +103,15 @@ export const deltaType = (type: string): DeltaType => toDelta(mapPlain(parse(typ
 /** The DuckDB type of a Delta type. Throws for what DuckDB or this version of the protocol has not, such as `variant`. */
 export const duckdbType = (type: DeltaType): string => print(fromDelta(type));
 
+/** The parts of a column that have one value a row: itself, or what a struct holds; nothing of lists and maps. */
+export function leaves(name: string, type: string): { path: string[]; type: string }[] {
+  const inside = (path: string[], type: Type): { path: string[]; type: string }[] => {
+    if (type.kind === "plain") return [{ path, type: type.name }];
+    return type.kind === "struct" ? type.fields.flatMap(({ name, type }) => inside([...path, name], type)) : [];
+  };
+  return inside([name], parse(type));
+}
+
 function stored(name: string): string {
   if (name in asDelta || name.startsWith("DECIMAL(")) return name;
   if (name.startsWith("ENUM(")) return "VARCHAR";
