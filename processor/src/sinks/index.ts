@@ -1,5 +1,6 @@
 import type { Delivery, Run } from "@cais/spec/api.ts";
 import { kindOf, type RunEnding, type Sink as AskedSink, type SinkKind } from "@cais/spec/sinks.ts";
+import type { NewDelivery } from "../ledger/index.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import { fileSink } from "./file.ts";
 import type { Writes } from "./writes.ts";
@@ -15,7 +16,7 @@ export interface Turn {
   /** Names the delivery everywhere and at each attempt, so that who receives it can tell that it came before. */
   id: string;
   run: string;
-  /** JSON that an earlier attempt saved last; null at first. */
+  /** JSON that an earlier attempt saved last; undefined at first. */
   progress: unknown;
   /** Keeps how far it got, durable when its promise resolves: an attempt after a crash begins there. */
   save(progress: unknown): Promise<void>;
@@ -44,33 +45,28 @@ export interface Sink {
   deliver(payload: Payload, turn: Turn): Promise<{ location: string }>;
 }
 
-/** Thrown when a delivery cannot succeed before someone does what the message says. */
-export class DeliveryRefused extends Error {
-  override name = "DeliveryRefused";
-}
-
-/** Thrown when a delivery may succeed later. The message tells no secret; `afterSeconds`: not before, as who receives it asks. */
-export class DeliveryDelayed extends Error {
-  override name = "DeliveryDelayed";
-  readonly afterSeconds: number;
-  constructor(message: string, options: ErrorOptions & { afterSeconds?: number } = {}) {
-    super(message, options);
-    this.afterSeconds = options.afterSeconds ?? 0;
-  }
-}
-
-/** Thrown when a secret that a delivery needs cannot be read; the message says which file. The delivery waits for it. */
-export class SecretMissing extends DeliveryDelayed {
-  override name = "SecretMissing";
-}
+export { DeliveryDelayed, DeliveryRefused, SecretMissing } from "./faults.ts";
 
 /** Where the lake keeps what waits to be delivered. `nth` is the sink's place in the stack. */
 export const payloadKey = (run: string, nth: number, { as }: Writes) => `deliveries/${run}-${nth}.${as}`;
+
+/** A sink's turn at what a run committed, as the ledger queues it. */
+export const turnOf = (
+  stack: string,
+  { kind, name, id, delivers, canDouble }: Sink,
+  of: Pick<NewDelivery, "run" | "payloadKey" | "rows" | "bytes">,
+): NewDelivery => ({
+  ...{ stack, sink: id, kind, name, canDouble },
+  ...of,
+  supersedes: "table" in delivers && delivers.of === "table",
+});
 
 /** What sinks reach beside their stack's own secrets. */
 export interface SinkOutside {
   /** The stack's output store. */
   output: ObjectStore;
+  /** Private addresses (CIDRs) that may be sent to. */
+  allowPrivate: readonly string[];
 }
 
 /** A stack's sinks, in its order. */

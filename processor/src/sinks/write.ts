@@ -5,6 +5,7 @@ import { z } from "zod";
 import { query } from "../engine/duckdb.ts";
 import { sqlName } from "../engine/quote.ts";
 import { csvCopy } from "./csv/index.ts";
+import { ndjsonCopy } from "./ndjson/index.ts";
 import { parquetCopy } from "./parquet/index.ts";
 import type { Writes, Written } from "./writes.ts";
 
@@ -15,7 +16,9 @@ export async function write(
 ): Promise<Written> {
   const from = sqlName(table);
   const copied = await connection.runAndReadAll(await copyOf(connection, from, file, writes));
-  const rows = Number(z.bigint().parse(copied.getRows()[0]?.[0]));
+  const lines = Number(z.bigint().parse(copied.getRows()[0]?.[0]));
+  // The first line of NDJSON holds the columns.
+  const rows = writes.as === "ndjson" ? lines - 1 : lines;
   return { file, rows, bytes: (await stat(file)).size };
 }
 
@@ -25,5 +28,5 @@ async function copyOf(connection: DuckDBConnection, from: string, file: string, 
   const columns = described.map((column) =>
     TableColumn.parse({ name: column["column_name"], type: column["column_type"] }),
   );
-  return csvCopy(columns, from, file, writes);
+  return writes.as === "ndjson" ? ndjsonCopy(columns, from, file, writes.form) : csvCopy(columns, from, file, writes);
 }

@@ -4,6 +4,7 @@ import { z } from "zod";
 export const Writes = z.discriminatedUnion("as", [
   z.object({ as: z.literal("csv"), delimiter: z.string(), decimal: z.enum([".", ","]) }),
   z.object({ as: z.literal("parquet") }),
+  z.object({ as: z.literal("ndjson"), form: z.enum(["texts", "objects"]) }),
 ]);
 export type Writes = z.output<typeof Writes>;
 
