@@ -15,6 +15,7 @@ import { startRunner } from "./runs/index.ts";
 import { type OpenStack, openStack } from "./runs/stack.ts";
 import { sweep } from "./runs/sweep.ts";
 import { readSecret } from "./secret/index.ts";
+import { startSender } from "./sinks/sender.ts";
 import { openTableReader } from "./tables/index.ts";
 import { startTracing } from "./tracing/index.ts";
 
@@ -68,7 +69,7 @@ export async function startProcessor(
   try {
     for (const [name, stack] of Object.entries(config.stacks)) {
       const inUse = (await ledger.runs({ stack: name, limit: 1 })).length > 0;
-      stacks.set(name, await openStack(stack, dataFolder, inUse));
+      stacks.set(name, await openStack(stack, dataFolder, { inUse, allowPrivate: config.allowPrivate }));
     }
   } catch (error) {
     await ledger.close();
@@ -79,6 +80,8 @@ export async function startProcessor(
   const metrics = startMetrics(() => ledger.depth());
   const tracing = await startTracing(otlpEndpoint);
   const tables = openTableReader(join(workFolder, "reads"));
+  const sender = startSender({ stacks, ledger, metrics, tracing, log, folder: join(workFolder, "deliveries") });
+  await sender.recover();
   const runner = startRunner({
     stacks,
     ledger,
@@ -113,6 +116,7 @@ export async function startProcessor(
     clearTimeout(timer);
     await Promise.all(monitors.map((monitor) => monitor.stop()));
     await runner.stop();
+    await sender.stop();
     await tables.stop();
     await metrics.stop();
     await tracing.stop();
@@ -135,6 +139,7 @@ export async function startProcessor(
       monitors.push(startMonitor({ stack, intervalSeconds: events.intervalSeconds, ledger, metrics, log }));
   }
   runner.wake();
+  sender.wake();
   return { url, stop: stopOnce };
 }
 

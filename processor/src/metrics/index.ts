@@ -1,7 +1,7 @@
 import { ValueType } from "@opentelemetry/api";
 import { PrometheusExporter, PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
 import { MeterProvider } from "@opentelemetry/sdk-metrics";
-import type { Run } from "@cais/spec/api.ts";
+import type { Delivery, Run } from "@cais/spec/api.ts";
 
 /** What is counted of the processor's work, since it started. No label holds what a sender chooses. */
 export interface Metrics {
@@ -20,6 +20,12 @@ export interface Metrics {
   batch(stack: string, runs: number): void;
   /** An engine's process started, or ended although it was not told to. */
   engine(event: "started" | "crashed"): void;
+  /** A sink was given what was its turn. */
+  delivered(delivery: Delivery): void;
+  /** An attempt at a delivery failed and another one follows. */
+  deliveryRetried(delivery: Delivery): void;
+  /** A delivery was given up. */
+  deliveryFailed(delivery: Delivery): void;
   /** `route` is the path's pattern, or `none` where nothing is served. */
   request(request: { method: string; route: string; status: number; seconds: number }): void;
   /** All of it in Prometheus' text format. */
@@ -61,6 +67,9 @@ export function startMetrics(depth: () => Promise<QueueDepth>, now = () => new D
   const share = histogram("cais_rejected_share", "Share of a run's rows that was rejected.", SHARE);
   const steps = histogram("cais_step_seconds", "Time that a run's step took.", LONG);
   const lag = histogram("cais_put_to_done_seconds", "Time from the file's claim to the end of its run.", LONG);
+  const deliveries = counter("cais_deliveries", "Deliveries that ended.");
+  const deliveryRetries = counter("cais_delivery_retries", "Attempts at deliveries that failed and are made again.");
+  const deliveryLag = histogram("cais_delivery_seconds", "Time from what a run committed to its delivery.", LONG);
   const batches = histogram("cais_batch_runs", "Runs that were committed at once.", SMALL_COUNT);
   const requests = histogram("cais_http_request_seconds", "Time from a request's head to its answer's end.", QUICK);
   const queue = meter.createObservableGauge("cais_queue_runs", { ...integer, description: "Runs queued and running." });
@@ -118,6 +127,13 @@ export function startMetrics(depth: () => Promise<QueueDepth>, now = () => new D
         lag.record(Math.max(0, (Date.parse(finishedAt) - Date.parse(queuedAt)) / 1000), { stack });
     },
     step: (stack, step, seconds) => steps.record(seconds, { stack, step }),
+    delivered({ stack, sink, addedAt, deliveredAt }) {
+      deliveries.add(1, { stack, sink, state: "delivered" });
+      if (deliveredAt !== null)
+        deliveryLag.record(Math.max(0, (Date.parse(deliveredAt) - Date.parse(addedAt)) / 1000), { stack, sink });
+    },
+    deliveryRetried: ({ stack, sink }) => deliveryRetries.add(1, { stack, sink }),
+    deliveryFailed: ({ stack, sink }) => deliveries.add(1, { stack, sink, state: "failed" }),
     batch: (stack, count) => batches.record(count, { stack }),
     engine: (event) => engines.add(1, { event }),
     request: ({ seconds, method, route, status }) => requests.record(seconds, { method, route, status }),

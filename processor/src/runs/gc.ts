@@ -17,7 +17,9 @@ const forms = {
   upload: new RegExp(String.raw`^\d{4}-\d\d-\d\d/${RUN}(\.[a-z0-9]{1,10}(\.gz)?)?$`),
   /** Corrections and archived files. */
   kept: new RegExp(String.raw`^(corrections/${RUN}\.csv|archive/${RUN}/.+)$`),
-  lake: new RegExp(String.raw`^([A-Za-z_]\w{0,62}/part-\d{5}-${RUN}(-\d+)?|rejected-rows/${RUN}-\d+)\.parquet$`),
+  lake: new RegExp(
+    String.raw`^([A-Za-z_]\w{0,62}/part-\d{5}-${RUN}(-\d+)?|rejected-rows/${RUN}-\d+)\.parquet$|^deliveries/${RUN}-\d+\.[a-z]+$`,
+  ),
 };
 
 /** What is younger may be on its way into the ledger. */

@@ -56,8 +56,12 @@ export const turnOf = (
   { kind, name, id, delivers, canDouble }: Sink,
   of: Pick<NewDelivery, "run" | "payloadKey" | "rows" | "bytes">,
 ): NewDelivery => ({
-  ...{ stack, sink: id, kind, name, canDouble },
   ...of,
+  stack,
+  sink: id,
+  kind,
+  name,
+  canDouble,
   supersedes: "table" in delivers && delivers.of === "table",
 });
 

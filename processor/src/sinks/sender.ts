@@ -1,0 +1,242 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import type { Logger } from "pino";
+import type { Delivery } from "@cais/spec/api.ts";
+import { RunEnding } from "@cais/spec/sinks.ts";
+import type { Ledger } from "../ledger/index.ts";
+import type { Metrics } from "../metrics/index.ts";
+import type { OpenStack } from "../runs/stack.ts";
+import type { Tracing } from "../tracing/index.ts";
+import { DeliveryDelayed, DeliveryRefused, type Payload, type Sink, sinkOf, turnOf } from "./index.ts";
+import { messagesOf, type OpenTurn, openTurn, toldOf } from "./turn.ts";
+import type { Written } from "./writes.ts";
+
+/** Deliveries that are made at a time, each of another sink. */
+const AT_A_TIME = 4;
+
+/** Longest wait before the ledger is looked at again: its clock may be set, and it may have failed. */
+const LOOK_MS = 60_000;
+
+export interface SenderOptions {
+  stacks: ReadonlyMap<string, OpenStack>;
+  ledger: Pick<Ledger, "deliveries" | "run" | "addOutput">;
+  metrics: Metrics;
+  tracing: Tracing;
+  log: Logger;
+  /** Payloads are here while they are delivered. */
+  folder: string;
+  /** Time for one attempt. Default: an hour. */
+  seconds?: number;
+  /** A number from 0 to 1. */
+  random?: () => number;
+}
+
+/** Delivers what the ledger has queued, in the order of each sink, again and again until it is delivered or given up. */
+export interface Sender {
+  /** Queues again what a processor that was killed had in work. */
+  recover(): Promise<void>;
+  /** Looks whether there is something to deliver. Called after each delivery that is added. */
+  wake(): void;
+  /**
+   * A run's own try at a direct sink, once the sink is free: delivered, it is recorded; else this throws and nothing is.
+   */
+  direct(
+    stack: OpenStack,
+    sink: Sink,
+    run: string,
+    written: Written,
+    signal: AbortSignal,
+  ): Promise<{ location: string }>;
+  /** Ends what is being delivered and leaves it queued for the next start. */
+  stop(): Promise<void>;
+}
+
+export function startSender(options: SenderOptions): Sender {
+  const { stacks, ledger, metrics, tracing, log, folder, seconds = 3600, random = Math.random } = options;
+  const { deliveries } = ledger;
+  /** By stack and sink: who delivers to it now. */
+  const turns = new Map<string, Promise<void>>();
+  const working = new Set<Promise<void>>();
+  const stopping = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  let asking: Promise<void> | undefined;
+  let askAgain = false;
+
+  async function inTurn<T>(name: string, work: () => Promise<T>): Promise<T> {
+    for (let other = turns.get(name); other !== undefined; other = turns.get(name)) await other;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    turns.set(name, promise);
+    try {
+      return await work();
+    } finally {
+      turns.delete(name);
+      resolve();
+    }
+  }
+
+  function wake(): void {
+    clearTimeout(timer);
+    if (stopping.signal.aborted) return;
+    askAgain = asking !== undefined;
+    asking ??= ask().finally(() => {
+      asking = undefined;
+      if (askAgain) wake();
+    });
+  }
+
+  /** Starts as many deliveries as may be made now. Never rejects. */
+  async function ask(): Promise<void> {
+    let wait = LOOK_MS;
+    try {
+      const due = await deliveries.due(AT_A_TIME + turns.size);
+      for (const delivery of due) {
+        if (working.size >= AT_A_TIME || stopping.signal.aborted) break;
+        const name = nameOf(delivery.stack, delivery.sink);
+        if (turns.has(name)) continue;
+        const work = inTurn(name, () => attempt(delivery)).finally(() => {
+          working.delete(work);
+          wake();
+        });
+        working.add(work);
+      }
+      const at = await deliveries.nextAt();
+      if (at !== undefined) wait = Math.min(Math.max(at.getTime() - Date.now(), 1), LOOK_MS);
+    } catch (error) {
+      log.error({ err: error }, "the ledger gives no delivery; it is asked again");
+    }
+    clearTimeout(timer);
+    if (!stopping.signal.aborted) timer = setTimeout(wake, wait);
+  }
+
+  /** Never rejects. What cannot be recorded because of a stop is delivering still at the next start, which tries it again. */
+  async function attempt({ id, stack, sink, run }: Delivery): Promise<void> {
+    try {
+      const { delivery, progress } = await deliveries.start(id);
+      const attributes = { "cais.stack": stack, "cais.run": run, "cais.attempt": delivery.attempts };
+      const span = tracing.start(`delivery ${delivery.kind}`, undefined, attributes);
+      const record = await settle(delivery, progress);
+      const { state } = await until(record, { delivery: id, stack, sink });
+      span.end({}, state !== "delivered");
+    } catch (error) {
+      if (!stopping.signal.aborted) log.error({ err: error, delivery: id, stack, sink }, "a delivery broke off");
+    }
+  }
+
+  /** Records what became of a delivery, if need be later: until then its sink waits. */
+  async function until(record: () => Promise<Delivery>, about: object): Promise<Delivery> {
+    for (let wait = 1000; ; wait = Math.min(wait * 2, LOOK_MS))
+      try {
+        return await record();
+      } catch (error) {
+        if (stopping.signal.aborted) throw error;
+        log.error({ err: error, wait, ...about }, "what became of a delivery cannot be recorded; it is tried again");
+        await pause(wait, undefined, { signal: stopping.signal });
+      }
+  }
+
+  /** Delivers; gives what records what became of it. */
+  async function settle(delivery: Delivery, progress: unknown): Promise<() => Promise<Delivery>> {
+    const { id, stack: name, sink: sinkId, run, attempts } = delivery;
+    const child = log.child({ delivery: id, stack: name, sink: sinkId, run });
+    const giveUp = (error: string) => async () => {
+      const failed = await deliveries.failed(id, error);
+      metrics.deliveryFailed(failed);
+      child.error({ attempts }, "a delivery is given up");
+      return failed;
+    };
+    const stack = stacks.get(name);
+    const sink = stack && sinkOf(stack.sinks, delivery);
+    if (stack === undefined || sink === undefined) {
+      const gone =
+        stack === undefined ? `The stack "${name}" is not deployed here` : "The stack does not have this sink";
+      return giveUp(`${gone} any more; once it is back, npx cais deliveries retry ${id} delivers it.`);
+    }
+    const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(seconds * 1000)]);
+    const turn = openTurn(stack, delivery, signal, { id, progress, ledger: deliveries });
+    const work = join(folder, String(id));
+    try {
+      const payload = await bring(stack, sink, delivery, work);
+      const { location } = await sink.deliver(payload, turn);
+      return async () => {
+        const { kind, rows, bytes } = delivery;
+        await ledger.addOutput(run, { kind, name: delivery.name, location, rows, bytes });
+        const done = await deliveries.delivered(id);
+        metrics.delivered(done);
+        child.info({ attempts }, "delivered");
+        return done;
+      };
+    } catch (error) {
+      stopping.signal.throwIfAborted();
+      const later = (waitSeconds: number, told: string, counts: boolean) => async () => {
+        const at = new Date(Date.now() + waitSeconds * 1000);
+        return deliveries.retry(id, { at, error: told, counts });
+      };
+      const told = toldOf(error, turn);
+      if (error instanceof DeliveryDelayed && !error.counts) return later(Math.max(error.afterSeconds, 1), told, false);
+      child.warn({ why: messagesOf(error, turn), attempts }, "not delivered");
+      const next = `When that is mended, npx cais deliveries retry ${id} tries it again.`;
+      if (error instanceof DeliveryRefused) return giveUp(`${told} ${next}`);
+      const wait = sink.retrySeconds[attempts - 1];
+      if (wait === undefined) return giveUp(`It failed ${attempts} times; the last time: ${told} ${next}`);
+      metrics.deliveryRetried(delivery);
+      const asked = error instanceof DeliveryDelayed ? error.afterSeconds : 0;
+      // Up to a fifth more, so that what failed together does not come back together.
+      return later(Math.max(wait * (1 + random() / 5), asked), told, true);
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
+  }
+
+  async function bring(stack: OpenStack, { delivers }: Sink, delivery: Delivery, work: string): Promise<Payload> {
+    const { payloadKey, run, rows, bytes } = delivery;
+    if (payloadKey === null) {
+      const event = await ledger.run(run);
+      if (event === undefined) throw new DeliveryRefused(`The ledger has no run ${run} any more.`);
+      const ending = RunEnding.safeParse(event.state);
+      if (!ending.success)
+        throw new DeliveryDelayed("The run goes on; it is told when it has ended.", { counts: false });
+      if ("endings" in delivers && !delivers.endings.includes(ending.data))
+        throw new DeliveryRefused(`The run ended as ${ending.data}, of which this sink is not told.`);
+      return { event };
+    }
+    await mkdir(work, { recursive: true, mode: 0o700 });
+    const file = join(work, "payload");
+    if (await stack.lake.fetch(payloadKey, file)) return { file, rows, bytes };
+    throw new DeliveryRefused(
+      `The lake lacks ${stack.lake.location(payloadKey)}, which was to be delivered; restore it.`,
+    );
+  }
+
+  async function direct(stack: OpenStack, sink: Sink, run: string, written: Written, signal: AbortSignal) {
+    const { name } = stack.config.stack;
+    return inTurn(nameOf(name, sink.id), async () => {
+      const turn: OpenTurn = openTurn(stack, { run, sink: sink.id }, signal);
+      const done = await sink.deliver(written, turn);
+      const { rows, bytes } = written;
+      const added = await deliveries.add(turnOf(name, sink, { run, payloadKey: null, rows, bytes }));
+      // A run that a crash cut off may have recorded it before.
+      if (added.state !== "pending" && added.state !== "retrying") return done;
+      await deliveries.start(added.id);
+      metrics.delivered(await deliveries.delivered(added.id));
+      return done;
+    });
+  }
+
+  deliveries.onAdded(wake);
+  return {
+    recover: () => deliveries.releaseAll(),
+    wake,
+    direct,
+    async stop() {
+      stopping.abort();
+      clearTimeout(timer);
+      await asking;
+      await Promise.all(working);
+      await deliveries.releaseAll();
+    },
+  };
+}
+
+/** One sink among those of all stacks. */
+const nameOf = (stack: string, sink: string) => `${stack}\0${sink}`;

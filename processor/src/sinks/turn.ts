@@ -1,0 +1,52 @@
+import type { Delivery } from "@cais/spec/api.ts";
+import type { DeliveryLedger } from "../ledger/index.ts";
+import type { OpenStack } from "../runs/stack.ts";
+import { DeliveryDelayed, DeliveryRefused, type Turn } from "./index.ts";
+
+/** A turn, and the way to tell of what went wrong in it without telling a secret. */
+export interface OpenTurn extends Turn {
+  /** A text without the values of the secrets that were asked for. */
+  hide(text: string): string;
+}
+
+/** Opens a sink's turn. `delivery` is undefined where a run delivers itself, so that nothing of it is kept. */
+export function openTurn(
+  stack: OpenStack,
+  { run, sink }: Pick<Delivery, "run" | "sink">,
+  signal: AbortSignal,
+  kept?: { id: number; progress: unknown; ledger: Pick<DeliveryLedger, "progress"> },
+): OpenTurn {
+  const told = new Set<string>();
+  return {
+    id: `${run}-${sink}`,
+    run,
+    progress: kept?.progress,
+    save: async (progress) => kept?.ledger.progress(kept.id, progress),
+    signal,
+    async secret(name) {
+      const value = await stack.secret(name);
+      told.add(value);
+      return value;
+    },
+    hide: (text) =>
+      [...told].reduce((hidden, value) => (value === "" ? hidden : hidden.replaceAll(value, "[secret]")), text),
+  };
+}
+
+/** What the ledger and people are told of an attempt that failed. */
+export const toldOf = (error: unknown, { hide }: OpenTurn): string =>
+  error instanceof DeliveryDelayed || error instanceof DeliveryRefused
+    ? hide(error.message)
+    : "The processor failed, not who receives it; see its log.";
+
+/** The messages of an error and its causes, for the log: an error's other keys may hold an address or a password. */
+export function messagesOf(error: unknown, { hide }: OpenTurn): string[] {
+  const messages: string[] = [];
+  for (
+    let cause = error;
+    cause !== undefined && messages.length < 10;
+    cause = cause instanceof Error ? cause.cause : undefined
+  )
+    messages.push(hide(cause instanceof Error ? cause.message : String(cause)));
+  return messages;
+}
