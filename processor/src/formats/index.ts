@@ -7,17 +7,9 @@ import { expandedLimit, type Format, type Upload } from "@cais/spec/upload.ts";
 import { type Records, Unreadable } from "../contract/records.ts";
 import { readCsv } from "./csv/index.ts";
 import { detect, HEAD_BYTES, type Kind, notTaken } from "./detect.ts";
-import { readExcel } from "./excel.ts";
-import { isWorkbook } from "./excel-workbook.ts";
-import { gunzip } from "./gzip.ts";
-import { readJson } from "./json.ts";
-import { keyedRecords, type Reading } from "./keyed.ts";
-import { readNdjson } from "./ndjson.ts";
-import { readParquet } from "./parquet.ts";
+import type { KeyedRows, Reading } from "./keyed.ts";
 import { type Budget, budgeted, headOf, type Source, writeTo } from "./source.ts";
-import { asUtf8 } from "./utf8.ts";
-import { readXml } from "./xml.ts";
-import { openZip, type Zip } from "./zip.ts";
+import type { Zip } from "./zip.ts";
 
 /** What a file is read for. */
 export interface Reader {
@@ -49,6 +41,7 @@ export async function readRecords(file: string, name: string, reader: Reader): P
   const kind = await kindOf(source, name, upload);
   if (kind.is === "zip") return readZip(file, budget, reader);
   if (kind.is === "gzip") {
+    const { gunzip } = await import("./gzip.ts");
     const content = { ...source, open: budgeted(() => gunzip(file), budget) };
     return [await readContent(content, name.replace(/\.gz$/i, ""), budget, reader)];
   }
@@ -69,6 +62,7 @@ function formatOf(kind: Kind, formats: readonly Format[]): Format {
 
 /** A zip is an Excel workbook, or files of rows. */
 async function readZip(file: string, budget: Budget, reader: Reader): Promise<Records[]> {
+  const { openZip, isWorkbook } = await zipReader();
   const zip = await openZip(file, budget);
   try {
     if (isWorkbook(zip)) return [await readWorkbook(zip, { name: null, index: 0 }, budget, reader)];
@@ -88,13 +82,16 @@ async function readZip(file: string, budget: Budget, reader: Reader): Promise<Re
   }
 }
 
-function readWorkbook(
+const zipReader = async () => ({ ...(await import("./zip.ts")), ...(await import("./excel-workbook.ts")) });
+
+async function readWorkbook(
   zip: Zip,
   member: Source["member"],
   budget: Budget,
   { upload, contract, folder }: Reader,
 ): Promise<Records> {
   if (!upload.formats.includes("excel")) throw notTaken("excel", upload.formats);
+  const { readExcel } = await import("./excel.ts");
   return readExcel(zip, upload.read.excel, budget, { member, contract, folder });
 }
 
@@ -109,6 +106,7 @@ async function readContent(source: Source, name: string, budget: Budget, reader:
     return readFormat(format, source, path, budget, reader);
   }
   await writeTo(path, source);
+  const { openZip, isWorkbook } = await zipReader();
   const zip = await openZip(path, budget);
   try {
     if (!isWorkbook(zip)) throw new Unreadable("The file holds a zip inside a compressed file; compress it once.");
@@ -118,7 +116,10 @@ async function readContent(source: Source, name: string, budget: Budget, reader:
   }
 }
 
-/** Reads content of a format. `path` is the file of its own that Parquet needs. */
+/**
+ * Reads content of a format. `path` is the file of its own that Parquet needs. A reader is loaded with the first file of its
+ * format, since all of them together are a quarter of what an engine's start takes.
+ */
 async function readFormat(
   format: Format,
   source: Source,
@@ -128,18 +129,26 @@ async function readFormat(
 ): Promise<Records> {
   const { read } = upload;
   const reading: Reading = { member: source.member, contract, folder };
+  const keyed = async (read: (rows: KeyedRows) => Promise<void>) =>
+    (await import("./keyed.ts")).keyedRecords(reading, { format }, read);
   switch (format) {
     case "csv":
     case "tsv":
       return readCsv(source.open(), { reading: read, ...reading, tsv: format === "tsv", fast });
-    case "json":
-      return keyedRecords(reading, { format }, (rows) => readJson(asUtf8(source.open()), read.json.rows, rows));
-    case "ndjson":
-      return keyedRecords(reading, { format }, (rows) => readNdjson(asUtf8(source.open()), rows));
-    case "xml":
-      return keyedRecords(reading, { format }, (rows) => readXml(source.open(), read.xml.row, rows));
+    case "json": {
+      const [{ readJson }, { asUtf8 }] = await Promise.all([import("./json.ts"), import("./utf8.ts")]);
+      return keyed((rows) => readJson(asUtf8(source.open()), read.json.rows, rows));
+    }
+    case "ndjson": {
+      const [{ readNdjson }, { asUtf8 }] = await Promise.all([import("./ndjson.ts"), import("./utf8.ts")]);
+      return keyed((rows) => readNdjson(asUtf8(source.open()), rows));
+    }
+    case "xml": {
+      const { readXml } = await import("./xml.ts");
+      return keyed((rows) => readXml(source.open(), read.xml.row, rows));
+    }
     case "parquet":
-      return readParquet(path, connection, budget, reading);
+      return (await import("./parquet.ts")).readParquet(path, connection, budget, reading);
     case "excel":
       throw new Unreadable("The Excel workbook is damaged; save it again.");
   }
