@@ -4,6 +4,7 @@ import type { PublicationLedger, TableChange, TableLedger } from "./tables.ts";
 
 export type { DeliveryFilter, DeliveryLedger, NewDelivery } from "./deliveries.ts";
 export {
+  type Basis,
   type Contribution,
   type Followed,
   type NewContribution,
@@ -89,6 +90,8 @@ export interface TakenRun extends Run {
   /** Order in which the stack's files were received: a newer file has a larger number. */
   fileNumber: number;
   source: Source;
+  /** When the file was received: ISO 8601. */
+  receivedAt: string;
   /** Key of the corrected rows in the input store. */
   correction: string | null;
   /** Whether the run's tables are committed: then only its sinks are left to do. */

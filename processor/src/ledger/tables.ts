@@ -36,6 +36,18 @@ export interface PresentFile extends TableFile {
   parts: PresentPart[];
 }
 
+/** What a table was made by and of when its SQL made it last: the same again may be done with new rows alone. */
+export interface Basis {
+  /** Digest of its SQL. */
+  sql: string;
+  disposition: "append" | "replace" | "merge";
+  key: string[];
+  /** Columns that its SQL gave; others are of other programs. */
+  columns: string[];
+  /** `content` of each table that its SQL reads, at that commit. */
+  sources: Record<string, number>;
+}
+
 /** What a table is, without its files. */
 export interface TableHead {
   columns: TableColumn[];
@@ -44,6 +56,10 @@ export interface TableHead {
   location: string;
   /** Grows with every change; what `base` of a change names. */
   change: number;
+  /** Grows with every change that brings or takes rows: with all but those that only rearrange them. */
+  content: number;
+  /** null: of before Cais kept it. */
+  basis: Basis | null;
   /** The version of its Delta log that is followed or was published last; null: none yet. */
   version: number | null;
   updatedAt: string;
@@ -68,6 +84,8 @@ export interface NewContribution {
 export interface Contribution extends Omit<NewContribution, "scope"> {
   root: string;
   fileNumber: number;
+  /** Whether a rerun of that file waits in the queue. */
+  rerun: boolean;
 }
 
 /** One table's part in a commit. */
@@ -91,7 +109,10 @@ export interface TableChange {
   base: number;
   operation: "WRITE" | "MERGE" | "OPTIMIZE";
   how: How;
+  /** Runs that gave these show their rows, and not those of the files, as their output. */
   contributions?: NewContribution[];
+  /** What the table's next change may build on; `sources` are names of tables. Default: as it was. */
+  basis?: Omit<Basis, "sources"> & { sources: string[] };
 }
 
 /** Thrown by a commit if a table has changed since its state was read: the work is done again on the new state. */

@@ -3,7 +3,8 @@ import { z } from "zod";
 import type { Publication, PublicationLedger } from "../index.ts";
 import type { Connection } from "./connection.ts";
 import { noteLoose } from "./loose.ts";
-import { Names, type Tables } from "./tables.ts";
+import { Names } from "./states.ts";
+import type { Tables } from "./tables.ts";
 
 const json = <T>(schema: z.ZodType<T>) => z.string().transform((text) => schema.parse(JSON.parse(text)));
 

@@ -18,6 +18,7 @@ const OfFile = z.object({
   correction: z.string().nullable(),
   committed_at: z.string().nullable(),
   traceparent: z.string().nullable(),
+  received_at: z.string(),
 });
 
 const Header = z.array(z.string());
@@ -99,7 +100,7 @@ export function reads(connection: Connection): Reads {
   const fileOf = (id: string) => {
     const row = sql(
       `SELECT r.root, r.kind, r.correction_key AS correction, r.committed_at, r.traceparent, s.number AS fileNumber,
-         s.store, s.key, s.version, s.moved_key, s.deleted_at ${FROM} WHERE r.id = ?`,
+         s.store, s.key, s.version, s.moved_key, s.deleted_at, s.received_at ${FROM} WHERE r.id = ?`,
     ).get(id);
     return row && OfFile.parse(row);
   };
@@ -107,9 +108,9 @@ export function reads(connection: Connection): Reads {
   function taken(id: string): TakenRun {
     const file = fileOf(id);
     if (file === undefined) throw new Error(`The ledger has no run "${id}".`);
-    const { root, fileNumber, correction, committed_at, traceparent } = file;
-    const committed = committed_at !== null;
-    return { ...byId(id), fileRoot: root, fileNumber, source: sourceOf(file), correction, committed, traceparent };
+    const { root, fileNumber, correction, committed_at, traceparent, received_at: receivedAt } = file;
+    const own = { fileRoot: root, fileNumber, source: sourceOf(file), receivedAt, correction, traceparent };
+    return { ...byId(id), ...own, committed: committed_at !== null };
   }
 
   const answers: Answers = {

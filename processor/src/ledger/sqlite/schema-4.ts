@@ -5,6 +5,9 @@ export const deltaAndDeliveries = `
   -- Of its Delta log, as far as it is published or followed.
   ALTER TABLE tables ADD COLUMN version INTEGER;
   ALTER TABLE tables ADD COLUMN change INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE tables ADD COLUMN content INTEGER NOT NULL DEFAULT 1;
+  -- JSON
+  ALTER TABLE tables ADD COLUMN basis TEXT;
   UPDATE tables SET location = coalesce((
     SELECT o.location FROM outputs o JOIN runs r ON r.id = o.run
     WHERE o.kind = 'table' AND o.name = tables.name AND r.stack = tables.stack ORDER BY o.rowid DESC LIMIT 1), '');

@@ -1,9 +1,8 @@
-import { TableColumn } from "@cais/spec/api.ts";
 import { z } from "zod";
 import {
   type Followed,
   type Ledger,
-  type PresentFile,
+  type NewContribution,
   type TableChange,
   TableChanged,
   type TableFile,
@@ -12,41 +11,9 @@ import {
 } from "../index.ts";
 import type { Connection } from "./connection.ts";
 import { forgetLoose, noteLoose } from "./loose.ts";
+import { parsed, tableStates } from "./states.ts";
 
-const Row = z.object({
-  key: z.string(),
-  rows: z.number(),
-  bytes: z.number(),
-  partition: z.string(),
-  stats: z.string().nullable(),
-  run: z.string().nullable(),
-  first_row: z.number(),
-  part_rows: z.number(),
-  root: z.string().nullable(),
-  fileNumber: z.number().nullable(),
-  rerun: z.number(),
-});
-
-const Head = z.object({
-  columns: z.string(),
-  partition_by: z.string(),
-  location: z.string(),
-  change: z.number(),
-  version: z.number().nullable(),
-  updated_at: z.string(),
-});
-
-export const Names = z.array(z.string());
-const Partition = z.record(z.string(), z.string().nullable());
 const Parts = z.array(z.object({ run: z.string().nullable(), firstRow: z.number(), rows: z.number() }));
-const Contributed = z.object({
-  run: z.string(),
-  key: z.string(),
-  rows: z.number(),
-  bytes: z.number(),
-  root: z.string(),
-  fileNumber: z.number(),
-});
 
 /** What tables are made of, and the ways to change that. */
 export interface Tables {
@@ -59,45 +26,33 @@ export interface Tables {
 export function tables(connection: Connection, time: () => string): Tables {
   const { sql, write } = connection;
 
-  function filesOf(stack: string, name: string): PresentFile[] {
-    const files = new Map<string, PresentFile>();
-    const rows = sql(
-      `SELECT f.key, f.rows, f.bytes, f.partition, f.stats, p.run, p.first_row, p.rows AS part_rows, s.root,
-         s.number AS fileNumber,
-         EXISTS (SELECT 1 FROM runs w WHERE w.root = s.root AND w.state = 'queued' AND w.kind = 'rerun') AS rerun
-       FROM files f JOIN parts p ON p.file = f.number LEFT JOIN runs r ON r.id = p.run LEFT JOIN sources s ON s.root = r.root
-       WHERE f.stack = ? AND f.name = ? ORDER BY f.number, p.position`,
-    ).all(stack, name);
-    for (const row of rows) {
-      const { key, partition, rows, bytes, stats, ...part } = Row.parse(row);
-      const file = files.get(key) ?? { key, rows, bytes, partition: parsed(Partition, partition), stats, parts: [] };
-      files.set(key, file);
-      const { run, first_row: firstRow, part_rows, root, fileNumber, rerun } = part;
-      file.parts.push({ run, firstRow, rows: part_rows, root, fileNumber, rerun: rerun === 1 });
-    }
-    return [...files.values()];
-  }
+  const states = tableStates(connection);
+  const { headOf } = states;
 
-  function headOf(stack: string, name: string): TableHead | undefined {
-    const found = sql(
-      "SELECT columns, partition_by, location, change, version, updated_at FROM tables WHERE stack = ? AND name = ?",
-    ).get(stack, name);
-    if (found === undefined) return undefined;
-    const { columns, partition_by, updated_at, ...head } = Head.parse(found);
-    return {
-      ...head,
-      columns: parsed(z.array(TableColumn), columns),
-      partitionBy: parsed(Names, partition_by),
-      updatedAt: updated_at,
-    };
-  }
-
-  function put(stack: string, name: string, to: Pick<TableHead, "columns" | "partitionBy" | "location">): void {
+  function put(
+    stack: string,
+    name: string,
+    to: Pick<TableHead, "columns" | "partitionBy" | "location"> & Partial<Pick<TableChange, "operation">>,
+  ): void {
     sql(
-      `INSERT INTO tables (stack, name, columns, partition_by, location, updated_at) VALUES (?, ?, ?, ?, ?, ?)
+      `INSERT INTO tables (stack, name, columns, partition_by, location, updated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
        ON CONFLICT DO UPDATE SET columns = excluded.columns, partition_by = excluded.partition_by,
-         location = excluded.location, updated_at = excluded.updated_at, change = change + 1`,
-    ).run(stack, name, JSON.stringify(to.columns), JSON.stringify(to.partitionBy), to.location, time());
+         location = excluded.location, updated_at = excluded.updated_at, change = change + 1, content = content + ?7`,
+    ).run(
+      stack,
+      name,
+      JSON.stringify(to.columns),
+      JSON.stringify(to.partitionBy),
+      to.location,
+      time(),
+      Number(to.operation !== "OPTIMIZE"),
+    );
+  }
+
+  function base(stack: string, name: string, { sources, ...basis }: NonNullable<TableChange["basis"]>): void {
+    const contents = sources.map((source) => [source, headOf(stack, source)?.content ?? 0]);
+    const kept = JSON.stringify({ ...basis, sources: Object.fromEntries(contents) });
+    sql("UPDATE tables SET basis = ? WHERE stack = ? AND name = ?").run(kept, stack, name);
   }
 
   function add(stack: string, name: string, { key, rows, bytes, partition, stats, parts }: TableFile): void {
@@ -170,10 +125,13 @@ export function tables(connection: Connection, time: () => string): Tables {
     }
     for (const run of runs) {
       const isAll = to.shared ?? to.whole === true;
-      const own = adds.filter(({ parts }) => isAll || parts.some((part) => part.run === run));
+      const contributed = to.contributions?.filter((contribution) => contribution.run === run);
+      const own = contributed ?? adds.filter(({ parts }) => isAll || parts.some((part) => part.run === run));
       if (own.length === 0) continue;
-      const rowsOf = ({ rows, parts }: TableFile) =>
-        isAll ? rows : parts.reduce((sum, part) => sum + (part.run === run ? part.rows : 0), 0);
+      const rowsOf = (file: NewContribution | TableFile) =>
+        isAll || !("parts" in file)
+          ? file.rows
+          : file.parts.reduce((sum, part) => sum + (part.run === run ? part.rows : 0), 0);
       sql(
         `INSERT OR REPLACE INTO outputs (run, kind, name, location, rows, bytes, how) VALUES (?, 'table', ?, ?, ?, ?, ?)`,
       ).run(
@@ -236,7 +194,7 @@ export function tables(connection: Connection, time: () => string): Tables {
   const answers: TableLedger = {
     async read(stack, name) {
       const head = headOf(stack, name);
-      return head && { ...head, files: filesOf(stack, name) };
+      return head && { ...head, files: states.filesOf(stack, name) };
     },
     async head(stack, name) {
       return headOf(stack, name);
@@ -249,13 +207,7 @@ export function tables(connection: Connection, time: () => string): Tables {
     change: (stack, to) => write(() => change(stack, [], new Set(), nextBatch(), to)),
     follow: (stack, name, followed) => write(() => followNow(stack, name, followed)),
     async contributions(stack, name) {
-      return sql(
-        `SELECT c.run, c.key, c.rows, c.bytes, s.root, s.number AS fileNumber
-         FROM contributions c JOIN runs r ON r.id = c.run JOIN sources s ON s.root = r.root
-         WHERE c.stack = ? AND c.name = ? ORDER BY s.number, r.number`,
-      )
-        .all(stack, name)
-        .map((row) => Contributed.parse({ ...row }));
+      return states.contributionsOf(stack, name);
     },
     async removed(stack, name) {
       return sql("SELECT key, removed_at FROM removed_files WHERE stack = ? AND name = ? ORDER BY removed_at, key")
@@ -287,9 +239,9 @@ export function tables(connection: Connection, time: () => string): Tables {
       if (committed.size === 0 || changes.length === 0) return;
       const batch = nextBatch();
       for (const one of changes) change(stack, runs, committed, batch, one);
+      // When all tables are as this commit leaves them.
+      for (const { name, basis } of changes) if (basis !== undefined) base(stack, name, basis);
     });
 
   return { answers, commit, followNow };
 }
-
-const parsed = <T>(schema: z.ZodType<T>, json: string): T => schema.parse(JSON.parse(json));
