@@ -8,35 +8,29 @@ export const protocol = { minReaderVersion: 1, minWriterVersion: 2 };
  * What versions above ask of readers and writers, and whether a table uses it: unused, it asks for nothing. Every other
  * feature is refused, used or not (https://github.com/delta-io/delta/blob/master/PROTOCOL.md#valid-feature-names-in-table-features).
  */
-const known: Record<string, { reader: boolean; isUsed: (head: TableHead) => boolean; wayOut: string }> = {
-  appendOnly: { reader: false, isUsed: () => false, wayOut: "" },
+const known: Record<string, { isUsed: (head: TableHead) => boolean; wayOut: string }> = {
+  appendOnly: { isUsed: () => false, wayOut: "" },
   invariants: {
-    reader: false,
-    isUsed: (head) => hasFieldKey(head, /^delta\.invariants$/),
+    isUsed: (head) => hasFieldKey(head, /"delta\.invariants":/),
     wayOut: "remove the invariants from its columns",
   },
   checkConstraints: {
-    reader: false,
     isUsed: (head) => hasProperty(head, /^delta\.constraints\./),
     wayOut: "ALTER TABLE … DROP CONSTRAINT each of them",
   },
   changeDataFeed: {
-    reader: false,
     isUsed: ({ metadata }) => metadata.configuration?.["delta.enableChangeDataFeed"] === "true",
     wayOut: "set delta.enableChangeDataFeed to false",
   },
   generatedColumns: {
-    reader: false,
-    isUsed: (head) => hasFieldKey(head, /^delta\.generationExpression$/),
+    isUsed: (head) => hasFieldKey(head, /"delta\.generationExpression":/),
     wayOut: "compute the columns in the stack's SQL",
   },
   identityColumns: {
-    reader: false,
-    isUsed: (head) => hasFieldKey(head, /^delta\.identity\./),
+    isUsed: (head) => hasFieldKey(head, /"delta\.identity\.\w+":/),
     wayOut: "compute the columns in the stack's SQL",
   },
   columnMapping: {
-    reader: true,
     isUsed: ({ metadata }) => (metadata.configuration?.["delta.columnMapping.mode"] ?? "none") !== "none",
     wayOut: "set delta.columnMapping.mode to none",
   },
@@ -73,12 +67,10 @@ export function checkWritable(table: string, head: TableHead): void {
   if (version > 7) throw tooNew(table, `writer version ${version}`);
   const features = version === 7 ? writerFeatures : writerVersions.slice(0, version + 1).flat();
   refuse(table, "write", features, head);
-  const unusual = ["delta.checkpoint.writeStatsAsJson", "delta.randomizeFilePrefixes"].find((name) => {
-    const value = head.metadata.configuration?.[name];
-    return value !== undefined && value !== (name.endsWith("Json") ? "true" : "false");
-  });
-  if (unusual !== undefined)
-    throw new UnsupportedTable(`Table "${table}" sets ${unusual}, which Cais does not follow; unset that property.`);
+  if (head.metadata.configuration?.["delta.checkpoint.writeStatsAsJson"] === "false")
+    throw new UnsupportedTable(
+      `Table "${table}" sets delta.checkpoint.writeStatsAsJson to false, which Cais does not follow; unset that property.`,
+    );
 }
 
 function refuse(table: string, doing: "read" | "write", features: string[], head: TableHead): void {
@@ -104,5 +96,5 @@ const tooNew = (table: string, what: string) =>
 const hasProperty = ({ metadata }: TableHead, name: RegExp) =>
   Object.keys(metadata.configuration ?? {}).some((key) => name.test(key));
 
-const hasFieldKey = ({ metadata }: TableHead, name: RegExp) =>
-  fieldsOf(metadata).some((field) => Object.keys(field.metadata).some((key) => name.test(key)));
+/** Looks at every column and at every part of one. */
+const hasFieldKey = ({ metadata }: TableHead, key: RegExp) => key.test(JSON.stringify(fieldsOf(metadata)));
