@@ -91,3 +91,6 @@ export function checkDrivers({ stacks }: ProcessorConfig): void {
 /** Whether this file is the one that Node was started with. */
 export const isEntryPoint = (url: string) =>
   process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(url);
+
+/** Where Node keeps what it compiled, if it is told to (https://nodejs.org/api/module.html#module-compile-cache). */
+export const compileCacheFolder = (): string | undefined => process.env["NODE_COMPILE_CACHE"];

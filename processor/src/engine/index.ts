@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { TableColumn } from "@cais/spec/api.ts";
 import { z } from "zod";
+import { compileCacheFolder } from "../config.ts";
 import type { EngineLimits } from "./duckdb.ts";
 import { Checked, Closed, Made, Reads, Reply, type Request } from "./messages.ts";
 import { Written } from "../sinks/writes.ts";
@@ -71,9 +72,10 @@ export interface EngineOptions {
 
 /** Starts an engine; `open` waits until it has. */
 export function startEngine({ openSeconds = 60, log, onEvent = () => undefined }: EngineOptions): Engine {
+  const compileCache = compileCacheFolder();
   const child = fork(fileURLToPath(new URL("process.ts", import.meta.url)), {
     // What the processor knows (secrets in its environment above all) is none of the engine's business.
-    env: {},
+    env: compileCache === undefined ? {} : { NODE_COMPILE_CACHE: compileCache },
     // A file's pieces are memory outside the heap, which is freed with the young objects: often, so that they stay few.
     execArgv: ["--max-old-space-size=256", "--max-semi-space-size=1"],
     stdio: ["ignore", "pipe", "pipe", "ipc"],
