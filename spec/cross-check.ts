@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { checkBi, readableBi } from "./bi-rules.ts";
 import { checkContract, ReadableContract, reportTwice } from "./contract-rules.ts";
 import { checkTables, ReadableTable } from "./table-rules.ts";
 
@@ -11,7 +12,7 @@ export interface CrossIssue {
 const text = z.string().optional().catch(undefined);
 const items = <Item extends z.ZodObject>(item: Item) => z.array(item.catch(item.parse({}) as z.output<Item>)).catch([]);
 
-const ReadableSink = z.object({ table: text, to: text, delimiter: text, decimal: text }).partial();
+const ReadableSink = z.object({ ...readableBi, to: text, delimiter: text, decimal: text }).partial();
 
 /** As much of a stack as can be read, so that a mistake in one key does not hide those in others. */
 const Readable = z.object({
@@ -36,30 +37,34 @@ export function crossCheck(value: unknown): CrossIssue[] {
   reportTwice(environments, (i) => ["environments", i], report);
   checkContract(contract, source?.upload.read.csv.header ?? true, report);
   checkTables(tables, contract, report);
-  const names = tables.map(({ name }) => name).filter((name) => name !== undefined);
-  checkSinks(sinks, names, report);
+  checkSinks(sinks, tables, report);
   return issues;
 }
 
 function checkSinks(
   sinks: Record<string, z.output<typeof ReadableSink>>[],
-  tables: string[],
+  tables: z.output<typeof ReadableTable>[],
   report: (path: (string | number)[], message: string) => void,
 ): void {
+  const names = tables.map(({ name }) => name).filter((name) => name !== undefined);
   const kinds = sinks.map((sink) => Object.keys(sink)[0] ?? "");
   sinks.forEach((sink, i) => {
     const [, second] = Object.keys(sink);
     if (Object.keys(sink).length === 0) report(["sinks", i], "has no kind; give it one, such as csv");
     if (second !== undefined) report(["sinks", i, second], "is a second kind; give each sink an item of the list");
     for (const [kind, { table, delimiter, decimal }] of Object.entries(sink)) {
-      if (table !== undefined && !tables.includes(table))
-        report(["sinks", i, kind, "table"], `no table "${table}"; there is ${tables.join(", ") || "none"}`);
+      if (table !== undefined && !names.includes(table))
+        report(["sinks", i, kind, "table"], `no table "${table}"; there is ${names.join(", ") || "none"}`);
       if (decimal === "," && (delimiter ?? ",") === ",")
         report(
           ["sinks", i, kind, "decimal"],
           'a comma in numbers needs another one between cells, such as delimiter: ";"',
         );
     }
+    if (sink["bi"] !== undefined)
+      checkBi(sink["bi"], tables, (key, message) =>
+        report(["sinks", i, "bi", ...(key === undefined ? [] : [key])], message),
+      );
   });
   reportTwice(
     sinks.map((sink, i) => sink[kinds[i] ?? ""]?.to),

@@ -37,8 +37,54 @@ const Webhook = z.strictObject({
   on: z.array(RunEnding).min(1).default(["done", "failed", "quarantined"]).describe("Runs that end so are told."),
 });
 
+const Bi = z.strictObject({
+  table: table.optional(),
+  url: SecretRef.optional().describe(
+    "Secret with the address that takes the table's rows: a push dataset's own, with its key, or `…/tables/<name>/rows` of the REST API, which needs `token`.",
+  ),
+  rows: z
+    .enum(["aggregates", "all"])
+    .default("aggregates")
+    .describe("aggregates: only a gold table may be pushed; all: any table."),
+  replace: z
+    .boolean()
+    .optional()
+    .describe(
+      "true: the rows there are deleted first and the whole table is pushed, which needs `token`; false: what each run added is added. Default: false for a table whose disposition is append, else true.",
+    ),
+  token: SecretRef.optional().describe(
+    "Secret with the application that may do so: JSON with tenant, client and secret.",
+  ),
+  refresh: z
+    .strictObject({ group: z.guid().optional(), dataset: z.guid() })
+    .optional()
+    .describe("The dataset, and its workspace, that is refreshed after the run; needs `token`."),
+});
+
+const Database = z.strictObject({
+  table,
+  url: SecretRef.describe(
+    "Secret with the database's address: postgres://user:password@host:5432/database. TLS is asked for and checked.",
+  ),
+  ca: SecretRef.optional().describe("Secret with the certificate (PEM) of who signed the server's."),
+  to: z
+    .string()
+    .regex(
+      /^[A-Za-z_][A-Za-z0-9_]{0,62}(\.[A-Za-z_][A-Za-z0-9_]{0,62})?$/,
+      "must be table or schema.table, in letters without accents, digits and _",
+    )
+    .describe("The table there, or schema.table, in the case it is written in. It is made if it is not there."),
+  key: z
+    .array(Identifier)
+    .min(1)
+    .optional()
+    .describe(
+      "Columns that tell rows apart: a row takes the place of the one with its key. Default: all rows are replaced.",
+    ),
+});
+
 /** What each kind of sink is given: the key under which it stands in the stack. */
-export const sinkKinds = { csv: Csv, parquet: Parquet, webhook: Webhook };
+export const sinkKinds = { csv: Csv, parquet: Parquet, bi: Bi, webhook: Webhook, database: Database };
 export type SinkKind = keyof typeof sinkKinds;
 /** The options of a kind, as parsed. */
 export type SinkOptions<Kind extends SinkKind> = z.output<(typeof sinkKinds)[Kind]>;
@@ -57,7 +103,8 @@ const isKind = (text: string): text is SinkKind => Object.hasOwn(sinkKinds, text
 
 /** The table that a sink delivers; undefined for one that tells of runs. */
 export function tableOf(sink: Sink): string | undefined {
-  for (const options of Object.values(sink)) if (options !== undefined && "table" in options) return options.table;
+  for (const options of Object.values(sink))
+    if (options !== undefined && "table" in options && options.table !== undefined) return options.table;
   return undefined;
 }
 
