@@ -2,6 +2,8 @@ import { describe } from "vitest";
 import { claimsConform } from "./conformance/claims.ts";
 import { commitsConform } from "./conformance/commits.ts";
 import { crashConforms } from "./conformance/crash.ts";
+import { deliveriesConform } from "./conformance/deliveries.ts";
+import { publicationsConform } from "./conformance/publications.ts";
 import { queueConforms } from "./conformance/queue.ts";
 import { type Kept, subjectOf } from "./conformance/subject.ts";
 
@@ -12,6 +14,8 @@ export function behavesAsLedger(make: () => Promise<Kept>): void {
     claimsConform(subject);
     queueConforms(subject);
     commitsConform(subject);
+    publicationsConform(subject);
+    deliveriesConform(subject);
     crashConforms(subject);
   });
 }

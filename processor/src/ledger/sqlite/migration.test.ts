@@ -1,0 +1,95 @@
+import { readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { expect, it } from "vitest";
+import { testFolder } from "../../processor-for-tests.ts";
+import { claimOf, fileOf } from "../conformance/subject.ts";
+import { openLedger } from "../index.ts";
+
+const [a, b, rerun, queued] = [
+  "20260101t000001-e0cb4daced27",
+  "20260101t000009-8983ddaa1704",
+  "20260101t000017-f4bc07494ae0",
+  "20260101t000025-074a617b4439",
+] as const;
+
+const part = (table: string, run: string) => `${table}/part-00001-${run}.parquet`;
+
+it("takes over a ledger that the version before wrote, with all it holds", async () => {
+  const folder = await testFolder("migration");
+  const file = join(folder, "ledger.sqlite");
+  const old = new DatabaseSync(file);
+  old.exec(await readFile(join(import.meta.dirname, "version-3-for-tests.sql"), "utf8"));
+  old.close();
+  const ledger = await openLedger({ driver: "sqlite", file });
+
+  expect((await ledger.runs({ limit: 9 })).map(({ id, state }) => [id, state])).toEqual([
+    [queued, "queued"],
+    [rerun, "done"],
+    [b, "done"],
+    [a, "done"],
+  ]);
+  const output = { rows: 9, bytes: 99 };
+  expect(await ledger.run(a)).toMatchObject({
+    rows: { read: 10, clean: 9, rejected: 1 },
+    deliveries: [],
+    outputs: [
+      { kind: "table", name: "rain", location: "/lake/rain", ...output, how: null, version: null },
+      { kind: "table", name: "by_day", location: "/lake/by_day", ...output, how: null, version: null },
+      { kind: "csv", name: "rain", location: "/out/rain.csv", rows: 3, bytes: 4 },
+    ],
+  });
+  const rain = await ledger.tables.read("inmet", "rain");
+  const none = { partition: {}, stats: null };
+  const whole = { firstRow: 0, rows: 10, rerun: false };
+  expect(rain).toMatchObject({
+    columns: [{ name: "day", type: "DATE" }],
+    partitionBy: [],
+    location: "/lake/rain",
+    change: 1,
+    version: null,
+    updatedAt: "2026-01-01T00:00:22.000Z",
+    files: [
+      { key: part("rain", b), rows: 10, bytes: 99, ...none, parts: [{ ...whole, run: b, root: b, fileNumber: 2 }] },
+      {
+        key: part("rain", rerun),
+        rows: 10,
+        bytes: 99,
+        ...none,
+        parts: [{ ...whole, run: rerun, root: a, fileNumber: 1 }],
+      },
+    ],
+  });
+  expect((await ledger.loose.all()).map(({ key }) => key)).toEqual([
+    part("by_day", a),
+    part("by_day", b),
+    part("rain", a),
+  ]);
+  expect(await ledger.publications.pending()).toEqual([]);
+  expect(await ledger.claim(claimOf("again", { sha256: "hash of a" }))).toMatchObject({
+    created: false,
+    run: { id: a },
+  });
+
+  // It goes on from there.
+  expect(await ledger.next("w", { busyStacks: [], leaseSeconds: 60 })).toMatchObject([{ id: queued, fileNumber: 3 }]);
+  const change = {
+    name: "rain",
+    columns: [{ name: "day", type: "DATE" }],
+    partitionBy: [],
+    location: "/lake/rain",
+    adds: [fileOf("rain/new", queued)],
+    removes: [part("rain", b)],
+    base: 1,
+    operation: "WRITE" as const,
+    how: { mode: "full" as const },
+  };
+  await ledger.commit({ stack: "inmet", runs: [queued], changes: [change] });
+  expect((await ledger.tables.read("inmet", "rain"))?.files).toMatchObject([
+    { key: part("rain", rerun) },
+    { key: "rain/new", parts: [{ run: queued, fileNumber: 3 }] },
+  ]);
+  expect(await ledger.publications.pending()).toMatchObject([{ batch: 1, removes: [part("rain", b)], runs: [queued] }]);
+  await ledger.close();
+  await rm(folder, { recursive: true });
+});
