@@ -39,7 +39,10 @@ export async function startProcessor(
       "--data",
       folder,
     ],
-    { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, CAIS_LOG: "info" } },
+    {
+      stdio: ["ignore", "pipe", "inherit"],
+      env: { ...process.env, CAIS_LOG: "info", NODE_COMPILE_CACHE: resolve(".cais/compile-cache") },
+    },
   );
   const log = createWriteStream(join(work, "processor.log"), { flags: "a" });
   const { promise, resolve: found, reject } = Promise.withResolvers<string>();
