@@ -1,8 +1,11 @@
+import type { LookupFunction } from "node:net";
 import type { Delivery, Run } from "@cais/spec/api.ts";
 import { kindOf, type RunEnding, type Sink as AskedSink, type SinkKind } from "@cais/spec/sinks.ts";
 import type { NewDelivery } from "../ledger/index.ts";
 import type { ObjectStore } from "../object-store/index.ts";
+import { guardAddresses } from "./address.ts";
 import { fileSink } from "./file.ts";
+import { webhookSink } from "./webhook/index.ts";
 import type { Writes } from "./writes.ts";
 
 /**
@@ -71,6 +74,8 @@ export interface SinkOutside {
   output: ObjectStore;
   /** Private addresses (CIDRs) that may be sent to. */
   allowPrivate: readonly string[];
+  /** How names of hosts are resolved. Default: the system's way. */
+  lookup?: LookupFunction;
 }
 
 /** A stack's sinks, in its order. */
@@ -84,9 +89,10 @@ export const openSinks = (asked: readonly AskedSink[], outside: SinkOutside): Si
 /** The kind's own part of a sink. */
 export type SinkPart = Omit<Sink, "kind" | "id">;
 
-function openKind({ csv, parquet }: AskedSink, { output }: SinkOutside): SinkPart {
+function openKind({ csv, parquet, webhook }: AskedSink, { output, allowPrivate, lookup }: SinkOutside): SinkPart {
   if (csv !== undefined) return fileSink(csv, { as: "csv", delimiter: csv.delimiter, decimal: csv.decimal }, output);
   if (parquet !== undefined) return fileSink(parquet, { as: "parquet" }, output);
+  if (webhook !== undefined) return webhookSink(webhook, guardAddresses(allowPrivate, lookup));
   throw new Error("The sink has no kind that this processor delivers to; validate the stack.");
 }
 
