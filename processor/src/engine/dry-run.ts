@@ -40,7 +40,7 @@ export async function dryRun({ contract, tables }: Stack, sql: Record<string, st
     }
     const known = ["input"];
     for (const [table, { name, sql: file }] of tables.entries()) {
-      const mistake = await mistakeOf(() => makeView(connection, name, sql[file] ?? "", known));
+      const mistake = await mistakeOf(() => makeView(connection, name, sql[file ?? ""] ?? "", known));
       if (mistake) return [...mistakes, { table, ...mistake }];
       known.push(name);
     }

@@ -19,7 +19,10 @@ async function start(more: { seconds?: number; memoryBytes?: number } = {}): Pro
 const upload = Upload.parse({});
 const checkFile = (file: string, contract: Contract) =>
   engine.checkContract({ folder, file, name: "file.csv", upload, contract, replay: null });
-const makeTable = (name: string, sql: string, before: string[] = []) => engine.makeTable({ folder, name, sql, before });
+async function makeTable(name: string, sql: string, before: string[] = []) {
+  const made = await engine.makeTable({ folder, name, sql, before: before.map((file) => ({ file })) });
+  return { columns: made.columns, rows: made.files[0]?.rows, file: made.files[0]?.file ?? "" };
+}
 const asCsv = { writes: { as: "csv" as const, delimiter: ",", decimal: "." as const } };
 async function setUp(): Promise<void> {
   await mkdir(resolve(".cais/tests"), { recursive: true });
@@ -43,6 +46,7 @@ function allWithEngine(): void {
 /** The rows of a Parquet file, read by an engine of the test's own. */
 async function rows(file: string, sql = "SELECT * FROM read_parquet($1)"): Promise<unknown[]> {
   const connection = await (await DuckDBInstance.create()).connect();
+  await connection.run("SET TimeZone = 'UTC'");
   const result = await connection.runAndReadAll(sql, [file]);
   connection.closeSync();
   return result.getRowsJson();
@@ -127,10 +131,10 @@ describe("the contract", () => {
       { columns: names.map((type) => ({ name: type, type })) },
     );
     expect(clean).toEqual([
-      ["-7", -9.9, true, "2024-02-29", "2024-02-29 10:00:00", "=1+1"],
-      ["42", 1000, false, "2024-02-29", "2024-02-29 07:00:00", " x "],
-      ["9223372036854775807", 0.5, false, null, "2024-02-29 10:00:00.25", null],
-      ["1", 7, true, null, "2024-02-29 10:00:00", null],
+      ["-7", -9.9, true, "2024-02-29", "2024-02-29 10:00:00+00", "=1+1"],
+      ["42", 1000, false, "2024-02-29", "2024-02-29 07:00:00+00", " x "],
+      ["9223372036854775807", 0.5, false, null, "2024-02-29 10:00:00.25+00", null],
+      ["1", 7, true, null, "2024-02-29 10:00:00+00", null],
     ]);
   });
 
@@ -272,7 +276,10 @@ describe("a table's SQL", () => {
       "DECIMAL(38,0)",
     ]);
     expect(await rows(file)).toEqual([["6", "27670116110564327421", "6", ["6"], "3", "0"]]);
-    const csv = await readFile((await engine.write({ ...asCsv, table: "sums", file: join(folder, "sums.csv") })).file, "utf8");
+    const csv = await readFile(
+      (await engine.write({ ...asCsv, table: "sums", file: join(folder, "sums.csv") })).file,
+      "utf8",
+    );
     expect(csv.split("\r\n")[1]).toBe("6,27670116110564327421,6,[6],3,0");
     await expect(makeTable("t", "SELECT 170141183460469231731687303715884105727::HUGEINT AS n", [])).rejects.toThrow(
       /Conversion Error/,

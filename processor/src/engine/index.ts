@@ -5,7 +5,7 @@ import type { TableColumn } from "@cais/spec/api.ts";
 import { z } from "zod";
 import { compileCacheFolder } from "../config.ts";
 import type { EngineLimits } from "./duckdb.ts";
-import { Checked, Closed, Made, Reads, Reply, type Request } from "./messages.ts";
+import { Checked, Closed, Made, Merged, Reads, Reply, type Request, type SeenFile } from "./messages.ts";
 import { Written } from "../sinks/writes.ts";
 
 type Asked<Do extends Request["do"]> = Omit<Extract<Request, { do: Do }>, "do">;
@@ -22,9 +22,16 @@ export interface Engine {
   checkContract(asked: Asked<"contract">): Promise<Checked>;
   /** `before` are the files that the table keeps. */
   makeTable(asked: Asked<"table">): Promise<Made>;
-  attachTable(name: string, files: string[]): Promise<void>;
+  /** SQL sees these files' rows under the name, with the columns. */
+  attachTable(name: string, files: SeenFile[], columns: TableColumn[]): Promise<void>;
+  /** Brings `added`, made as `columns` say, into a table of `present` files by its key. */
+  mergeTable(asked: Asked<"merge">): Promise<Merged>;
+  /** Makes a merged table anew of all that its runs brought, in their order. */
+  foldTable(asked: Asked<"fold">): Promise<Made>;
+  /** Writes rows of a table's files anew, in their order: as one file, or one of each partition. */
+  rewrite(asked: Asked<"rewrite">): Promise<Made>;
   /** Writes a table's file anew with other columns. */
-  convert(from: string, to: string, columns: TableColumn[]): Promise<Made>;
+  convert(asked: Asked<"convert">): Promise<Made>;
   /** Writes what SQL sees under a name to a file, as a sink asks for it. */
   write(asked: Asked<"write">): Promise<Written>;
   /** What each table's SQL reads. */
@@ -162,10 +169,13 @@ export function startEngine({ openSeconds = 60, log, onEvent = () => undefined }
     },
     checkContract: (asked) => ask({ do: "contract", ...asked }, Checked),
     makeTable: (asked) => ask({ do: "table", ...asked }, Made),
-    async attachTable(name, files) {
-      await ask({ do: "attach", name, files }, nothing);
+    async attachTable(name, files, columns) {
+      await ask({ do: "attach", name, files, columns }, nothing);
     },
-    convert: (from, to, columns) => ask({ do: "convert", from, to, columns }, Made),
+    mergeTable: (asked) => ask({ do: "merge", ...asked }, Merged),
+    foldTable: (asked) => ask({ do: "fold", ...asked }, Made),
+    rewrite: (asked) => ask({ do: "rewrite", ...asked }, Made),
+    convert: (asked) => ask({ do: "convert", ...asked }, Made),
     write: (asked) => ask({ do: "write", ...asked }, Written),
     reads: (tables) => ask({ do: "reads", tables }, Reads),
     async close() {

@@ -25,6 +25,23 @@ export const Replay = z
   .nullable();
 export type Replay = z.output<typeof Replay>;
 
+/** What a bronze table says of all rows of a file. */
+export const Received = z.object({ file: z.string(), run: z.string(), receivedAt: z.iso.datetime() });
+export type Received = z.output<typeof Received>;
+
+/** A Parquet file of a table, as SQL is to see it. */
+export const SeenFile = z.object({
+  file: z.string(),
+  /** Values of the partition columns as Delta writes them; asked only where the file itself lacks such a column. */
+  partition: z.record(z.string(), z.string().nullable()).optional(),
+  /** Rows that are left out, counted from 0 as they stand in the file. */
+  without: z.array(z.object({ firstRow: z.number(), rows: z.number() })).optional(),
+});
+export type SeenFile = z.output<typeof SeenFile>;
+
+/** How a table's files are written. */
+const Writing = { folder: z.string(), name: z.string(), partitionBy: z.array(z.string()).optional() };
+
 /** What the processor asks of an engine's process, one after the other. Paths are absolute and in the session's folder. */
 export const Request = z.discriminatedUnion("do", [
   z.object({
@@ -41,16 +58,34 @@ export const Request = z.discriminatedUnion("do", [
     upload: Upload,
     contract: Contract,
     replay: Replay,
+    /** Asked where rows are to be kept as received. */
+    received: Received.optional(),
   }),
   z.object({
     do: z.literal("table"),
-    folder: z.string(),
-    name: z.string(),
-    sql: z.string(),
-    before: z.array(z.string()),
+    ...Writing,
+    /** null: the rows as they were received. */
+    sql: z.string().nullable(),
+    before: z.array(SeenFile),
   }),
-  z.object({ do: z.literal("attach"), name: z.string(), files: z.array(z.string()) }),
-  z.object({ do: z.literal("convert"), from: z.string(), to: z.string(), columns: z.array(TableColumn) }),
+  z.object({ do: z.literal("attach"), name: z.string(), files: z.array(SeenFile), columns: z.array(TableColumn) }),
+  z.object({
+    do: z.literal("merge"),
+    ...Writing,
+    key: z.array(z.string()),
+    columns: z.array(TableColumn),
+    present: z.array(SeenFile),
+    added: z.array(z.string()),
+  }),
+  z.object({
+    do: z.literal("fold"),
+    ...Writing,
+    key: z.array(z.string()),
+    columns: z.array(TableColumn),
+    contributions: z.array(z.string()),
+  }),
+  z.object({ do: z.literal("rewrite"), ...Writing, columns: z.array(TableColumn), files: z.array(SeenFile) }),
+  z.object({ do: z.literal("convert"), ...Writing, from: z.string(), columns: z.array(TableColumn) }),
   z.object({ do: z.literal("write"), table: z.string(), file: z.string(), writes: Writes }),
   z.object({ do: z.literal("reads"), tables: z.array(z.object({ name: z.string(), sql: z.string() })) }),
   z.object({ do: z.literal("close") }),
@@ -69,9 +104,25 @@ export const Checked = z.object({
 });
 export type Checked = z.output<typeof Checked>;
 
-/** A table's result: the rows of this run. */
-export const Made = z.object({ columns: z.array(TableColumn), rows: z.number(), file: z.string() });
+/** A Parquet file of one partition, as it was written. */
+export const MadeFile = z.object({
+  file: z.string(),
+  rows: z.number(),
+  bytes: z.number(),
+  /** Values of the partition columns as Delta writes them. */
+  partition: z.record(z.string(), z.string().nullable()),
+  /** Statistics as Delta writes them: JSON. */
+  stats: z.string().nullable(),
+});
+export type MadeFile = z.output<typeof MadeFile>;
+
+/** A table's result: the rows of this run, in one file at least for each partition. */
+export const Made = z.object({ columns: z.array(TableColumn), files: z.array(MadeFile) });
 export type Made = z.output<typeof Made>;
+
+/** What became of a merged table: its new files, and which of the present ones they take the place of. */
+export const Merged = Made.extend({ replaced: z.array(z.string()) });
+export type Merged = z.output<typeof Merged>;
 
 /** What each table's SQL reads: `input` and tables before it, in lower case. */
 export const Reads = z.record(z.string(), z.array(z.string()));

@@ -12,7 +12,8 @@ import { write } from "../sinks/write.ts";
 import { openDuckDB, sentenceOf } from "./duckdb.ts";
 import { type Reply, Request } from "./messages.ts";
 import { SqlRefused, tablesRead } from "./select.ts";
-import { attachTable, convert, makeTable } from "./tables.ts";
+import { foldTable, mergeTable } from "./merge.ts";
+import { attachTable, convert, makeTable, reading, rewrite } from "./tables.ts";
 
 /** What Node and DuckDB take beside the memory that DuckDB accounts for. */
 const OVERHEAD_BYTES = 600e6;
@@ -53,11 +54,19 @@ async function answer(request: Request): Promise<unknown> {
     case "table":
       return makeTable(connection, request);
     case "attach":
-      return attachTable(connection, request.name, request.files);
+      return attachTable(connection, request.name, request.files, request.columns);
+    case "merge":
+      return mergeTable(connection, request);
+    case "fold":
+      return foldTable(connection, request);
+    case "rewrite":
+      return rewrite(connection, request);
     case "convert":
       return convert(connection, request);
-    case "write":
-      return write(connection, request);
+    case "write": {
+      const open = connection;
+      return reading(open, () => write(open, request));
+    }
     case "reads": {
       const reads: Record<string, string[]> = {};
       for (const { name, sql } of request.tables) reads[name] = await tablesRead(connection, sql);

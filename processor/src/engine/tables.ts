@@ -1,23 +1,29 @@
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
-import { TableColumn } from "@cais/spec/api.ts";
-import { z } from "zod";
-import { query } from "./duckdb.ts";
-import type { Made } from "./messages.ts";
-import { sqlName, sqlText, sqlTexts } from "./quote.ts";
-import { about, checkSelect, tablesRead } from "./select.ts";
+import type { TableColumn } from "@cais/spec/api.ts";
+import type { Made, Request, SeenFile } from "./messages.ts";
+import { sqlName, sqlText } from "./quote.ts";
+import { columnsOf, isMismatch, seenSql } from "./seen.ts";
+import { about, checkSelect, SqlRefused, tablesRead } from "./select.ts";
+import { type Stored, stored, writeFiles } from "./write.ts";
 
 /** What SQL can see in a connection: names in the order in which they came, and what tells `input`'s columns apart. */
 interface Visible {
   names: string[];
   input: string;
+  tables: Map<string, SeenTable>;
+}
+
+/** A table as it was made visible. */
+interface SeenTable {
+  files: SeenFile[];
+  columns: TableColumn[];
+  differ: boolean;
 }
 
 const visible = new WeakMap<DuckDBConnection, Visible>();
 
 function visibleIn(connection: DuckDBConnection): Visible {
-  const known = visible.get(connection) ?? { names: [], input: "" };
+  const known = visible.get(connection) ?? { names: [], input: "", tables: new Map() };
   visible.set(connection, known);
   return known;
 }
@@ -29,42 +35,41 @@ export function inputIsVisible(connection: DuckDBConnection, columns: string): v
   known.input = columns;
 }
 
+/** The rows of a file as a bronze table keeps them. No SQL of a stack sees it: no name of a table has a space. */
+export const RECEIVED = "rows as received";
+
 /**
  * What is known of SQL that was made before. This process serves one stack, whose small files bring the same SQL again and
  * again: to check it and to ask for its columns each time takes as long as to run it.
  */
 const prepared = new Map<string, { select: string; readsInputAlone: boolean }>();
-const exactSelects = new Map<string, { select: string; columns: TableColumn[] }>();
+const storedSelects = new Map<string, Stored>();
 
 /** An engine's process lasts for long only if it has much to do, and a stack has few tables. */
 const MAX_REMEMBERED = 1000;
 
-/** Runs a table's SELECT and writes its rows to a Parquet file; then the table is its files before and this one. */
+/** Runs a table's SELECT and writes its rows to Parquet files; then the table is its files before and these. */
 export async function makeTable(
   connection: DuckDBConnection,
-  { folder, name, sql, before }: { folder: string; name: string; sql: string; before: string[] },
+  { sql, before, ...writing }: Omit<Extract<Request, { do: "table" }>, "do">,
 ): Promise<Made> {
-  const { select, readsInputAlone } = await prepare(connection, name, sql);
-  await mkdir(join(folder, "made"), { recursive: true });
-  const file = join(folder, "made", `${name}.parquet`);
+  const { name, partitionBy = [] } = writing;
+  const { select, readsInputAlone } =
+    sql === null
+      ? { select: `SELECT * FROM ${sqlName(RECEIVED)}`, readsInputAlone: true }
+      : await prepare(connection, name, sql);
   // What other tables have may be of other columns each time.
-  const key = readsInputAlone ? `${visibleIn(connection).input}\0${select}` : undefined;
-  const known = key === undefined ? undefined : exactSelects.get(key);
-  let rows: number;
-  let exact: string;
-  try {
-    exact = known?.select ?? (await withExactSums(connection, select));
-    const copied = await connection.runAndReadAll(
-      `COPY (${exact}\n) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION zstd)`,
-    );
-    rows = Number(z.bigint().parse(copied.getRows()[0]?.[0]));
-  } catch (error) {
-    throw new Error(`The SQL of table "${name}" failed: ${messageOf(error)}`, { cause: error });
-  }
-  const columns = known?.columns ?? (await columnsOf(connection, `SELECT * FROM read_parquet(${sqlText(file)})`));
-  if (key !== undefined) remember(exactSelects, key, { select: exact, columns });
-  await attachTable(connection, name, [...before, file]);
-  return { columns, rows, file };
+  const key = readsInputAlone ? [visibleIn(connection).input, partitionBy.join("\0"), select].join("\0\0") : undefined;
+  const made = await ofTable(name, () =>
+    reading(connection, async () => {
+      const known = key === undefined ? undefined : storedSelects.get(key);
+      const all = known ?? stored(select, await columnsOf(connection, `SELECT * FROM (${select}\n)`), partitionBy);
+      if (key !== undefined) remember(storedSelects, key, all);
+      return { columns: all.columns, files: await writeFiles(connection, all, writing) };
+    }),
+  );
+  await attachTable(connection, name, [...before, ...made.files], made.columns);
+  return made;
 }
 
 async function prepare(connection: DuckDBConnection, name: string, sql: string) {
@@ -83,30 +88,44 @@ function remember<T>(map: Map<string, T>, key: string, value: T): T {
   return value;
 }
 
-/**
- * A SELECT whose whole numbers of 128 bits, as sum() gives them, are DECIMAL(38,0). Parquet has no such integer, and DuckDB
- * would write them as DOUBLE (https://duckdb.org/docs/stable/data/parquet/overview); what needs 39 digits fails instead.
- */
-async function withExactSums(connection: DuckDBConnection, select: string): Promise<string> {
-  const columns = await columnsOf(connection, `SELECT * FROM (${select}\n)`);
-  if (!columns.some(({ type }) => type.includes("HUGEINT"))) return select;
-  const casts = columns.map(({ name, type }, index) => {
-    const cell = type.includes("HUGEINT") ? `c${index}::${type.replaceAll(hugeInteger, "DECIMAL(38,0)")}` : `c${index}`;
-    return `${cell} AS ${sqlName(name)}`;
-  });
-  return `SELECT ${casts.join(", ")} FROM (${select}\n) AS made(${columns.map((_, index) => `c${index}`).join(", ")})`;
+/** Does work with the SQL of a table, and says that it was it that failed. */
+async function ofTable<T>(name: string, work: () => Promise<T>): Promise<T> {
+  const what = `The SQL of table "${name}"`;
+  try {
+    return await about(what, work);
+  } catch (error) {
+    if (error instanceof SqlRefused) throw error;
+    throw new Error(`${what} failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
 }
 
-const hugeInteger = /\bU?HUGEINT\b/g;
+/**
+ * Does work that reads tables. If files of one turn out to lack a column that its first one has, all are read again as files
+ * that may differ, which costs a look at each of them.
+ */
+export async function reading<T>(connection: DuckDBConnection, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const alike = [...visibleIn(connection).tables].filter(([, { differ }]) => !differ);
+    if (!isMismatch(error) || alike.length === 0) throw error;
+    for (const [name, { files, columns }] of alike) await attachTable(connection, name, files, columns, true);
+    return work();
+  }
+}
 
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
-
-/** Makes a table of Parquet files visible to SQL under its name, instead of others that were. */
-export async function attachTable(connection: DuckDBConnection, name: string, files: string[]): Promise<null> {
-  await connection.run(
-    `CREATE OR REPLACE TEMP VIEW ${sqlName(name)} AS SELECT * FROM read_parquet(${sqlTexts(files)})`,
-  );
-  const { names } = visibleIn(connection);
+/** Makes a table of Parquet files visible to SQL under its name, with its columns, instead of others that were. */
+export async function attachTable(
+  connection: DuckDBConnection,
+  name: string,
+  files: SeenFile[],
+  columns: TableColumn[],
+  mayDiffer = false,
+): Promise<null> {
+  const { sql, differ } = await seenSql(connection, files, columns, { as: name, differ: mayDiffer });
+  await connection.run(`CREATE OR REPLACE TEMP VIEW ${sqlName(name)} AS ${sql}`);
+  const { names, tables } = visibleIn(connection);
+  tables.set(name, { files, columns, differ });
   if (!names.includes(name)) names.push(name);
   return null;
 }
@@ -117,26 +136,23 @@ export async function attachTable(connection: DuckDBConnection, name: string, fi
  */
 export async function convert(
   connection: DuckDBConnection,
-  { from, to, columns }: { from: string; to: string; columns: TableColumn[] },
+  { from, columns, ...writing }: Omit<Extract<Request, { do: "convert" }>, "do">,
 ): Promise<Made> {
   const source = `read_parquet(${sqlText(from)})`;
   const has = new Set((await columnsOf(connection, `SELECT * FROM ${source}`)).map(({ name }) => name));
   const cells = columns.map(
     ({ name, type }) => `TRY_CAST(${has.has(name) ? sqlName(name) : "NULL"} AS ${type}) AS ${sqlName(name)}`,
   );
-  await connection.run(
-    `COPY (SELECT ${cells.join(", ")} FROM ${source}) TO ${sqlText(to)} (FORMAT parquet, COMPRESSION zstd)`,
-  );
-  return { columns, rows: await countRows(connection, to), file: to };
+  const all = stored(`SELECT ${cells.join(", ")} FROM ${source}`, columns, writing.partitionBy);
+  return { columns, files: await writeFiles(connection, all, writing) };
 }
 
-async function columnsOf(connection: DuckDBConnection, select: string): Promise<TableColumn[]> {
-  return (await query(connection, `DESCRIBE ${select}`)).map((column) =>
-    TableColumn.parse({ name: column["column_name"], type: column["column_type"] }),
-  );
-}
-
-async function countRows(connection: DuckDBConnection, file: string): Promise<number> {
-  const [count] = await query(connection, `SELECT count(*)::BIGINT AS rows FROM read_parquet(${sqlText(file)})`);
-  return Number(z.bigint().parse(count?.["rows"]));
+/** Writes rows of a table's files anew, in their order: as one file, or one of each partition. */
+export async function rewrite(
+  connection: DuckDBConnection,
+  { columns, files, ...writing }: Omit<Extract<Request, { do: "rewrite" }>, "do">,
+): Promise<Made> {
+  const { sql } = await seenSql(connection, files, columns, { as: `${writing.name} anew`, differ: true });
+  const all = stored(sql, columns, writing.partitionBy);
+  return { columns, files: await writeFiles(connection, all, writing) };
 }

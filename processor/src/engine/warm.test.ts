@@ -43,7 +43,8 @@ async function load(engine: Engine, name: string, number: number): Promise<strin
   await writeFile(join(own, "file.csv"), `n\n${number}\n`);
   const file = join(own, "file.csv");
   await engine.checkContract({ folder: own, file, name: "file.csv", upload: Upload.parse({}), contract, replay: null });
-  return (await engine.makeTable({ folder: own, name: "numbers", sql: "SELECT * FROM input", before: [] })).file;
+  const made = await engine.makeTable({ folder: own, name: "numbers", sql: "SELECT * FROM input", before: [] });
+  return made.files[0]?.file ?? "";
 }
 
 const reads = (engine: Engine, name: string, table: string) =>
@@ -80,7 +81,7 @@ it("ends a process in which work failed, and one that ended by itself is not use
 it("shows nothing of a run to the next one, in the same session or another", async () => {
   await engines.use("a", session("one"), async (engine) => {
     await load(engine, "one", 1);
-    expect(await reads(engine, "one", "numbers")).toMatchObject({ rows: 1 });
+    expect(await reads(engine, "one", "numbers")).toMatchObject({ files: [{ rows: 1 }] });
     await engine.begin();
     for (const table of ["input", "numbers"])
       await expect(reads(engine, "one", table)).rejects.toThrow(`It reads "${table}"`);
@@ -94,22 +95,23 @@ it("shows nothing of a run to the next one, in the same session or another", asy
 
 it("reaches the session's folder alone, in each of its runs", async () => {
   const other = await engines.use("a", session("one"), (engine) => load(engine, "one", 1));
+  const columns = [{ name: "n", type: "BIGINT" }];
   await engines.use("a", session("two"), async (engine) => {
     const own = await load(engine, "two", 2);
     for (let run = 0; run < 2; run++) {
-      await expect(engine.attachTable("other", [other])).rejects.toThrow(/Permission Error/);
+      await expect(engine.attachTable("other", [{ file: other }], columns)).rejects.toThrow(/Permission Error/);
       await expect(
-        engine.attachTable("other", [join(folder, "two/../one/run-1/made/numbers.parquet")]),
+        engine.attachTable("other", [{ file: join(folder, "two/../one/run-1/made/numbers.parquet") }], columns),
       ).rejects.toThrow(/Permission Error/);
-      await expect(engine.attachTable("other", ["https://127.0.0.1/x.parquet"])).rejects.toThrow(
+      await expect(engine.attachTable("other", [{ file: "https://127.0.0.1/x.parquet" }], columns)).rejects.toThrow(
         /Permission Error|Missing Extension/,
       );
-      await expect(engine.convert(own, join(folder, "one/x.parquet"), [{ name: "n", type: "BIGINT" }])).rejects.toThrow(
+      await expect(engine.convert({ from: own, folder: join(folder, "one"), name: "x", columns })).rejects.toThrow(
         /Permission Error/,
       );
       await engine.begin();
     }
-    await engine.attachTable("own", [own]);
+    await engine.attachTable("own", [{ file: own }], columns);
   });
 });
 

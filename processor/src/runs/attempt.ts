@@ -54,17 +54,18 @@ export async function makeRun(session: Session, run: TakenRun, earlier: MadeRun[
   for (const { name, sql, disposition } of plan.perRun) {
     const mayBeOlder = disposition === "replace" && plan.readsInput(name);
     if (mayBeOlder && !isNewest(run, await session.ledger.tables.read(run.stack, name))) {
-      await engine.attachTable(name, await filesBefore(session, name, undefined));
+      const state = await session.ledger.tables.read(run.stack, name);
+      await engine.attachTable(name, await filesBefore(session, name, undefined), state?.columns ?? []);
       continue;
     }
     const table = await session.step([run], `tables/${name}`, async () => {
       const kept = disposition === "append" && plan.isSeen(name);
       const before = kept ? await filesBefore(session, name, made) : [];
-      const others = kept ? earlier.flatMap(({ tables }) => tables.get(name)?.file ?? []) : [];
+      const others = kept ? earlier.flatMap(({ tables }) => tables.get(name)?.files ?? []) : [];
       const table = await engine.makeTable({
         folder,
         name,
-        sql: stack.config.sql[sql] ?? "",
+        sql: stack.config.sql[sql ?? ""] ?? "",
         before: [...before, ...others],
       });
       if (disposition === "append") await convertKept(session, name, made, table);

@@ -161,7 +161,9 @@ async function commit(session: Session, steps: Steps, made: MadeRun[], isAsMade:
     for (const { name } of plan.perRun) {
       if (!plan.isSeen(name)) continue;
       const before = await filesBefore(session, name, made[0]);
-      await engine.attachTable(name, [...before, ...made.flatMap(({ tables }) => tables.get(name)?.file ?? [])]);
+      const columns = made[0]?.tables.get(name)?.columns ?? [];
+      const files = made.flatMap(({ tables }) => tables.get(name)?.files ?? []);
+      await engine.attachTable(name, [...before, ...files], columns);
       visible.add(name);
     }
   } else if (isAsMade) for (const { name } of plan.perRun) if (plan.isSeen(name)) visible.add(name);

@@ -9,8 +9,10 @@ export async function deliver(session: Session, runs: TakenRun[], visible: Set<s
   for (const { csv } of stack.config.stack.sinks) {
     if (csv === undefined) continue;
     await session.step(runs, `sinks/csv/${csv.table}`, async () => {
-      if (!visible.has(csv.table))
-        await engine.attachTable(csv.table, await filesBefore(session, csv.table, undefined));
+      if (!visible.has(csv.table)) {
+        const state = await ledger.tables.read(stack.config.stack.name, csv.table);
+        await engine.attachTable(csv.table, await filesBefore(session, csv.table, undefined), state?.columns ?? []);
+      }
       visible.add(csv.table);
       const { rows, file } = await engine.write({
         table: csv.table,

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { TableColumn } from "@cais/spec/api.ts";
-import type { Made } from "../engine/messages.ts";
+import type { Made, SeenFile } from "../engine/messages.ts";
 import type { PresentFile, TableChange, TableFile, TableState, TakenRun } from "../ledger/index.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import { tableFileKey } from "../tables/index.ts";
@@ -14,11 +14,13 @@ export const isNewest = ({ fileNumber }: TakenRun, state: TableState | undefined
   state?.files.every(({ parts }) => parts.every((part) => (part.fileNumber ?? 0) <= fileNumber)) ?? true;
 
 /** Local copies of a table's files but those that a run takes the place of, with the columns that the run gives them. */
-export async function filesBefore(session: Session, name: string, made: MadeRun | undefined): Promise<string[]> {
+export async function filesBefore(session: Session, name: string, made: MadeRun | undefined): Promise<SeenFile[]> {
   const converted = made?.converted.get(name);
-  if (converted !== undefined) return converted.map((file) => file.made.file);
+  if (converted !== undefined) return converted.flatMap((file) => file.made.files);
   const state = await session.ledger.tables.read(session.stack.config.stack.name, name);
-  return fetchAll(session.stack.lake, join(session.folder, "before", name), keptFiles(state, made));
+  const kept = keptFiles(state, made);
+  const paths = await fetchAll(session.stack.lake, join(session.folder, "before", name), kept);
+  return paths.map((file) => ({ file }));
 }
 
 /** A file of a table, made anew with other columns. */
@@ -42,11 +44,12 @@ export async function convertKept(session: Session, name: string, run: MadeRun, 
   const before = await fetchAll(session.stack.lake, join(session.folder, "before", name), kept);
   const converted: Converted[] = [];
   for (const [index, file] of kept.entries()) {
-    const to = join(session.folder, `${name}-${index}.parquet`);
-    converted.push({ file, made: await session.engine.convert(before[index] ?? "", to, made.columns) });
+    const asked = { folder: session.folder, name: `${name}-${index}`, from: before[index] ?? "" };
+    converted.push({ file, made: await session.engine.convert({ ...asked, columns: made.columns }) });
   }
   run.converted.set(name, converted);
-  await session.engine.attachTable(name, [...converted.map((file) => file.made.file), made.file]);
+  const files = [...converted.flatMap((file) => file.made.files), ...made.files];
+  await session.engine.attachTable(name, files, made.columns);
 }
 
 const known = new WeakMap<Session, Map<string, string | undefined>>();
@@ -146,9 +149,10 @@ async function putTable(session: Session, name: string, run: TakenRun, made: Mad
 
 async function putFile({ stack, ledger }: Session, key: string, run: string | null, made: Made): Promise<TableFile> {
   await ledger.loose.note({ stack: stack.config.stack.name, role: "lake", key });
-  const { bytes } = await stack.lake.putFile(key, made.file);
-  const { rows } = made;
-  return { key, rows, bytes, partition: {}, stats: null, parts: [{ run, firstRow: 0, rows }] };
+  // Unpartitioned, a table's rows of a run are in one file.
+  const [{ file, rows, stats } = { file: "", rows: 0, stats: null }] = made.files;
+  const { bytes } = await stack.lake.putFile(key, file);
+  return { key, rows, bytes, partition: {}, stats, parts: [{ run, firstRow: 0, rows }] };
 }
 
 const list = (columns: TableColumn[]) => columns.map(({ name, type }) => `${name} ${type}`).join(", ");

@@ -1,0 +1,125 @@
+import { type DuckDBConnection, LIST, listValue, VARCHAR } from "@duckdb/node-api";
+import { TableColumn } from "@cais/spec/api.ts";
+import { partitionText } from "../tables/delta/partition.ts";
+import { query } from "./duckdb.ts";
+import type { SeenFile } from "./messages.ts";
+import { sqlName, sqlTexts } from "./quote.ts";
+
+/** Where a row stands, beside the table's columns: its file's index among those asked for, and its number in it, from 0. */
+export const FILE = "place of the file";
+export const ROW = "place of the row";
+
+/** The largest number of a row in a file, in the number that tells the order of rows of several files. */
+export const ROWS_OF_A_FILE = "(2::BIGINT ** 40)::BIGINT";
+
+export interface SeenOptions {
+  /** A name for what the SQL needs in this connection, of which each use has its own. */
+  as: string;
+  /** Whether each row tells its place. */
+  places?: boolean;
+  /**
+   * Whether files may lack columns that others have. Else all must have what the first one has: to look at one file alone is
+   * cheap, and DuckDB says `schema mismatch` when it reads one that is otherwise.
+   */
+  differ: boolean;
+}
+
+/**
+ * SQL that gives the rows of Parquet files, in their order, with a table's columns and types. What a file lacks is the
+ * partition's value, or null. Gives with it whether the files are read as ones that may differ.
+ */
+export async function seenSql(
+  connection: DuckDBConnection,
+  files: SeenFile[],
+  columns: TableColumn[],
+  { as, places = false, differ }: SeenOptions,
+): Promise<{ sql: string; differ: boolean }> {
+  const [first] = files;
+  if (first === undefined) {
+    const cells = columns.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${sqlName(name)}`);
+    if (places) for (const name of [FILE, ROW]) cells.push(`NULL::BIGINT AS ${sqlName(name)}`);
+    return { sql: `SELECT ${cells.join(", ")} WHERE false`, differ };
+  }
+  const paths = files.map(({ file }) => file);
+  const alike = differ ? undefined : await typesIn(connection, paths.slice(0, 1), false);
+  const mayDiffer = alike === undefined || !columns.every(({ name }) => alike.has(name));
+  const types = mayDiffer ? await typesIn(connection, paths, true) : alike;
+  const partitioned = mayDiffer
+    ? columns.filter(({ name }) => files.some(({ partition }) => partition?.[name] !== undefined))
+    : [];
+  const values = `values of ${as}`;
+  if (partitioned.length > 0) await keepValues(connection, values, files, partitioned);
+  const cells = columns.map(({ name, type }) => {
+    const place = partitioned.findIndex((column) => column.name === name);
+    const found = types.get(name);
+    const own = found === undefined ? [] : [found === type ? sqlName(name) : `CAST(${sqlName(name)} AS ${type})`];
+    if (place >= 0) own.push(`CAST(${sqlName(values)}.v${place} AS ${type})`);
+    const cell = own.length > 1 ? `coalesce(${own.join(", ")})` : (own[0] ?? `CAST(NULL AS ${type})`);
+    return `${cell} AS ${sqlName(name)}`;
+  });
+  const branches = groupsOf(files).map(({ from, group }) => {
+    const index = from === 0 ? "file_index" : `(file_index + ${from})`;
+    const all = places
+      ? [...cells, `${index}::BIGINT AS ${sqlName(FILE)}`, `file_row_number AS ${sqlName(ROW)}`]
+      : cells;
+    const join =
+      partitioned.length > 0 ? ` LEFT JOIN ${sqlName(values)} ON ${sqlName(values)}.place = ${index}::BIGINT` : "";
+    return `SELECT ${all.join(", ")} FROM read_parquet(${sqlTexts(group.map(({ file }) => file))}${mayDiffer ? ", union_by_name = true" : ""})${join}${withoutSql(group[0])}`;
+  });
+  return { sql: branches.join("\nUNION ALL "), differ: mayDiffer };
+}
+
+/** Whether DuckDB found that files are not all as the first one is. */
+export const isMismatch = (error: unknown): boolean =>
+  error instanceof Error && error.message.includes("schema mismatch in glob");
+
+/** A file of which rows are left out is read by itself. */
+function groupsOf(files: SeenFile[]): { from: number; group: SeenFile[] }[] {
+  const groups: { from: number; group: SeenFile[] }[] = [];
+  files.forEach((file, from) => {
+    const last = groups.at(-1);
+    if (last === undefined || isCut(file) || isCut(last.group[0])) groups.push({ from, group: [file] });
+    else last.group.push(file);
+  });
+  return groups;
+}
+
+const isCut = (file: SeenFile | undefined) => (file?.without?.length ?? 0) > 0;
+
+function withoutSql(file: SeenFile | undefined): string {
+  const ranges = (file?.without ?? []).map(
+    ({ firstRow, rows }) => `file_row_number BETWEEN ${firstRow} AND ${firstRow + rows - 1}`,
+  );
+  return ranges.length === 0 ? "" : ` WHERE NOT (${ranges.join(" OR ")})`;
+}
+
+async function typesIn(connection: DuckDBConnection, paths: string[], differ: boolean): Promise<Map<string, string>> {
+  // A file whose columns cannot be found by their names is no table's.
+  const union = differ && paths.length > 1 ? ", union_by_name = true" : "";
+  const columns = await columnsOf(connection, `SELECT * FROM read_parquet(${sqlTexts(paths)}${union})`);
+  return new Map(columns.map(({ name, type }) => [name, type]));
+}
+
+/** The columns of a SELECT. */
+export async function columnsOf(connection: DuckDBConnection, select: string): Promise<TableColumn[]> {
+  return (await query(connection, `DESCRIBE ${select}`)).map((column) =>
+    TableColumn.parse({ name: column["column_name"], type: column["column_type"] }),
+  );
+}
+
+/** Keeps the files' partition values as texts. They go as values, for SQL has no literal for some of them. */
+async function keepValues(
+  connection: DuckDBConnection,
+  table: string,
+  files: SeenFile[],
+  columns: TableColumn[],
+): Promise<void> {
+  const lists = columns.map(({ name }) => listValue(files.map(({ partition }) => partitionText(partition?.[name]))));
+  const cells = columns.map((_, index) => `unnest($${index + 1}) AS v${index}`);
+  await connection.run(
+    `CREATE OR REPLACE TEMP TABLE ${sqlName(table)} AS
+     SELECT unnest(range(${files.length})) AS place, ${cells.join(", ")}`,
+    lists,
+    columns.map(() => LIST(VARCHAR)),
+  );
+}
