@@ -84,6 +84,9 @@ const CommitInfo = z.looseObject({
   engineInfo: optional(z.string()),
   userMetadata: optional(z.string()),
 });
+/** What a commit says of itself. Nothing of it can be relied on. */
+export type CommitInfo = z.output<typeof CommitInfo>;
+
 /** One line of the log. What a line holds beside these is ignored, as the protocol asks. */
 export const Action = z.object({
   protocol: optional(Protocol),
@@ -150,6 +153,11 @@ export class UnsupportedTable extends Error {
 /** Thrown for columns that changed in a way a table cannot follow. */
 export class SchemaChanged extends Error {
   override name = "SchemaChanged";
+}
+
+/** Thrown when the log no longer holds what came after a version: the table must be read anew. */
+export class LogGone extends Error {
+  override name = "LogGone";
 }
 
 /** Thrown when another commit came between that what is to be committed does not fit. */
