@@ -8,8 +8,8 @@ import type { Ledger } from "../ledger/index.ts";
 import type { Metrics } from "../metrics/index.ts";
 import type { OpenStack } from "../runs/stack.ts";
 import type { Tracing } from "../tracing/index.ts";
-import { DeliveryDelayed, DeliveryRefused, type Payload, type Sink, sinkOf, turnOf } from "./index.ts";
-import { messagesOf, type OpenTurn, openTurn, toldOf } from "./turn.ts";
+import { DeliveryDelayed, DeliveryRefused, type Payload, payloadKey, type Sink, sinkOf, turnOf } from "./index.ts";
+import { messagesOf, openTurn, toldOf } from "./turn.ts";
 import type { Written } from "./writes.ts";
 
 /** Deliveries that are made at a time, each of another sink. */
@@ -20,7 +20,7 @@ const LOOK_MS = 60_000;
 
 export interface SenderOptions {
   stacks: ReadonlyMap<string, OpenStack>;
-  ledger: Pick<Ledger, "deliveries" | "run" | "addOutput">;
+  ledger: Pick<Ledger, "deliveries" | "loose" | "run" | "addOutput">;
   metrics: Metrics;
   tracing: Tracing;
   log: Logger;
@@ -32,6 +32,16 @@ export interface SenderOptions {
   random?: () => number;
 }
 
+/** What runs give a sink. */
+export interface Offered {
+  stack: OpenStack;
+  sink: Sink;
+  /** Ids of the runs, in their order. */
+  runs: readonly [string, ...string[]];
+  written: Written;
+  signal: AbortSignal;
+}
+
 /** Delivers what the ledger has queued, in the order of each sink, again and again until it is delivered or given up. */
 export interface Sender {
   /** Queues again what a processor that was killed had in work. */
@@ -39,15 +49,11 @@ export interface Sender {
   /** Looks whether there is something to deliver. Called after each delivery that is added. */
   wake(): void;
   /**
-   * A run's own try at a direct sink, once the sink is free: delivered, it is recorded; else this throws and nothing is.
+   * Takes what these runs of a stack committed together and a sink is to have: delivers it at once if the sink is direct, as
+   * soon as it is free, and tells each run; else, or if that fails, puts it into the lake and queues it as the last run's.
+   * Again, it changes nothing. Throws if it can neither be delivered nor kept.
    */
-  direct(
-    stack: OpenStack,
-    sink: Sink,
-    run: string,
-    written: Written,
-    signal: AbortSignal,
-  ): Promise<{ location: string }>;
+  offer(offered: Offered): Promise<"delivered" | "queued">;
   /** Ends what is being delivered and leaves it queued for the next start. */
   stop(): Promise<void>;
 }
@@ -208,18 +214,45 @@ export function startSender(options: SenderOptions): Sender {
     );
   }
 
-  async function direct(stack: OpenStack, sink: Sink, run: string, written: Written, signal: AbortSignal) {
+  async function offer(offered: Offered): Promise<"delivered" | "queued"> {
+    const { stack, sink, runs, written, signal } = offered;
+    const run = runs.at(-1) ?? runs[0];
+    const { name } = stack.config.stack;
+    if (sink.direct && (await direct(offered, run))) return "delivered";
+    signal.throwIfAborted();
+    if (!("table" in sink.delivers)) throw new Error("A sink that is told of runs takes no rows.");
+    const key = payloadKey(run, stack.sinks.indexOf(sink), sink.delivers.writes);
+    await ledger.loose.note({ stack: name, role: "lake", key });
+    await stack.lake.putFile(key, written.file);
+    const { rows, bytes } = written;
+    await deliveries.add(turnOf(name, sink, { run, payloadKey: key, rows, bytes }));
+    return "queued";
+  }
+
+  /** Whether a run's own try at a sink did it. */
+  async function direct({ stack, sink, runs, written, signal }: Offered, run: string): Promise<boolean> {
     const { name } = stack.config.stack;
     return inTurn(nameOf(name, sink.id), async () => {
-      const turn: OpenTurn = openTurn(stack, { run, sink: sink.id }, signal);
-      const done = await sink.deliver(written, turn);
+      const turn = openTurn(stack, { run, sink: sink.id }, signal);
+      let location: string;
+      try {
+        ({ location } = await sink.deliver(written, turn));
+      } catch (error) {
+        log.warn(
+          { why: messagesOf(error, turn), run, stack: name, sink: sink.id },
+          "not delivered in the run; it is queued",
+        );
+        return false;
+      }
       const { rows, bytes } = written;
+      const output = { kind: sink.kind, name: sink.name, location, rows, bytes };
+      await Promise.all(runs.map((id) => ledger.addOutput(id, output)));
       const added = await deliveries.add(turnOf(name, sink, { run, payloadKey: null, rows, bytes }));
       // A run that a crash cut off may have recorded it before.
-      if (added.state !== "pending" && added.state !== "retrying") return done;
+      if (added.state !== "pending" && added.state !== "retrying") return true;
       await deliveries.start(added.id);
       metrics.delivered(await deliveries.delivered(added.id));
-      return done;
+      return true;
     });
   }
 
@@ -227,7 +260,7 @@ export function startSender(options: SenderOptions): Sender {
   return {
     recover: () => deliveries.releaseAll(),
     wake,
-    direct,
+    offer,
     async stop() {
       stopping.abort();
       clearTimeout(timer);
