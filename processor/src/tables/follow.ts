@@ -1,0 +1,138 @@
+import type { Followed, Ledger, Publication, TableFile, TableState } from "../ledger/index.ts";
+import type { ObjectStore } from "../object-store/index.ts";
+import type { DataFile } from "./delta/actions.ts";
+import { readStats } from "./delta/stats.ts";
+import { countRows } from "./footer.ts";
+import { type LogView, readView } from "./log-view.ts";
+import { keyOf, pathOf, type Planned, planPublications, type Refusal } from "./plan-publication.ts";
+
+/** A table of which the log is read and the ledger written, by one at a time. */
+export interface FollowedTable {
+  stack: string;
+  table: string;
+  lake: ObjectStore;
+  ledger: Ledger;
+  /** The log as it was read or written last. */
+  view?: LogView | undefined;
+  /** The version up to which the ledger has what the log has. */
+  alignedAt?: number | undefined;
+  onRefused: (refusal: Refusal) => void;
+  onCheckpointFailed: (error: unknown) => void;
+}
+
+/** A table whose ledger and log agree, but for what is to be published. */
+export interface Aligned {
+  /** Undefined: there is no log yet. */
+  view: LogView | undefined;
+  pending: Publication[];
+}
+
+/**
+ * Brings the ledger in line with a table's log: what other programs added or took out, and publications that are there
+ * although a crash kept that from being recorded. A publication that does not fit what others did is refused, with what
+ * builds on it. Everything is worked out from the log and the ledger as they are, so a crash in between changes nothing.
+ */
+export async function follow(of: FollowedTable): Promise<Aligned> {
+  const { stack, table, lake, ledger } = of;
+  of.view = await readView(lake, stack, table, of.view);
+  const { view } = of;
+  const head = await ledger.tables.head(stack, table);
+  checkHistory(of, head?.version ?? null);
+  if (view === undefined) return { view, pending: await ledger.publications.pending({ stack, table }) };
+  if (of.alignedAt !== view.head.version) {
+    await recordWritten(of, view);
+    await align(of, view);
+    of.alignedAt = view.head.version;
+  }
+  return { view, pending: await ledger.publications.pending({ stack, table }) };
+}
+
+/** A log that ends before what the ledger saw of it was restored or deleted; going on would lose rows. */
+function checkHistory({ lake, table, view }: FollowedTable, version: number | null): void {
+  const newest = view?.head.version ?? null;
+  if (version === null || (newest !== null && newest >= version)) return;
+  const found = newest === null ? "is gone" : `ends with version ${newest}`;
+  throw new Error(
+    `The Delta log of table "${table}" ${found}, but had version ${version}; restore ${lake.location(`${table}/_delta_log`)}.`,
+  );
+}
+
+/** Publications that the log has: an attempt wrote them and was cut off. */
+async function recordWritten({ stack, table, ledger }: FollowedTable, view: LogView): Promise<void> {
+  const pending = await ledger.publications.pending({ stack, table });
+  const written = pending.filter(({ batch }) => batch <= view.batch);
+  if (written.length === 0) return;
+  const removed = new Set(written.flatMap(({ removes }) => removes));
+  const unwritten = written
+    .flatMap(({ adds }) => adds.map(({ key }) => key))
+    .filter((key) => removed.has(key) && !view.files.has(pathOf(table, key)));
+  await ledger.publications.published(
+    written.map(({ id }) => id),
+    { version: view.head.version, unwritten },
+  );
+}
+
+async function align(of: FollowedTable, view: LogView): Promise<void> {
+  const { stack, table, lake, ledger } = of;
+  const state = await ledger.tables.read(stack, table);
+  const pending = await ledger.publications.pending({ stack, table });
+  const plan = planPublications(view, pending, {
+    known: state?.columns ?? [],
+    foreign: hasForeignRows(of, view, state, pending),
+  });
+  const followed = await difference(of, view, state, plan.planned);
+  const last = plan.refused.at(-1);
+  for (const refusal of plan.refused) {
+    const { publication, reason } = refusal;
+    // All that the log says in one transaction with the last one, so that until then these are found again.
+    const own = new Set(publication.adds.map(({ key }) => key));
+    const removes = state?.files.flatMap(({ key }) => (own.has(key) ? [key] : [])) ?? [];
+    const asBefore = { ...followed, version: state?.version ?? view.head.version, adds: [], removes };
+    await ledger.publications.refused(publication.id, { reason, table: refusal === last ? followed : asBefore });
+    of.onRefused(refusal);
+  }
+  if (last === undefined) await ledger.tables.follow(stack, table, { ...followed, location: lake.location(table) });
+}
+
+/** Whether other programs added rows that the ledger does not know yet. */
+function hasForeignRows(
+  { table }: FollowedTable,
+  { files }: LogView,
+  state: TableState | undefined,
+  pending: Publication[],
+): boolean {
+  const ours = new Set([...(state?.files.map(({ key }) => key) ?? []), ...pending.flatMap(({ removes }) => removes)]);
+  // A checkpoint does not say of a file whether it brought rows or only moved them.
+  return files.values().some(({ path }) => !ours.has(keyOf(table, path)));
+}
+
+/** What the ledger's table lacks, or has too much, of the log with what is to be published. */
+async function difference(
+  { table, lake }: FollowedTable,
+  view: LogView,
+  state: TableState | undefined,
+  { columns, metadata, added, removed }: Planned,
+): Promise<Followed> {
+  const ours = new Set(state?.files.map(({ key }) => key) ?? []);
+  const isThere = (key: string) => added.has(key) || (view.files.has(pathOf(table, key)) && !removed.has(key));
+  const adds: TableFile[] = [];
+  for (const file of view.files.values()) {
+    const key = keyOf(table, file.path);
+    if (!ours.has(key) && !removed.has(key)) adds.push(await foreignFile(lake, key, file));
+  }
+  return {
+    version: view.head.version,
+    adds,
+    removes: [...ours].filter((key) => !isThere(key)),
+    columns,
+    partitionBy: metadata.partitionColumns,
+    location: lake.location(table),
+    batch: view.batch,
+  };
+}
+
+async function foreignFile(lake: ObjectStore, key: string, file: DataFile): Promise<TableFile> {
+  const rows = readStats(file.stats).rows ?? (await countRows(lake, key, file.size));
+  const { size: bytes, partitionValues: partition, stats } = file;
+  return { key, rows, bytes, partition, stats, parts: [{ run: null, firstRow: 0, rows }] };
+}

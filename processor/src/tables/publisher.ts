@@ -1,0 +1,165 @@
+import type { Logger } from "pino";
+import type { Ledger } from "../ledger/index.ts";
+import type { ObjectStore } from "../object-store/index.ts";
+import { type FollowedTable, follow } from "./follow.ts";
+import { publish } from "./publish.ts";
+
+/** How long commits of a table wait for others, and how many files end that wait. */
+const WAIT_MS = 2000;
+const FILES = 100;
+
+/** First and longest wait before what failed is tried again. It doubles in between. */
+const RETRY_MS = { first: 1000, longest: 60_000 };
+
+export interface PublisherOptions {
+  stacks: ReadonlyMap<string, { lake: ObjectStore }>;
+  ledger: Ledger;
+  log: Logger;
+  /** How long commits of a table wait for others. Default: 2 s. */
+  waitMs?: number;
+}
+
+/** The one writer of the tables' Delta logs, and their reader for the ledger. */
+export interface Publisher {
+  /** Makes logs for tables that have none, and writes what was cut off. What fails is logged and tried again. */
+  start(): Promise<void>;
+  /** Publishes what a stack's commit queued, together with what follows it soon. `files`: how many it added. */
+  wake(stack: string, files?: number): void;
+  /** Brings the ledger's state of tables in line with their logs. Throws if a log cannot be followed. */
+  follow(stack: string, tables: readonly string[]): Promise<void>;
+  /** Does something with a table's log while nothing is published or followed there. */
+  alone<T>(stack: string, table: string, work: () => Promise<T>): Promise<T>;
+  /** Publishes all that waits, of a stack or of all. Throws the first error, after having tried all tables. */
+  flush(stack?: string): Promise<void>;
+  /** Publishes all that waits. What fails is logged: the next start does it. */
+  stop(): Promise<void>;
+}
+
+export function startPublisher({ stacks, ledger, log, waitMs = WAIT_MS }: PublisherOptions): Publisher {
+  const tables = new Map<string, FollowedTable>();
+  const turns = new Map<string, Promise<unknown>>();
+  const waiting = new Map<string, { timer: NodeJS.Timeout; files: number }>();
+  const retries = new Map<string, number>();
+  let isStopped = false;
+
+  function tableOf(stack: string, table: string): FollowedTable | undefined {
+    const id = `${stack}/${table}`;
+    const lake = stacks.get(stack)?.lake;
+    // A stack that is not deployed now waits until it is.
+    if (lake === undefined) return undefined;
+    const known = tables.get(id) ?? {
+      stack,
+      table,
+      lake,
+      ledger,
+      onRefused: ({ publication: { runs, batch }, reason }) =>
+        log.error({ stack, table, runs, batch, reason }, "a commit does not fit what another program did to the table"),
+      onCheckpointFailed: (error) => log.warn({ err: error, stack, table }, "no checkpoint of the table's log"),
+    };
+    tables.set(id, known);
+    return known;
+  }
+
+  /** Work on one table's log goes one by one. */
+  function alone<T>(stack: string, table: string, work: () => Promise<T>): Promise<T> {
+    const id = `${stack}/${table}`;
+    const turn = (turns.get(id) ?? Promise.resolve()).then(work, work);
+    turns.set(
+      id,
+      turn.catch(() => undefined),
+    );
+    return turn;
+  }
+
+  async function publishTable(stack: string, name: string): Promise<void> {
+    const table = tableOf(stack, name);
+    if (table !== undefined)
+      await alone(stack, name, async () => {
+        try {
+          await publish(table);
+        } catch (error) {
+          forget(table);
+          throw error;
+        }
+      });
+  }
+
+  async function flush(stack?: string): Promise<void> {
+    const errors: unknown[] = [];
+    for (const { stack: of, name } of await ledger.tables.list(stack))
+      try {
+        if (await isDue(of, name)) await publishTable(of, name);
+      } catch (error) {
+        log.error({ err: error, stack: of, table: name }, "the table's log is not written; it is tried again");
+        errors.push(error);
+      }
+    if (errors.length > 0) throw errors[0];
+  }
+
+  const isDue = async (stack: string, table: string) =>
+    (await ledger.tables.head(stack, table))?.version === null ||
+    (await ledger.publications.pending({ stack, table })).length > 0;
+
+  function schedule(stack: string, ms: number, files: number): void {
+    const before = waiting.get(stack);
+    const sum = files + (before?.files ?? 0);
+    if (isStopped || (before !== undefined && sum < FILES && ms > 0)) {
+      if (before !== undefined) before.files = sum;
+      return;
+    }
+    clearTimeout(before?.timer);
+    const timer = setTimeout(() => void turn(stack), sum < FILES ? ms : 0);
+    waiting.set(stack, { timer, files: sum });
+  }
+
+  /** Never rejects. */
+  async function turn(stack: string): Promise<void> {
+    waiting.delete(stack);
+    try {
+      await flush(stack);
+      retries.delete(stack);
+    } catch {
+      // Told by flush.
+      const ms = Math.min(RETRY_MS.longest, 2 * (retries.get(stack) ?? RETRY_MS.first / 2));
+      retries.set(stack, ms);
+      schedule(stack, ms, 0);
+    }
+  }
+
+  return {
+    async start() {
+      await Promise.all([...stacks.keys()].map((stack) => turn(stack)));
+    },
+    wake: (stack, files = 1) => schedule(stack, waitMs, files),
+    async follow(stack, names) {
+      for (const name of names) {
+        const table = tableOf(stack, name);
+        if (table === undefined) continue;
+        await alone(stack, name, async () => {
+          try {
+            await follow(table);
+          } catch (error) {
+            forget(table);
+            throw error;
+          }
+        });
+      }
+    },
+    alone,
+    flush,
+    async stop() {
+      isStopped = true;
+      for (const { timer } of waiting.values()) clearTimeout(timer);
+      waiting.clear();
+      // Each failure is logged, and done by the next start.
+      await flush().catch(() => undefined);
+      await Promise.all(turns.values());
+    },
+  };
+}
+
+/** After a failure, nothing is taken for known that may have been half done. */
+function forget(table: FollowedTable): void {
+  table.view = undefined;
+  table.alignedAt = undefined;
+}
