@@ -158,6 +158,9 @@ export function startSender(options: SenderOptions): Sender {
         stack === undefined ? `The stack "${name}" is not deployed here` : "The stack does not have this sink";
       return giveUp(`${gone} any more; once it is back, npx cais deliveries retry ${id} delivers it.`);
     }
+    const isRecorded = delivery.payloadKey === null && "table" in sink.delivers;
+    // A crash cut off a run that had delivered it already.
+    if (isRecorded) return () => deliveries.delivered(id);
     const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(seconds * 1000)]);
     const turn = openTurn(stack, delivery, signal, { id, progress, ledger: deliveries });
     const work = join(folder, String(id));
@@ -218,6 +221,8 @@ export function startSender(options: SenderOptions): Sender {
     const { stack, sink, runs, written, signal } = offered;
     const run = runs.at(-1) ?? runs[0];
     const { name } = stack.config.stack;
+    const [known] = await deliveries.list({ run, sink: sink.id, limit: 1 });
+    if (known !== undefined) return ["delivered", "superseded"].includes(known.state) ? "delivered" : "queued";
     if (sink.direct && (await direct(offered, run))) return "delivered";
     signal.throwIfAborted();
     if (!("table" in sink.delivers)) throw new Error("A sink that is told of runs takes no rows.");
@@ -248,8 +253,6 @@ export function startSender(options: SenderOptions): Sender {
       const output = { kind: sink.kind, name: sink.name, location, rows, bytes };
       await Promise.all(runs.map((id) => ledger.addOutput(id, output)));
       const added = await deliveries.add(turnOf(name, sink, { run, payloadKey: null, rows, bytes }));
-      // A run that a crash cut off may have recorded it before.
-      if (added.state !== "pending" && added.state !== "retrying") return true;
       await deliveries.start(added.id);
       metrics.delivered(await deliveries.delivered(added.id));
       return true;
