@@ -20,8 +20,8 @@ export interface Change {
   readVersion: number | null;
   /** New columns or properties; required for a table that is to be made. */
   metadata?: Metadata;
-  adds: DataFile[];
-  removes: RemovedFile[];
+  adds: readonly DataFile[];
+  removes: readonly RemovedFile[];
   /** Makes the change idempotent: if the log has this or a later version of the appId, nothing is written. */
   transaction?: Transaction;
   /** True if nothing was read to make the change, so that no other commit's files are in its way. */
@@ -38,9 +38,11 @@ export function checkChange(table: string, change: Change, before: TableHead | u
   const metadata = change.metadata ?? before?.metadata;
   if (metadata === undefined) throw new Error(`Table "${table}" cannot be made without columns.`);
   checkWritable(table, { version: -1, protocol, ...before, metadata });
-  if (before !== undefined && !sameTable(before.metadata, metadata))
+  if (before !== undefined && before.metadata.id !== metadata.id)
+    throw new Error(`The columns of table "${table}" are for a table of another id; make them with evolve.`);
+  if (before?.metadata.partitionColumns.join("\0") !== (before && metadata.partitionColumns.join("\0")))
     throw new SchemaChanged(
-      `Table "${table}" is partitioned by ${list(before.metadata.partitionColumns)} and would be by ` +
+      `Table "${table}" is partitioned by ${list(before?.metadata.partitionColumns ?? [])} and would be by ` +
         `${list(metadata.partitionColumns)}; leave partitionBy as it was, or give the stack's table another name.`,
     );
   if (metadata.configuration?.["delta.appendOnly"] === "true" && change.removes.some(({ dataChange }) => dataChange))
@@ -52,7 +54,7 @@ export function checkChange(table: string, change: Change, before: TableHead | u
   mustDiffer(table, "removes", change.removes);
 }
 
-function checkFiles(table: string, adds: DataFile[], metadata: Metadata): void {
+function checkFiles(table: string, adds: readonly DataFile[], metadata: Metadata): void {
   const partitionBy = metadata.partitionColumns.toSorted().join("\0");
   const required = fieldsOf(metadata).filter(({ nullable }) => !nullable);
   for (const { path, partitionValues, stats } of adds) {
@@ -76,7 +78,7 @@ function checkFiles(table: string, adds: DataFile[], metadata: Metadata): void {
   }
 }
 
-function mustDiffer(table: string, what: string, files: { path: string }[]): void {
+function mustDiffer(table: string, what: string, files: readonly { path: string }[]): void {
   if (new Set(files.map(({ path }) => path)).size < files.length)
     throw new Error(`A commit to table "${table}" ${what} a file twice.`);
 }
@@ -138,10 +140,6 @@ export function conflictWith(change: Change, { adds, removes, others }: Version)
   const added = adds.find(({ dataChange }) => dataChange || change.replacesAll === true);
   return added && `added ${added.path}`;
 }
-
-/** A table is itself as long as it is partitioned alike. */
-const sameTable = (one: Metadata, other: Metadata) =>
-  one.id === other.id && one.partitionColumns.join("\0") === other.partitionColumns.join("\0");
 
 const list = (columns: string[]) =>
   columns.length === 0 ? "nothing" : columns.map((name) => JSON.stringify(name)).join(", ");
