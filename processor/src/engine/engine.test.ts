@@ -381,28 +381,4 @@ describe("an engine", () => {
     await Promise.all([expect(asked).rejects.toThrow("It was stopped with the processor."), engine.stop()]);
     await expect(makeTable("t", "SELECT 1", [])).rejects.toThrow("It was stopped with the processor.");
   });
-
-  it("writes a table as treated CSV: texts that look like formulas are marked, numbers are not", async () => {
-    await setUp();
-    await makeTable(
-      "t",
-      `SELECT * FROM (VALUES (1, -9.9::DOUBLE, '=1+1', DATE '2024-01-02', TIMESTAMP '2024-01-02 03:04:05', '+x'),
-         (2, NULL, '@SUM(A1)', NULL, NULL, 'a "b", c'), (3, 0, '-9', NULL, NULL, 'two' || chr(10) || 'lines'),
-         (4, 0, chr(9) || 'tab', NULL, NULL, chr(13)), (5, 1e20, '', NULL, NULL, 'a=b')) AS v("id", num, "=head", day, "time", "te,xt")`,
-      [],
-    );
-    const { rows, file } = await engine.write({ ...asCsv, table: "t", file: join(folder, "t.csv") });
-    expect(rows).toBe(5);
-    expect(await readFile(file, "utf8")).toBe(
-      [
-        `id,num,'=head,day,time,"te,xt"`,
-        `1,-9.9,'=1+1,2024-01-02,2024-01-02 03:04:05,'+x`,
-        `2,,'@SUM(A1),,,"a ""b"", c"`,
-        `3,0.0,-9,,,"two\nlines"`,
-        `4,0.0,'\ttab,,,"'\r"`,
-        "5,1e+20,,,,a=b",
-        "",
-      ].join("\r\n"),
-    );
-  });
 });

@@ -124,8 +124,16 @@ export type Made = z.output<typeof Made>;
 export const Merged = Made.extend({ replaced: z.array(z.string()) });
 export type Merged = z.output<typeof Merged>;
 
-/** What each table's SQL reads: `input` and tables before it, in lower case. */
-export const Reads = z.record(z.string(), z.array(z.string()));
+/** What each table's SQL does. */
+export const Reads = z.record(
+  z.string(),
+  z.object({
+    /** `input` and tables before it, in lower case. */
+    tables: z.array(z.string()),
+    /** Why it does not give for each row of its one table what it gives for that row alone; null: it does. */
+    whole: z.string().nullable(),
+  }),
+);
 export type Reads = z.output<typeof Reads>;
 
 /** Memory that the process holds after a session, in bytes. */

@@ -10,7 +10,8 @@ import { type SmallChecks, smallChecks } from "../contract/small.ts";
 import { checkContract } from "./contract.ts";
 import { write } from "../sinks/write.ts";
 import { openDuckDB, sentenceOf } from "./duckdb.ts";
-import { type Reply, Request } from "./messages.ts";
+import { type Reads, type Reply, Request } from "./messages.ts";
+import { wholeBecause } from "./row-wise.ts";
 import { SqlRefused, tablesRead } from "./select.ts";
 import { foldTable, mergeTable } from "./merge.ts";
 import { attachTable, convert, makeTable, reading, rewrite } from "./tables.ts";
@@ -68,8 +69,11 @@ async function answer(request: Request): Promise<unknown> {
       return reading(open, () => write(open, request));
     }
     case "reads": {
-      const reads: Record<string, string[]> = {};
-      for (const { name, sql } of request.tables) reads[name] = await tablesRead(connection, sql);
+      const reads: Reads = {};
+      for (const { name, sql } of request.tables) {
+        const tables = await tablesRead(connection, sql);
+        reads[name] = { tables, whole: await wholeBecause(connection, sql) };
+      }
       return reads;
     }
   }

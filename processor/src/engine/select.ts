@@ -91,7 +91,8 @@ export async function checkExpression(connection: DuckDBConnection, expression: 
   return expression;
 }
 
-async function parse(connection: DuckDBConnection, sql: string, expected: string): Promise<object[]> {
+/** A text's statements as DuckDB's parser has them; throws SqlRefused, which says what was expected, if it does not parse. */
+export async function parse(connection: DuckDBConnection, sql: string, expected: string): Promise<Part[]> {
   const [row] = (
     await connection.runAndReadAll(
       `SELECT json_serialize_sql(${sqlText(sql)}, skip_null := true, skip_empty := true) AS parsed`,
@@ -105,9 +106,11 @@ async function parse(connection: DuckDBConnection, sql: string, expected: string
   );
 }
 
-type Part = Record<string, unknown>;
+/** A part of a parsed query. */
+export type Part = Record<string, unknown>;
 
-function* objectsIn(value: unknown): Generator<Part> {
+/** All parts of a parsed query, from the outside in. */
+export function* objectsIn(value: unknown): Generator<Part> {
   if (Array.isArray(value)) for (const item of value) yield* objectsIn(item);
   else if (typeof value === "object" && value !== null) {
     const part: Part = { ...value };
