@@ -3,6 +3,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { StackError } from "@cais/spec/read-stack.ts";
 import { auditCommand } from "./audit.ts";
 import { checkCommand } from "./check.ts";
+import { deliveriesCommand } from "./deliveries.ts";
 import { Failure, Interruption } from "./failure.ts";
 import { gcCommand } from "./gc.ts";
 import { ingestCommand } from "./ingest.ts";
@@ -32,6 +33,7 @@ for (const command of [
   rejectedCommand(),
   replayCommand(),
   rerunCommand(),
+  deliveriesCommand(),
   gcCommand(),
   tokenCommand(),
   auditCommand(),

@@ -12,6 +12,7 @@ import type { Runner } from "../runs/index.ts";
 import type { OpenStack } from "../runs/stack.ts";
 import type { TableReader } from "../tables/index.ts";
 import type { Tracing } from "../tracing/index.ts";
+import { deliveries } from "./deliveries.ts";
 import { files } from "./files.ts";
 import { gc } from "./gc.ts";
 import { type Access, nobody } from "../access/index.ts";
@@ -150,6 +151,7 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
         await v1.register(rejected, processor);
         await v1.register(replays, processor);
         await v1.register(reruns, processor);
+        await v1.register(deliveries, processor);
         await v1.register(gc, processor);
         await v1.register(tables, processor);
         await v1.register(uploads, processor);

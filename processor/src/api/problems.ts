@@ -18,6 +18,7 @@ const codes = {
   "no-such-run": 404,
   "no-such-table": 404,
   "no-such-token": 404,
+  "no-such-delivery": 404,
   "method-not-allowed": 405,
   "in-progress": 409,
   "not-now": 409,
