@@ -40,7 +40,7 @@ export const rejected: FastifyPluginAsyncZod<Processor> = async (app, processor)
       const { lake } = stackOf(processor, run);
       const format = query.format ?? (accept.includes("text/csv") ? "csv" : "ndjson");
       const key = format === "editable" ? await openKey(run) : await ledger.rejectedKey(id);
-      const from: LakeFiles = { lake, keys: async () => (key === null ? [] : [key]) };
+      const from: LakeFiles = { lake, files: async () => (key === null ? [] : [{ key }]) };
       // The first version of Cais kept no headers.
       const view = key !== null && (await ledger.header(id)) === null ? oldMistakes : mistakes;
       reply.header("vary", "accept");

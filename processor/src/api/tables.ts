@@ -47,7 +47,7 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
   function filesOf({ stack, name }: Table) {
     const lake = stacks.get(stack)?.lake;
     if (lake === undefined) throw new ApiProblem("no-such-stack", `There is no stack "${stack}".`);
-    return { lake, keys: async () => (await ledger.tables.read(stack, name))?.files.map(({ key }) => key) ?? [] };
+    return { lake, files: async () => (await ledger.tables.read(stack, name))?.files ?? [] };
   }
 
   app.get(

@@ -2,6 +2,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { DuckDBConnection, DuckDBInstance, DuckDBValue } from "@duckdb/node-api";
 import type { TableColumn } from "@cais/spec/api.ts";
+import type { SeenFile } from "../engine/messages.ts";
 import { sqlName, sqlTexts } from "../engine/quote.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import { csvHeader, csvLines } from "../sinks/csv/index.ts";
@@ -38,12 +39,19 @@ export interface TableReader {
 /** SQL over other SQL. */
 export type View = (from: string) => string;
 
-const itself: View = (from) => from;
+/** A Parquet file in a lake. */
+export interface LakeFile {
+  key: string;
+  /** Values of the table's partition columns as Delta writes them, for a file that lacks those columns. */
+  partition?: Record<string, string | null>;
+  /** How many rows it has, if that is known: then a page of rows reads no more files than it must. */
+  rows?: number | undefined;
+}
 
-/** Keys in a lake, asked for anew if a commit deletes one of them before it is read. */
+/** Files of a lake, asked for anew if one of them is deleted before it is read. */
 export interface LakeFiles {
   lake: ObjectStore;
-  keys: () => Promise<string[]>;
+  files: () => Promise<LakeFile[]>;
 }
 
 /** Every read has a folder of its own in `folder`, in which DuckDB finds the files. */
@@ -60,17 +68,15 @@ export function openTableReader(folder: string): TableReader {
   }
 
   async function* stream(
-    { lake, keys }: LakeFiles,
-    sql: View,
-    none: string,
-    view: View = itself,
+    { lake, files }: LakeFiles,
+    sqlOf: (connection: DuckDBConnection, found: SeenFile[]) => Promise<string>,
   ): AsyncGenerator<DuckDBValue[][]> {
     const readFolder = join(folder, `read-${++reads}`);
     await mkdir(readFolder, { recursive: true });
     const connection = await connect();
     try {
-      const files = await bring(lake, keys, readFolder);
-      const result = await connection.stream(sql(files.length === 0 ? none : view(`read_parquet(${sqlTexts(files)})`)));
+      const found = await bring(lake, files, readFolder);
+      const result = await connection.stream(await sqlOf(connection, found));
       for (;;) {
         const chunk = await result.fetchChunk();
         if (chunk === null || chunk.rowCount === 0) return;
@@ -82,23 +88,36 @@ export function openTableReader(folder: string): TableReader {
     }
   }
 
-  async function* records(files: LakeFiles, columns: TableColumn[], tail: string, view?: View) {
+  async function* records(files: LakeFiles, columns: TableColumn[], page?: () => string, view?: View) {
     const values = columns.map(({ name, type }) => `${jsonValue(sqlName(name), type)} AS ${sqlName(name)}`);
-    const sql = (from: string) => `SELECT ${values.join(", ")} FROM ${from} ${tail}`;
-    for await (const rows of stream(files, sql, empty(columns), view))
+    const read = stream(
+      files,
+      async (connection, found) =>
+        `SELECT ${values.join(", ")} FROM ${await fromSql(connection, found, columns, view)} ${page?.() ?? ""}`,
+    );
+    for await (const rows of read)
       yield rows.map((row) => Object.fromEntries(columns.map(({ name }, index) => [name, cellOf(row[index] ?? null)])));
   }
 
   return {
-    async rows(files, columns, { limit, offset }) {
-      return (await Array.fromAsync(records(files, columns, `LIMIT ${limit} OFFSET ${offset}`))).flat();
+    async rows({ lake, files }, columns, { limit, offset }) {
+      let skip = offset;
+      const some = async () => {
+        const needed = neededFor(await files(), { limit, offset });
+        skip = needed.offset;
+        return needed.files;
+      };
+      const page = () => `LIMIT ${limit} OFFSET ${skip}`;
+      return (await Array.fromAsync(records({ lake, files: some }, columns, page))).flat();
     },
-    allRows: (files, columns, view) => records(files, columns, "", view),
-    select: (files, query) => stream(files, query, ""),
+    allRows: (files, columns, view) => records(files, columns, undefined, view),
+    select: (files, query) => stream(files, async (_, found) => query(`read_parquet(${pathsOf(found)})`)),
     async *csv(files, columns, view) {
       yield csvHeader(columns);
-      for await (const rows of stream(files, (from) => csvLines(columns, from), empty(columns), view))
-        yield rows.map(([line]) => String(line)).join("");
+      const lines = stream(files, async (connection, found) =>
+        csvLines(columns, await fromSql(connection, found, columns, view)),
+      );
+      for await (const rows of lines) yield rows.map(([line]) => String(line)).join("");
     },
     async stop() {
       if (opened === undefined) return;
@@ -109,21 +128,45 @@ export function openTableReader(folder: string): TableReader {
   };
 }
 
-/** The rows of no file. */
-const empty = (columns: TableColumn[]) =>
-  `(SELECT ${columns.map(({ name }) => `NULL AS ${sqlName(name)}`).join(", ")} WHERE false)`;
+const pathsOf = (found: SeenFile[]) => sqlTexts(found.map(({ file }) => file));
 
-/** Fetches the files of a table. A commit may delete one between listing and fetching; then the list is read again. */
-async function bring(lake: ObjectStore, keys: () => Promise<string[]>, folder: string): Promise<string[]> {
+/** What a query reads the files' rows from: with the columns, or as the view makes it. */
+async function fromSql(connection: DuckDBConnection, found: SeenFile[], columns: TableColumn[], view?: View) {
+  if (view !== undefined && found.length > 0) return view(`read_parquet(${pathsOf(found)})`);
+  // With the engine, which only who reads loads.
+  const { seenSql } = await import("../engine/seen.ts");
+  const { sql } = await seenSql(connection, found, columns, { as: "the table", differ: true });
+  return `(${sql})`;
+}
+
+/** The files that a page of rows is in, and where it begins in them; all, where it is not known how many rows one has. */
+export function neededFor(
+  files: readonly LakeFile[],
+  { limit, offset }: { limit: number; offset: number },
+): { files: LakeFile[]; offset: number } {
+  let before = 0;
+  let skipped = 0;
+  const needed: LakeFile[] = [];
+  for (const file of files) {
+    if (file.rows === undefined) return { files: [...files], offset };
+    if (before + file.rows <= offset) skipped += file.rows;
+    else if (before < offset + limit) needed.push(file);
+    before += file.rows;
+  }
+  return { files: needed, offset: offset - skipped };
+}
+
+/** Fetches the files of a table. One may be deleted between listing and fetching; then the list is read again. */
+async function bring(lake: ObjectStore, list: LakeFiles["files"], folder: string): Promise<SeenFile[]> {
   for (let attempt = 1; attempt <= 3; attempt++) {
-    const files: string[] = [];
+    const found: SeenFile[] = [];
     let missing: string | undefined;
-    for (const [index, key] of (await keys()).entries()) {
+    for (const [index, { key, partition }] of (await list()).entries()) {
       const file = join(folder, `${attempt}-${index}.parquet`);
-      if (await lake.fetch(key, file)) files.push(file);
+      if (await lake.fetch(key, file)) found.push({ file, ...(partition && { partition }) });
       else missing ??= key;
     }
-    if (missing === undefined) return files;
+    if (missing === undefined) return found;
     if (attempt === 3) throw new Error(`The lake lacks ${lake.location(missing)}, which the ledger lists; restore it.`);
   }
   return [];

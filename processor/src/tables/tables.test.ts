@@ -6,7 +6,7 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { openObjectStore } from "../object-store/index.ts";
 import { testFolder } from "../processor-for-tests.ts";
-import { type LakeFiles, openTableReader, type TableReader } from "./index.ts";
+import { type LakeFiles, neededFor, openTableReader, type TableReader } from "./index.ts";
 
 let folder: string;
 let reader: TableReader;
@@ -29,7 +29,7 @@ async function lakeOf(query: string): Promise<[LakeFiles, TableColumn[]]> {
   connection.closeSync();
   const lake = await openObjectStore({ driver: "fs", path: "lake" }, folder);
   await lake.put("made.parquet", createReadStream(file));
-  return [{ lake, keys: async () => ["made.parquet"] }, columns];
+  return [{ lake, files: async () => [{ key: "made.parquet" }] }, columns];
 }
 
 it("gives every digit in JSON, as a number where a number keeps it", async () => {
@@ -69,4 +69,54 @@ it("marks formulas in CSV, but not numbers", async () => {
     "x-1",
     "",
   ]);
+});
+
+it("reads files that lack a column, and partitions' values that stand beside the file", async () => {
+  const connection = await (await DuckDBInstance.create()).connect();
+  const lake = await openObjectStore({ driver: "fs", path: "parts" }, folder);
+  for (const [name, query] of [
+    ["old", "SELECT 1 AS id"],
+    ["new", "SELECT 2 AS id, 'x' AS note"],
+  ]) {
+    await connection.run(`COPY (${query}) TO '${folder}/${name}.parquet' (FORMAT parquet)`);
+    await lake.put(`${name}.parquet`, createReadStream(join(folder, `${name}.parquet`)));
+  }
+  connection.closeSync();
+  const files = async () => [
+    { key: "old.parquet", partition: { day: "2024-01-31" }, rows: 1 },
+    { key: "new.parquet", partition: { day: null }, rows: 1 },
+  ];
+  const columns = [
+    { name: "id", type: "INTEGER" },
+    { name: "note", type: "VARCHAR" },
+    { name: "day", type: "DATE" },
+  ];
+  const rows = (limit: number, offset: number) => reader.rows({ lake, files }, columns, { limit, offset });
+  const [first, second] = [
+    { id: 1, note: null, day: "2024-01-31" },
+    { id: 2, note: "x", day: null },
+  ];
+  expect(await rows(10, 0)).toEqual([first, second]);
+  // Of a page, only the files that it is in.
+  expect(await rows(1, 1)).toEqual([second]);
+  expect((await Array.fromAsync(reader.csv({ lake, files }, columns))).join("")).toBe(
+    "id,note,day\r\n1,,2024-01-31\r\n2,x,\r\n",
+  );
+});
+
+it("finds the files that a page is in", () => {
+  const files = [10, 0, 5, 20].map((rows, index) => ({ key: String(index), rows }));
+  const needed = (limit: number, offset: number) => {
+    const found = neededFor(files, { limit, offset });
+    return [found.files.map(({ key }) => key).join(), found.offset];
+  };
+  expect(needed(5, 0)).toEqual(["0", 0]);
+  expect(needed(5, 10)).toEqual(["2", 0]);
+  expect(needed(6, 9)).toEqual(["0,1,2", 9]);
+  expect(needed(100, 14)).toEqual(["2,3", 4]);
+  expect(needed(10, 35)).toEqual(["", 0]);
+  expect(neededFor([{ key: "a", rows: 3 }, { key: "b" }], { limit: 1, offset: 5 })).toEqual({
+    files: [{ key: "a", rows: 3 }, { key: "b" }],
+    offset: 5,
+  });
 });
