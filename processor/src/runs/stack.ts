@@ -38,7 +38,7 @@ export async function openStack(
     input: await openObjectStore(stores.input, dataFolder, { inUse }),
     lake: await openObjectStore(stores.lake, dataFolder, { inUse }),
     output,
-    sinks: openSinks(stack.sinks, { output, allowPrivate }),
+    sinks: openSinks(stack.sinks, { output, tables: stack.tables, allowPrivate }),
     async secret(name) {
       const binding = secrets[name];
       if (binding === undefined)

@@ -2,8 +2,10 @@ import type { LookupFunction } from "node:net";
 import type { Delivery, Run } from "@cais/spec/api.ts";
 import { kindOf, type RunEnding, type Sink as AskedSink, type SinkKind } from "@cais/spec/sinks.ts";
 import type { NewDelivery } from "../ledger/index.ts";
+import type { Table } from "@cais/spec/stack.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import { guardAddresses } from "./address.ts";
+import { databaseSink } from "./database/index.ts";
 import { fileSink } from "./file.ts";
 import { webhookSink } from "./webhook/index.ts";
 import type { Writes } from "./writes.ts";
@@ -72,6 +74,8 @@ export const turnOf = (
 export interface SinkOutside {
   /** The stack's output store. */
   output: ObjectStore;
+  /** The stack's tables, of which a sink delivers one. */
+  tables: readonly Pick<Table, "name" | "disposition">[];
   /** Private addresses (CIDRs) that may be sent to. */
   allowPrivate: readonly string[];
   /** How names of hosts are resolved. Default: the system's way. */
@@ -89,10 +93,15 @@ export const openSinks = (asked: readonly AskedSink[], outside: SinkOutside): Si
 /** The kind's own part of a sink. */
 export type SinkPart = Omit<Sink, "kind" | "id">;
 
-function openKind({ csv, parquet, webhook }: AskedSink, { output, allowPrivate, lookup }: SinkOutside): SinkPart {
+function openKind(
+  { csv, parquet, webhook, database }: AskedSink,
+  { output, tables, allowPrivate, lookup }: SinkOutside,
+): SinkPart {
+  const dispositionOf = (name: string) => tables.find((table) => table.name === name)?.disposition;
   if (csv !== undefined) return fileSink(csv, { as: "csv", delimiter: csv.delimiter, decimal: csv.decimal }, output);
   if (parquet !== undefined) return fileSink(parquet, { as: "parquet" }, output);
   if (webhook !== undefined) return webhookSink(webhook, guardAddresses(allowPrivate, lookup));
+  if (database !== undefined) return databaseSink(database, dispositionOf(database.table));
   throw new Error("The sink has no kind that this processor delivers to; validate the stack.");
 }
 

@@ -44,18 +44,21 @@ async function* linesOf(file: string): AsyncGenerator<string, undefined> {
 }
 
 /** Whether a column's cells are lists, structs or the like, which become JSON. */
-export const isNested = (type: string) => /\]$|^(STRUCT|MAP|UNION)\(|^JSON$/.test(type);
+export const isNested = (type: string) => type === "JSON" || /\]$|^(STRUCT|MAP|UNION)\(/.test(type);
+
+/** JSON stays as it is written, since numbers would lose digits otherwise. */
+const jsonOf = (cell: string, type: string) => (type === "JSON" ? `${cell}::VARCHAR` : `to_json(${cell})::VARCHAR`);
 
 function textOf({ name, type }: TableColumn): string {
   const cell = sqlName(name);
-  if (isNested(type)) return `to_json(${cell})::VARCHAR`;
+  if (isNested(type)) return jsonOf(cell, type);
   if (type === "BLOB") return `'\\x' || lower(hex(${cell}))`;
   return `${cell}::VARCHAR`;
 }
 
 function valueOf({ name, type }: TableColumn): string {
   const cell = sqlName(name);
-  if (isNested(type)) return `to_json(${cell})::VARCHAR`;
+  if (isNested(type)) return jsonOf(cell, type);
   if (type === "BLOB") return `base64(${cell})`;
   // JSON has neither NaN nor infinity.
   if (/^(DOUBLE|FLOAT)$/.test(type)) return `CASE WHEN isfinite(${cell}) THEN ${cell} END`;

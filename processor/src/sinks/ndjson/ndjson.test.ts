@@ -51,7 +51,11 @@ it.each([
   ["'a\\xFF'::BLOB", '"\\\\x61ff"', '"Yf8="'],
   ["[1, NULL]", '"[1,null]"', '"[1,null]"'],
   ["{'a': 'x'}", '"{\\"a\\":\\"x\\"}"', '"{\\"a\\":\\"x\\"}"'],
-  ["'{\"a\":1}'::JSON", '"{\\"a\\":1}"', '"{\\"a\\":1}"'],
+  [
+    "'{\"a\": 12345678901234567890.5}'::JSON",
+    '"{\\"a\\": 12345678901234567890.5}"',
+    '"{\\"a\\": 12345678901234567890.5}"',
+  ],
   ["'a' || chr(8232) || 'b'", '"a\u2028b"', '"a\u2028b"'],
 ])("writes %s as the text %s and the value %s", async (sql, text, value) => {
   expect((await written(`SELECT ${sql} AS cell`, "texts")).rows).toEqual([`[${text}]`]);
