@@ -3,6 +3,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Contract } from "@cais/spec/contract.ts";
 import { z } from "zod";
 import { query } from "../engine/duckdb.ts";
+import type { Received } from "../engine/messages.ts";
 import { sqlName, sqlText } from "../engine/quote.ts";
 import { type Placed, placeColumns } from "./columns.ts";
 import { duplicatesSql } from "./duplicates.ts";
@@ -15,6 +16,7 @@ import {
   inputNames,
   plainInput,
   plainSelect,
+  RECEIVED,
   ROW,
   rowGroupSql,
   VIOLATIONS,
@@ -35,6 +37,13 @@ export interface CheckedRecords {
   found: Found;
 }
 
+export interface CheckOptions {
+  /** Checks a small file in memory; then `input` is there until the next one is. */
+  small?: SmallChecks | undefined;
+  /** Makes a view of the clean rows with what a bronze table says of each. All plain rows must have their numbers. */
+  received?: Received | undefined;
+}
+
 /** Records and where the contract's columns are in them. */
 export interface PlacedRecords {
   records: Records;
@@ -43,15 +52,14 @@ export interface PlacedRecords {
 
 /**
  * Checks a file's rows by a contract: the clean ones become the view `input`, the others a Parquet file in `folder`. The
- * contract's rules must have been looked at (checkExpression). Throws Unreadable where no row could be right. With `small`,
- * a small file is checked in memory, and `input` is there until the next one is.
+ * contract's rules must have been looked at (checkExpression). Throws Unreadable where no row could be right.
  */
 export async function checkRecords(
   connection: DuckDBConnection,
   folder: string,
   records: Records[],
   contract: Contract,
-  small?: SmallChecks,
+  { small, received }: CheckOptions = {},
 ): Promise<CheckedRecords> {
   const [first] = records;
   if (first === undefined) throw new Unreadable("The file holds no rows.");
@@ -124,6 +132,9 @@ export async function checkRecords(
     `CREATE TEMP VIEW input AS ${[...unnumbered, `SELECT ${names} FROM (${single})`].join("\nUNION ALL ")}`,
   );
 
+  if (received !== undefined)
+    await connection.run(`CREATE TEMP VIEW ${sqlName(RECEIVED)} AS ${receivedSql(names, single, records, received)}`);
+
   const violating = brokenRows + plainBroken + doubled;
   const rejected = violating + refused;
   const relation = violating === 0 ? undefined : `(${broken.join("\nUNION ALL ")})`;
@@ -139,6 +150,20 @@ export async function checkRecords(
     found: first.found,
   };
 }
+
+/** SQL for clean rows with where each came from, of SQL for them with their numbers. */
+function receivedSql(names: string, rows: string, records: Records[], { file, run, receivedAt }: Received): string {
+  const members = records.map(
+    ({ member, memberIndex }) => `WHEN ${memberIndex} THEN ${member === null ? "NULL" : sqlText(member)}`,
+  );
+  const member = `${row} // ${MEMBER_SQL}`;
+  return `SELECT ${names}, ${sqlText(file)} AS _file, (CASE ${member} ${members.join(" ")} END)::VARCHAR AS _member,
+    ${row} % ${MEMBER_SQL} AS _row, ${sqlText(run)} AS _run, (TIMESTAMPTZ ${sqlText(receivedAt)} AT TIME ZONE 'UTC') AS _received_at
+    FROM (${rows})`;
+}
+
+/** Rows of a member of a zip: `rowId` as SQL. */
+const MEMBER_SQL = "(2::BIGINT ** 40)::BIGINT";
 
 const row = sqlName(ROW);
 const violations = sqlName(VIOLATIONS);

@@ -32,7 +32,7 @@ export interface PlainPlan {
   decided: boolean[];
   /** Whether SQL has more to ask of a plain row's cells. */
   asked: boolean;
-  /** Whether a plain row may still be refused, so that it needs its number. */
+  /** Whether a plain row needs its number, such as where it may still be refused. */
   numbered: boolean;
   /** The character before a fraction, in all cells read as numbers. */
   point: string;
@@ -45,8 +45,16 @@ const EXACT_DIGITS = 15;
 /** Digits that a 64-bit integer, and a DECIMAL of 64 bits, surely hold. */
 const WIDE_DIGITS = 18;
 
-/** The plan for a file's rows of `width` cells, or undefined where too little can be seen in their bytes to be worth it. */
-export function plainPlan(contract: Contract, placed: Placed, width: number): PlainPlan | undefined {
+/**
+ * The plan for a file's rows of `width` cells, or undefined where too little can be seen in their bytes to be worth it.
+ * `isNumbered`: rows need their numbers in any case.
+ */
+export function plainPlan(
+  contract: Contract,
+  placed: Placed,
+  width: number,
+  isNumbered = false,
+): PlainPlan | undefined {
   const { nulls, decimal: point } = contract;
   // The engine's reader knows one spelling of numbers and one list of nulls for all cells of a file.
   if (contract.columns.some((column) => column.nulls !== undefined && column.nulls.join("\0") !== nulls.join("\0")))
@@ -70,7 +78,7 @@ export function plainPlan(contract: Contract, placed: Placed, width: number): Pl
     decided.includes(false) ||
     contract.rules.length > 0 ||
     placed.columns.some(({ column: { pattern, values } }) => pattern !== undefined || values !== undefined);
-  const numbered = asked || contract.unique.length > 0 || contract.columns.some(({ unique }) => unique);
+  const numbered = isNumbered || asked || contract.unique.length > 0 || contract.columns.some(({ unique }) => unique);
   return { cells, decided, asked, numbered, point, nulls };
 }
 

@@ -10,6 +10,8 @@ import { sqlType, typedSql } from "./types.ts";
 export const ROW = "row number";
 export const TEXT = "row text";
 export const VIOLATIONS = "row violations";
+/** The clean rows as a bronze table keeps them. No SQL of a stack sees them: no name of a table has a space. */
+export const RECEIVED = "rows as received";
 /** The map of the columns that the contract does not name, where it keeps them. */
 export const UNKNOWN = "unknown_columns";
 

@@ -39,7 +39,7 @@ async function run(content: string, small?: SmallChecks, asked = contract) {
     const member = { name: null, index: 0 };
     const options = { reading: Reading.parse({}), contract: asked, member, folder: own, tsv: false };
     const records = await readCsv(Readable.from([Buffer.from(content)]), options);
-    const { file, ...counts } = await checkRecords(connection, own, [records], asked, small);
+    const { file, ...counts } = await checkRecords(connection, own, [records], asked, { small });
     const clean = await rows("SELECT COLUMNS(*)::VARCHAR FROM input");
     return { ...counts, clean, rejected: file === null ? [] : await rows(`SELECT * FROM '${file}'`) };
   } finally {

@@ -26,14 +26,14 @@ export async function checkContract(
 
 async function readAndCheck(
   connection: DuckDBConnection,
-  { folder, file, name, upload, contract, replay }: Extract<Request, { do: "contract" }>,
+  { folder, file, name, upload, contract, replay, received }: Extract<Request, { do: "contract" }>,
   small: SmallChecks | undefined,
 ): Promise<CheckedRecords> {
   for (const [index, { check }] of contract.rules.entries())
     await about(`Rule ${index + 1} of the contract`, () => checkExpression(connection, check));
   if (replay?.scope === "rows") {
     const { records, kept, keptRows } = await openRows(connection, { ...replay, folder });
-    const checked = await checkRecords(connection, folder, records, contract);
+    const checked = await checkRecords(connection, folder, records, contract, { received });
     return keptRows === 0 ? checked : withKept(connection, folder, checked, kept, keptRows);
   }
   const corrections = replay?.corrections ?? [];
@@ -44,10 +44,14 @@ async function readAndCheck(
     contract,
     folder,
     fast: corrections.length === 0,
+    numbered: received !== undefined,
   });
   const open = replay?.open ?? null;
   const corrected = await correctedRecords(connection, records, { corrections, open, folder });
-  return checkRecords(connection, folder, corrected, contract, replay === null ? small : undefined);
+  return checkRecords(connection, folder, corrected, contract, {
+    received,
+    small: replay === null ? small : undefined,
+  });
 }
 
 /** Cells are tried as their types: only a rule can make the engine stop at a value. */

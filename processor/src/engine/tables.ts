@@ -1,5 +1,6 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { TableColumn } from "@cais/spec/api.ts";
+import { RECEIVED } from "../contract/select.ts";
 import type { Made, Request, SeenFile } from "./messages.ts";
 import { sqlName, sqlText } from "./quote.ts";
 import { columnsOf, isMismatch, seenSql } from "./seen.ts";
@@ -34,9 +35,6 @@ export function inputIsVisible(connection: DuckDBConnection, columns: string): v
   if (!known.names.includes("input")) known.names.push("input");
   known.input = columns;
 }
-
-/** The rows of a file as a bronze table keeps them. No SQL of a stack sees it: no name of a table has a space. */
-export const RECEIVED = "rows as received";
 
 /**
  * What is known of SQL that was made before. This process serves one stack, whose small files bring the same SQL again and

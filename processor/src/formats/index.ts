@@ -21,6 +21,8 @@ export interface Reader {
   folder: string;
   /** false: every row has its number in the records. Default: true. */
   fast?: boolean;
+  /** Every clean row has its number. Default: those that may still be refused. */
+  numbered?: boolean;
 }
 
 /**
@@ -125,7 +127,7 @@ async function readFormat(
   source: Source,
   path: string,
   budget: Budget,
-  { connection, upload, contract, folder, fast = true }: Reader,
+  { connection, upload, contract, folder, fast = true, numbered = false }: Reader,
 ): Promise<Records> {
   const { read } = upload;
   const reading: Reading = { member: source.member, contract, folder };
@@ -134,7 +136,7 @@ async function readFormat(
   switch (format) {
     case "csv":
     case "tsv":
-      return readCsv(source.open(), { reading: read, ...reading, tsv: format === "tsv", fast });
+      return readCsv(source.open(), { reading: read, ...reading, tsv: format === "tsv", fast, numbered });
     case "json": {
       const [{ readJson }, { asUtf8 }] = await Promise.all([import("./json.ts"), import("./utf8.ts")]);
       return keyed((rows) => readJson(asUtf8(source.open()), read.json.rows, rows));

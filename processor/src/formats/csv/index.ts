@@ -21,6 +21,8 @@ export interface CsvOptions {
   tsv: boolean;
   /** Whether plain rows may be told apart, which is faster and otherwise the same. Default: true. */
   fast?: boolean;
+  /** Whether plain rows have their numbers, whoever may be refused. Default: where it is needed to tell who is. */
+  numbered?: boolean;
   /** Bytes from which on they are. In a smaller file there is nothing to win, and all its rows stay in their order. */
   fastFrom?: number;
 }
@@ -38,7 +40,7 @@ const SHORT_BYTES = 4096;
  * because reading rows into objects costs ten times as much; it holds one row at most beside a piece of the file.
  */
 export async function readCsv(source: AsyncIterable<Buffer>, options: CsvOptions): Promise<Records> {
-  const { contract, member, folder, fast = true, fastFrom = FAST_BYTES } = options;
+  const { contract, member, folder, fast = true, numbered = false, fastFrom = FAST_BYTES } = options;
   const reading = options.reading.csv;
   const text = encodedText(reading.encoding);
   const opened: LineFile[] = [];
@@ -64,7 +66,8 @@ export async function readCsv(source: AsyncIterable<Buffer>, options: CsvOptions
     number = head.number;
     at = start = head.rowsAt;
     const placed = placeColumns(contract, head.header, head.preamble);
-    const plan = fast && text.limit() >= fastFrom ? plainPlan(contract, placed, head.header.length) : undefined;
+    const plan =
+      fast && text.limit() >= fastFrom ? plainPlan(contract, placed, head.header.length, numbered) : undefined;
     if (plan !== undefined) {
       const crlf = endsInReturn(text.bytes(), head.rowsAt);
       const { path, file } = open("plain");
