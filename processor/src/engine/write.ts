@@ -116,11 +116,11 @@ async function writePartitions(
   });
   await connection.run(`COPY (${select}\n) TO ${sqlText(unsorted)} (FORMAT parquet, COMPRESSION lz4)`);
   // As texts, because two values that are equal, such as 0.0 and -0.0, may be two partitions.
-  const texts = partitionBy.map((column) => `${sqlName(column)}::VARCHAR`);
+  const texts = partitionBy.map((column) => `made.${sqlName(column)}::VARCHAR`);
   const numbers = sqlName(`partitions of ${name}`);
   await connection.run(
     `CREATE OR REPLACE TEMP TABLE ${numbers} AS SELECT (row_number() OVER ())::INTEGER AS p, * FROM (
-       SELECT DISTINCT ${texts.map((text, i) => `${text} AS v${i}`).join(", ")} FROM ${source} LIMIT ${MAX_PARTITIONS + 1})`,
+       SELECT DISTINCT ${texts.map((text, i) => `${text} AS v${i}`).join(", ")} FROM ${source} AS made LIMIT ${MAX_PARTITIONS + 1})`,
   );
   const found = z
     .array(z.object({ p: z.number(), values: z.array(z.string().nullable()) }))
@@ -139,14 +139,14 @@ async function writePartitions(
       ),
     ]),
   );
-  const joined = texts.map((text, i) => `${text} IS NOT DISTINCT FROM v${i}`).join(" AND ");
+  const joined = texts.map((text, i) => `${text} IS NOT DISTINCT FROM parts.v${i}`).join(" AND ");
   const to = join(folder, "made", name);
   // What an attempt before left there is none of the table's.
   await rm(to, { recursive: true, force: true });
   const written = await copy(
     connection,
-    `COPY (SELECT ${columns.map((column) => sqlName(column.name)).join(", ")}, p AS ${sqlName(PARTITION)}
-       FROM ${source} JOIN ${numbers} ON ${joined} ${(await countOf(connection, source)) > UNSORTED_ROWS ? "ORDER BY p, file_row_number" : ""})
+    `COPY (SELECT ${columns.map((column) => `made.${sqlName(column.name)}`).join(", ")}, parts.p AS ${sqlName(PARTITION)}
+       FROM ${source} AS made JOIN ${numbers} AS parts ON ${joined} ${(await countOf(connection, source)) > UNSORTED_ROWS ? "ORDER BY parts.p, made.file_row_number" : ""})
      TO ${sqlText(to)} (${options}, PARTITION_BY (${sqlName(PARTITION)}), WRITE_PARTITION_COLUMNS false)`,
   );
   await connection.run(`DROP TABLE ${numbers}`);
