@@ -1,4 +1,5 @@
 import type { ObjectStore } from "../object-store/index.ts";
+import { DeliveryDelayed } from "./faults.ts";
 import type { Payload, SinkPart } from "./index.ts";
 import type { Writes } from "./writes.ts";
 
@@ -21,8 +22,17 @@ export function fileSink(
     async deliver(payload: Payload, { run }) {
       if (!("file" in payload)) throw new Error("A sink of files is given a file.");
       const key = per === "run" ? runKey(to, run) : to;
-      await output.putFile(key, payload.file);
-      return { location: output.location(key) };
+      const location = output.location(key);
+      try {
+        await output.putFile(key, payload.file);
+      } catch (error) {
+        const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+        throw new DeliveryDelayed(
+          `${location} cannot be written${code}; is its disk full, or something else in its place?`,
+          { cause: error },
+        );
+      }
+      return { location };
     },
   };
 }
