@@ -45,6 +45,15 @@ export function publications(connection: Connection, { followNow }: Tables): Pub
     return row && Row.parse({ ...row });
   }
 
+  function drop(stack: string, table: string, key: string): void {
+    const { changes } = sql("DELETE FROM removed_files WHERE stack = ? AND name = ? AND key = ?").run(
+      stack,
+      table,
+      key,
+    );
+    if (changes > 0) noteLoose(connection, { stack, role: "lake", key });
+  }
+
   return {
     async pending(of) {
       return sql(
@@ -70,14 +79,7 @@ export function publications(connection: Connection, { followNow }: Tables): Pub
               run,
               table,
             );
-          for (const key of unwritten) {
-            const { changes } = sql("DELETE FROM removed_files WHERE stack = ? AND name = ? AND key = ?").run(
-              stack,
-              table,
-              key,
-            );
-            if (changes > 0) noteLoose(connection, { stack, role: "lake", key });
-          }
+          for (const key of unwritten) drop(stack, table, key);
         }
       }),
     refused: (id, { reason, table: followed }) =>
@@ -86,6 +88,8 @@ export function publications(connection: Connection, { followNow }: Tables): Pub
         if (publication === undefined) return;
         const { stack, table, runs, adds } = publication;
         followNow(stack, table, followed, new Set(adds.map(({ key }) => key)));
+        // Those that a later commit took out again: no version names them either.
+        for (const { key } of adds) drop(stack, table, key);
         for (const run of runs)
           sql(
             `UPDATE runs SET refusal = ?1, state = iif(state = 'done', 'failed', state), error = iif(state = 'done', ?1, error)
