@@ -12,7 +12,7 @@ import {
 } from "./actions.ts";
 import { readCheckpoint, readLastCheckpoint } from "./checkpoint.ts";
 import { checkReadable } from "./features.ts";
-import { checkpointKey, listLog, type LogFiles, readVersion, type Version } from "./log.ts";
+import { checkpointKey, listLog, type LogFiles, readVersion, type Version, versionKey } from "./log.ts";
 
 /** Where in a table's history: a version, or what was the newest version at a time. */
 export type At = { version: number } | { time: Date };
@@ -178,7 +178,9 @@ export async function* versionsAfter(
 /** Throws LogGone if the log was cleaned up beyond a version, so that none can follow it. */
 export async function mustFollow(store: ObjectStore, table: string, version: number): Promise<void> {
   const last = await readLastCheckpoint(store, table);
-  if (last !== undefined && last > version)
+  if (last === undefined || last <= version) return;
+  // A checkpoint alone tells only that others went on, maybe a moment ago.
+  if ((await store.head(versionKey(table, version + 1))) === undefined)
     throw new LogGone(
       `The Delta log of table "${table}" no longer holds what came after version ${version}; read the table anew.`,
     );
