@@ -143,6 +143,12 @@ export const Table = z.object({
   name: z.string(),
   layer: z.enum(layers),
   columns: z.array(TableColumn).describe("Empty until the first run."),
+  partitionBy: z.array(z.string()).describe("Columns whose values each have files of their own."),
+  version: z
+    .number()
+    .int()
+    .nullable()
+    .describe("The version of its Delta log; null: it has none yet. A commit is in the log a moment after it counts."),
   rows: z.number().int(),
   bytes: z.number().int(),
   updatedAt: z.iso.datetime().nullable(),

@@ -10,6 +10,7 @@ import { type Monitor, startMonitor } from "./events/monitor.ts";
 import { openLedger } from "./ledger/index.ts";
 import { openLog } from "./log/index.ts";
 import { startMetrics } from "./metrics/index.ts";
+import { openQueries } from "./query/index.ts";
 import type { RetryOptions } from "./runs/faults.ts";
 import { startRunner } from "./runs/index.ts";
 import { type OpenStack, openStack } from "./runs/stack.ts";
@@ -80,6 +81,7 @@ export async function startProcessor(
   const metrics = startMetrics(() => ledger.depth());
   const tracing = await startTracing(otlpEndpoint);
   const tables = openTableReader(join(workFolder, "reads"));
+  const queries = openQueries({ folder: join(workFolder, "queries"), limits: config.engine, log });
   const sender = startSender({ stacks, ledger, metrics, tracing, log, folder: join(workFolder, "deliveries") });
   await sender.recover();
   const runner = startRunner({
@@ -106,7 +108,7 @@ export async function startProcessor(
     return bavail * bsize;
   };
   const readiness = { isStopping, freeBytes, minFreeBytes };
-  const processor = { config, stacks, ledger, runner, tables, metrics, tracing, access, ...readiness };
+  const processor = { config, stacks, ledger, runner, tables, queries, metrics, tracing, access, ...readiness };
   const api = await makeApi({ processor, log, token, pageFolder });
 
   async function stop(): Promise<void> {
@@ -117,6 +119,7 @@ export async function startProcessor(
     await Promise.all(monitors.map((monitor) => monitor.stop()));
     await runner.stop();
     await sender.stop();
+    await queries.stop();
     await tables.stop();
     await metrics.stop();
     await tracing.stop();

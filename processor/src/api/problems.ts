@@ -4,6 +4,7 @@ import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { Problem } from "@cais/spec/api.ts";
 import { z } from "zod";
 import { IdempotencyConflict, ReplayRefused } from "../ledger/index.ts";
+import { NoSuchVersion } from "../tables/history.ts";
 import { StoreUnreachable } from "../object-store/index.ts";
 
 /** Every code of a problem's `type`, with its HTTP status. */
@@ -17,6 +18,7 @@ const codes = {
   "no-such-stack": 404,
   "no-such-run": 404,
   "no-such-table": 404,
+  "no-such-version": 404,
   "no-such-token": 404,
   "no-such-delivery": 404,
   "method-not-allowed": 405,
@@ -147,6 +149,7 @@ function toProblem(error: FastifyError | ApiProblem): Problem {
       "store-unreachable",
       "A store of the processor is out of reach or cannot be written; try again later.",
     );
+  if (error instanceof NoSuchVersion) return problemOf("no-such-version", error.message);
   if (error instanceof ReplayRefused) return problemOf("not-now", error.message);
   if (error instanceof IdempotencyConflict) return problemOf("other-content", error.message);
   const status = error.statusCode ?? 500;

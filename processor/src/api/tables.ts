@@ -1,13 +1,23 @@
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { Stacks, type Table, TableRows, Tables } from "@cais/spec/api.ts";
 import { Identifier, StackName } from "@cais/spec/names.ts";
+import { TableVersions } from "@cais/spec/table-versions.ts";
 import { z } from "zod";
 import { type Caller, sees } from "../access/index.ts";
 import type { Processor } from "./index.ts";
-import { wholeNumber } from "./parameters.ts";
+import { findStack } from "./find.ts";
+import { Moment, wholeNumber } from "./parameters.ts";
 import { plainEndings } from "../formats/names.ts";
 import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
+import { tableAt, versionsOf } from "../tables/history.ts";
+import type { LakeFiles } from "../tables/index.ts";
 import { sendText } from "./stream.ts";
+
+/** Which version of a table is meant; neither: what it is now. */
+const When = z.object({
+  version: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional().describe("A version of its Delta log."),
+  at: Moment.optional().describe("A day or a time: what was the newest version then."),
+});
 
 /** `GET /v1/stacks` and `GET /v1/tables…`: what is deployed here and what the tables hold. */
 export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, stacks, ledger, tables: reader }) => {
@@ -35,19 +45,37 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
     const layer = stacks.get(stack)?.config.stack.tables.find((table) => table.name === name)?.layer;
     if (layer === undefined)
       throw new ApiProblem("no-such-table", `There is no table "${stack}/${name}"; GET /v1/tables lists them.`);
-    const { columns, files, updatedAt } = (await ledger.tables.read(stack, name)) ?? {
-      columns: [],
-      files: [],
-      updatedAt: null,
-    };
+    const state = await ledger.tables.read(stack, name);
+    const { columns = [], partitionBy = [], version = null, files = [], updatedAt = null } = state ?? {};
     const sum = (what: "rows" | "bytes") => files.reduce((total, file) => total + file[what], 0);
-    return { stack, name, layer, columns, rows: sum("rows"), bytes: sum("bytes"), updatedAt };
+    const sizes = { rows: sum("rows"), bytes: sum("bytes") };
+    return { stack, name, layer, columns, partitionBy, version, ...sizes, updatedAt };
   }
 
-  function filesOf({ stack, name }: Table) {
-    const lake = stacks.get(stack)?.lake;
-    if (lake === undefined) throw new ApiProblem("no-such-stack", `There is no stack "${stack}".`);
-    return { lake, files: async () => (await ledger.tables.read(stack, name))?.files ?? [] };
+  /** A table and its files, as they are now or as they were. */
+  async function tableWhen(stack: string, name: string, { version, at }: z.output<typeof When>) {
+    const table = await tableOf(stack, name);
+    const { lake } = findStack({ stacks }, stack);
+    if (version === undefined && at === undefined)
+      return { table, files: { lake, files: async () => (await ledger.tables.read(stack, name))?.files ?? [] } };
+    if (version !== undefined && at !== undefined)
+      throw new ApiProblem("bad-request", "Give version or at, not both: each says which version is meant.");
+    const when = version === undefined ? { time: new Date(at ?? "") } : { version };
+    const { files: list, at: time, ...then } = await tableAt(lake, name, when, table.columns);
+    const files: LakeFiles = { lake, files: async () => list };
+    const rows = list.every((file) => file.rows !== undefined)
+      ? list.reduce((total, file) => total + (file.rows ?? 0), 0)
+      : await countRows(files);
+    const bytes = list.reduce((total, file) => total + file.bytes, 0);
+    return { table: { ...table, ...then, rows, bytes, updatedAt: time.toISOString() }, files };
+  }
+
+  /** For files of other programs that do not say it. */
+  async function countRows(files: LakeFiles): Promise<number> {
+    let rows = 0;
+    for await (const [first] of reader.select(files, (from) => `SELECT count(*) FROM ${from}`))
+      rows += Number(first?.[0]);
+    return rows;
   }
 
   app.get(
@@ -60,7 +88,7 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
     }),
   );
 
-  const noSuchTable = problemResponse("There is no such table.");
+  const noSuchTable = problemResponse("There is no such table, or no such version of it.");
 
   app.get(
     "/tables/:stack/:table",
@@ -74,15 +102,36 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
         querystring: z.object({
           limit: wholeNumber(1, 10_000).default(100),
           offset: wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0),
+          ...When.shape,
         }),
         response: { 200: TableRows, 404: noSuchTable, 507: storageFull },
       },
     },
-    async ({ params: { stack, table: name }, query: { limit, offset } }) => {
-      const table = await tableOf(stack, name);
-      const data =
-        table.columns.length === 0 ? [] : await reader.rows(filesOf(table), table.columns, { limit, offset });
+    async ({ params: { stack, table: name }, query: { limit, offset, ...when } }) => {
+      const { table, files } = await tableWhen(stack, name, when);
+      const data = table.columns.length === 0 ? [] : await reader.rows(files, table.columns, { limit, offset });
       return { ...table, data, offset };
+    },
+  );
+
+  app.get(
+    "/tables/:stack/:table/versions",
+    {
+      config: { action: "read" },
+      schema: {
+        summary: "The versions of a table, newest first",
+        description: "As its Delta log has them, those that other programs wrote among them.",
+        params: z.object({ stack: StackName, table: Identifier }),
+        querystring: z.object({
+          limit: wholeNumber(1, 100).default(20),
+          before: wholeNumber(0, Number.MAX_SAFE_INTEGER).optional().describe("`next` of the page before."),
+        }),
+        response: { 200: TableVersions, 404: noSuchTable },
+      },
+    },
+    async ({ params: { stack, table: name }, query }) => {
+      await tableOf(stack, name);
+      return { stack, name, ...(await versionsOf(findStack({ stacks }, stack).lake, name, query)) };
     },
   );
 
@@ -94,6 +143,7 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
         summary: "A whole table as treated CSV",
         description: "RFC 4180 in UTF-8. A text that a spreadsheet would run as a formula has a ' before it.",
         params: z.object({ stack: StackName, table: Identifier }),
+        querystring: When,
         response: {
           200: { description: "The rows.", content: { "text/csv": { schema: z.string() } } },
           404: noSuchTable,
@@ -101,13 +151,13 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
         },
       },
     },
-    async ({ params: { stack, table: name } }, reply) => {
-      const table = await tableOf(stack, name);
+    async ({ params: { stack, table: name }, query }, reply) => {
+      const { table, files } = await tableWhen(stack, name, query);
       reply
         .type("text/csv; charset=utf-8")
         .header("content-disposition", `attachment; filename="${stack}-${name}.csv"`);
       if (table.columns.length === 0) return reply.send("");
-      return sendText(reply, reader.csv(filesOf(table), table.columns));
+      return sendText(reply, reader.csv(files, table.columns));
     },
   );
 };

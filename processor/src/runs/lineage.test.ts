@@ -58,8 +58,13 @@ const stack = Stack.parse({
     { parquet: { table: "by_day", to: "out/days.parquet" } },
   ],
 });
-const read: Record<string, string[]> = { Sold: ["input"], by_day: ["sold"] };
-const of = (run: Run) => lineageOf({ run, stack, reads: (table) => read[table] ?? [] });
+const of = (run: Run) =>
+  lineageOf({
+    run,
+    stack,
+    readsInput: (table) => table === "Sold",
+    reads: (table) => (table === "by_day" ? ["Sold"] : []),
+  });
 const states = (run: Run) => Object.fromEntries(of(run).nodes.map(({ id, state }) => [id, state]));
 
 describe("a run's lineage", () => {

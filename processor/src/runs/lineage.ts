@@ -1,27 +1,24 @@
-import type { Delivery, Run } from "@cais/spec/api.ts";
+import type { Delivery, Run, RunOutput } from "@cais/spec/api.ts";
 import type { Lineage, LineageNode, LineageState } from "@cais/spec/lineage.ts";
 import { kindOf, type Sink, tableOf } from "@cais/spec/sinks.ts";
 import type { Stack } from "@cais/spec/stack.ts";
+import type { Plan } from "./plan.ts";
 
-export interface LineageOf {
+export interface LineageOf extends Pick<Plan, "reads" | "readsInput"> {
   run: Run;
   stack: Stack;
-  /** What each table is made of, in lower case: `input` and tables before it. */
-  reads: (table: string) => readonly string[];
 }
 
 /**
  * What a run made of what, by the stack's SQL of now. A sink that tells of runs gets no rows, so it is no part of it.
  */
-export function lineageOf({ run, stack, reads }: LineageOf): Lineage {
+export function lineageOf({ run, stack, reads, readsInput }: LineageOf): Lineage {
   const nodes: LineageNode[] = [fileNode(run)];
   const edges: Lineage["edges"] = [];
   for (const { name, layer } of stack.tables) {
     nodes.push({ ...tableNode(run, name), layer });
-    for (const read of reads(name)) {
-      const from = read === "input" ? "file" : tableId(stack, read);
-      if (from !== undefined) edges.push({ from, to: `table/${name}` });
-    }
+    if (readsInput(name)) edges.push({ from: "file", to: `table/${name}` });
+    for (const read of reads(name)) edges.push({ from: `table/${read}`, to: `table/${name}` });
   }
   for (const [nth, sink] of stack.sinks.entries()) {
     const table = tableOf(sink);
@@ -31,11 +28,6 @@ export function lineageOf({ run, stack, reads }: LineageOf): Lineage {
     edges.push({ from: `table/${table}`, to: node.id });
   }
   return { run: run.id, stack: stack.name, nodes, edges };
-}
-
-function tableId({ tables }: Stack, lower: string): string | undefined {
-  const table = tables.find(({ name }) => name.toLowerCase() === lower);
-  return table && `table/${table.name}`;
 }
 
 const nothing = {
@@ -104,8 +96,15 @@ function sinkNode(run: Run, sink: Sink, nth: number, table: string): LineageNode
   return { ...node, ...made, state: "done" };
 }
 
-/** What a sink delivered in the run itself; of two of one kind and table, by the key that each is given. */
-function outputOf(run: Run, sink: Sink, table: string): Run["outputs"][number] | undefined {
+/** What a sink delivered in the run itself, by its place in the stack. */
+export function deliveredIn(run: Run, { sinks }: Stack, nth: number): RunOutput | undefined {
+  const sink = sinks[nth];
+  const table = sink && tableOf(sink);
+  return sink === undefined || table === undefined ? undefined : outputOf(run, sink, table);
+}
+
+/** Of two sinks of one kind and table, each is known by the key that it is given. */
+function outputOf(run: Run, sink: Sink, table: string): RunOutput | undefined {
   const key = (sink.csv ?? sink.parquet)?.to.replace(/\.[^./]*$/, "") ?? "";
   return run.outputs.find(
     ({ kind, name, location }) => kind === kindOf(sink) && name === table && location.includes(key),

@@ -1,9 +1,12 @@
+import type { TableColumn } from "@cais/spec/api.ts";
 import type { TableVersion } from "@cais/spec/table-versions.ts";
 import type { ObjectStore } from "../object-store/index.ts";
-import type { DataFile, Snapshot } from "./delta/actions.ts";
+import type { DataFile } from "./delta/actions.ts";
 import { listLog, type LogFiles, readVersion } from "./delta/log.ts";
+import { columnsOf } from "./delta/schema.ts";
 import { snapshotAt } from "./delta/snapshot.ts";
 import { readStats } from "./delta/stats.ts";
+import type { LakeFile } from "./index.ts";
 
 /** Where in a table's history: a version, or what was the newest one at a time. */
 export type At = { version: number } | { time: Date };
@@ -13,15 +16,43 @@ export class NoSuchVersion extends Error {
   override name = "NoSuchVersion";
 }
 
-/** A table as it was. Throws NoSuchVersion. */
-export async function tableAt(store: ObjectStore, table: string, at: At): Promise<{ snapshot: Snapshot; at: Date }> {
+/** A table as it was at a version. */
+export interface TableThen {
+  version: number;
+  /** When the version was written. */
+  at: Date;
+  columns: TableColumn[];
+  partitionBy: string[];
+  files: (LakeFile & { bytes: number })[];
+}
+
+/** A table as it was. `known` are its columns of now, whose types are kept where they mean the same. Throws NoSuchVersion. */
+export async function tableAt(
+  store: ObjectStore,
+  table: string,
+  at: At,
+  known: TableColumn[] = [],
+): Promise<TableThen> {
   const { versions } = await listLog(store, table);
   const version = "version" in at ? at.version : versionOf(versions, at.time);
   const time = version === undefined ? undefined : versions.get(version);
   const snapshot =
     version === undefined || time === undefined ? undefined : await snapshotAt(store, table, { version });
   if (snapshot === undefined || time === undefined) throw noSuch(versions, table, at);
-  return { snapshot, at: time };
+  const { metadata } = snapshot;
+  const files = [...snapshot.files.values()].map(({ path, partitionValues, stats, size }) => ({
+    key: `${table}/${path}`,
+    partition: partitionValues,
+    rows: readStats(stats).rows,
+    bytes: size,
+  }));
+  return {
+    version: snapshot.version,
+    at: time,
+    columns: columnsOf(metadata, known),
+    partitionBy: metadata.partitionColumns,
+    files,
+  };
 }
 
 function versionOf(versions: LogFiles["versions"], time: Date): number | undefined {
