@@ -1,4 +1,7 @@
-import type { RejectedRow, Run, Runs, RunState, Stacks, TableRows, Tables } from "@cais/spec/api.ts";
+import type { DeliveryState, RejectedRow, Run, Runs, RunState, Stacks, TableRows, Tables } from "@cais/spec/api.ts";
+import type { Lineage } from "@cais/spec/lineage.ts";
+import type { Sinks } from "@cais/spec/sink-status.ts";
+import type { TableVersions } from "@cais/spec/table-versions.ts";
 import { infiniteQueryOptions, keepPreviousData, QueryClient, queryOptions } from "@tanstack/react-query";
 import type { z } from "zod";
 import { readNdjson } from "./ndjson.ts";
@@ -26,12 +29,25 @@ export const stacksQuery = queryOptions({
   staleTime: 60_000,
 });
 
-/** A run, asked for again twice a second until it ends. */
+/** A run, asked for again twice a second until it ends, and then while its sinks deliver. */
 export const runQuery = (id: string) =>
   queryOptions({
     queryKey: ["run", id],
     queryFn: ({ signal }) => json<Run>(`v1/runs/${encodeURIComponent(id)}`, signal),
-    refetchInterval: ({ state }) => (state.data !== undefined && moving(state.data) ? 500 : false),
+    refetchInterval: ({ state: { data } }) =>
+      data === undefined ? false : moving(data) ? 500 : data.deliveries.some(delivering) && 2000,
+  });
+
+const delivering = ({ state }: { state: DeliveryState }) =>
+  state === "pending" || state === "delivering" || state === "retrying";
+
+/** What a run made of what, asked for again while it moves or delivers, and when it has come to another state. */
+export const lineageQuery = (run: Run) =>
+  queryOptions({
+    queryKey: ["lineage", run.id, run.state, run.outputs.length],
+    queryFn: ({ signal }) => json<Lineage>(`v1/runs/${encodeURIComponent(run.id)}/lineage`, signal),
+    placeholderData: keepPreviousData,
+    refetchInterval: moving(run) || run.deliveries.some(delivering) ? 2000 : false,
   });
 
 export interface RunFilter {
@@ -116,3 +132,22 @@ export const chartQuery = (stack: string, table: string, version: string | null)
     },
     staleTime: Number.POSITIVE_INFINITY,
   });
+
+/** The versions of a table, newest first. */
+export const versionsQuery = (stack: string, table: string) =>
+  infiniteQueryOptions({
+    queryKey: ["versions", stack, table],
+    queryFn: ({ signal, pageParam }) => {
+      const before = pageParam === null ? "" : `&before=${pageParam}`;
+      return json<TableVersions>(`${tablePath(stack, table)}/versions?limit=20${before}`, signal);
+    },
+    initialPageParam: null as number | null,
+    getNextPageParam: (page) => page.next,
+  });
+
+/** The sinks of all stacks, asked for again while something waits to be delivered. */
+export const sinksQuery = queryOptions({
+  queryKey: ["sinks"],
+  queryFn: ({ signal }) => json<Sinks>("v1/sinks", signal),
+  refetchInterval: ({ state }) => (state.data?.sinks.some(({ waiting }) => waiting > 0) === true ? 3000 : 15_000),
+});

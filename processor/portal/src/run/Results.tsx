@@ -19,22 +19,24 @@ export function Results({ run }: { run: Run }) {
           {t("run.results")}
         </Title>
         <ul className={classes.results}>
-          {run.outputs.map(({ kind, name, location, rows, bytes: size }) => (
+          {run.outputs.map(({ kind, name, location, rows, bytes: size, how }) => (
             <li key={`${kind} ${location}`} className={classes.result}>
               <span className={classes.icon}>
-                <Icon name={kind === "csv" ? "file" : "table"} size={20} />
+                <Icon name={kind === "table" ? "table" : "file"} size={20} />
               </span>
               <div className={classes.words}>
                 <Text fw={600}>
                   {name}{" "}
                   <Text component="span" size="sm" c="dimmed" fw={400}>
-                    {t(kind === "csv" ? "run.resultCsv" : "run.resultTable")}
+                    {t(kind === "table" ? "run.resultTable" : `sink.${kind}`)}
                   </Text>
                 </Text>
                 <Text size="sm" c="dimmed">
                   {t("run.rows", { count: rows, number: number(rows) })} · {bytes(size)}
+                  {how != null && ` · ${t(`how.${how.mode}`)}`}
+                  {how?.why !== undefined && <span lang="en"> ({how.why})</span>}
                 </Text>
-                {kind === "csv" && (
+                {kind !== "table" && (
                   <Text size="xs" c="dimmed" className={classes.location ?? ""}>
                     {location}
                   </Text>
@@ -51,14 +53,14 @@ export function Results({ run }: { run: Run }) {
                   >
                     {t("run.open")}
                   </Button>
-                ) : (
+                ) : kind === "csv" ? (
                   <Download
                     compact
                     path={`${tablePath(run.stack, name)}.csv`}
                     name={`${run.stack}-${name}.csv`}
                     label={t("tables.download")}
                   />
-                )}
+                ) : null}
               </Group>
             </li>
           ))}

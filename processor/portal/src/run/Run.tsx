@@ -10,7 +10,9 @@ import { useFormat } from "../language/format.ts";
 import { Back } from "../page/Back.tsx";
 import { Heading } from "../page/Heading.tsx";
 import { ProblemAlert } from "../page/ProblemAlert.tsx";
+import { Lineage } from "../lineage/Lineage.tsx";
 import { href } from "../route/route.ts";
+import { Deliveries } from "../sink/Deliveries.tsx";
 import { Counts } from "./Counts.tsx";
 import { isPublished } from "./published.ts";
 import { Facts } from "./Facts.tsx";
@@ -38,7 +40,8 @@ function useSpokenState(run: RunAnswer | undefined) {
     announce(run.finishedAt === null ? state : `${state} ${rows}`);
     // The run has changed what the other views show.
     if (run.finishedAt !== null)
-      for (const noun of ["run", "runs", "tables", "rows"]) void client.invalidateQueries({ queryKey: [noun] });
+      for (const noun of ["run", "runs", "tables", "rows", "versions", "sinks"])
+        void client.invalidateQueries({ queryKey: [noun] });
   }, [run, t, number, client]);
 }
 
@@ -168,6 +171,8 @@ export function Run({ id }: { id: string }) {
             <Steps run={run} />
             {run.outputs.length > 0 && <Results run={run} />}
           </SimpleGrid>
+          <Lineage run={run} />
+          <Deliveries run={run} />
           {run.finishedAt !== null && run.open !== null && <Open run={run} open={run.open} />}
           {run.finishedAt !== null && <Rejected run={run} />}
           <History run={run} />

@@ -5,6 +5,8 @@ import { Icon } from "../icon/Icon.tsx";
 import { useFormat } from "../language/format.ts";
 import classes from "./Steps.module.css";
 
+const sinkKinds = ["csv", "parquet", "bi", "webhook", "database"] as const;
+
 /** Says in words what a step does; one that the page does not know yet keeps its name. */
 function useStepName() {
   const { t } = useTranslation();
@@ -13,7 +15,9 @@ function useStepName() {
     if (name === "contract") return t("run.stepContract");
     if (name === "commit") return t("run.stepCommit");
     if (noun === "tables" && first !== undefined) return t("run.stepTable", { table: first });
-    if (noun === "sinks" && first === "csv" && second !== undefined) return t("run.stepCsv", { table: second });
+    const kind = noun === "sinks" ? sinkKinds.find((known) => known === first) : undefined;
+    if (kind !== undefined && second !== undefined)
+      return t("run.stepSink", { table: second, kind: t(`sink.${kind}`) });
     if (name === "after/archive" || name === "after/delete")
       return t(name === "after/archive" ? "run.stepArchive" : "run.stepDelete");
     return name;

@@ -13,6 +13,8 @@ import { go, href } from "../route/route.ts";
 import { ChartPanel } from "./ChartPanel.tsx";
 import { Layer } from "./Layer.tsx";
 import { Rows } from "./Rows.tsx";
+import { Schema } from "./Schema.tsx";
+import { Versions } from "./Versions.tsx";
 
 const pageSize = 50;
 
@@ -68,6 +70,12 @@ export function Table({ stack, table, page }: TableProps) {
         </Empty>
       )}
       {data?.layer === "gold" && data.rows > 0 && <ChartPanel stack={stack} table={table} version={data.updatedAt} />}
+      {data !== undefined && data.columns.length > 0 && (
+        <>
+          <Schema columns={data.columns} />
+          <Versions stack={stack} table={table} />
+        </>
+      )}
       {data !== undefined && data.rows > 0 && (
         <Stack component="section" gap="sm" aria-labelledby="rows">
           <Title order={2} size="h4" id="rows">

@@ -2,14 +2,17 @@ import { Anchor, Button, Paper, SimpleGrid, Skeleton, Stack, Text, Title } from 
 import type { Table } from "@cais/spec/api.ts";
 import { useQuery } from "@tanstack/react-query";
 import { useTranslation } from "react-i18next";
-import { tablesQuery } from "../api/queries.ts";
+import { sinksQuery, tablesQuery } from "../api/queries.ts";
 import { useFormat } from "../language/format.ts";
 import { Empty } from "../page/Empty.tsx";
 import { Heading } from "../page/Heading.tsx";
 import { ProblemAlert } from "../page/ProblemAlert.tsx";
 import { href } from "../route/route.ts";
+import { Sinks } from "../sink/Sinks.tsx";
 import { Layer } from "./Layer.tsx";
 import classes from "./Tables.module.css";
+
+const order: Table["layer"][] = ["gold", "silver", "bronze"];
 
 function TableCard({ table }: { table: Table }) {
   const { t } = useTranslation();
@@ -47,6 +50,7 @@ function TableCard({ table }: { table: Table }) {
 export function Tables() {
   const { t } = useTranslation();
   const { data, error, refetch } = useQuery(tablesQuery);
+  const sinks = useQuery(sinksQuery);
   const stacks = Map.groupBy(data?.tables ?? [], ({ stack }) => stack);
   return (
     <Stack gap="lg">
@@ -55,6 +59,9 @@ export function Tables() {
         <Text c="dimmed">{t("tables.lead")}</Text>
       </Stack>
       {error !== null && <ProblemAlert error={error} onRetry={() => void refetch()} />}
+      {sinks.error !== null && error === null && (
+        <ProblemAlert error={sinks.error} onRetry={() => void sinks.refetch()} />
+      )}
       {data === undefined && error === null && <Skeleton height={200} aria-label={t("loading")} />}
       {data?.tables.length === 0 && (
         <Empty icon="table" title={t("tables.empty")} detail={t("tables.emptyDetail")}>
@@ -70,11 +77,14 @@ export function Tables() {
           </Title>
           <SimpleGrid component="ul" cols={{ base: 1, sm: 2 }} spacing="md" className={classes.list ?? ""}>
             {tables
-              .toSorted((a, b) => Number(b.layer === "gold") - Number(a.layer === "gold"))
+              .toSorted((a, b) => order.indexOf(a.layer) - order.indexOf(b.layer))
               .map((table) => (
                 <TableCard key={table.name} table={table} />
               ))}
           </SimpleGrid>
+          {sinks.data !== undefined && (
+            <Sinks stack={stack} sinks={sinks.data.sinks.filter((sink) => sink.stack === stack)} />
+          )}
         </Stack>
       ))}
     </Stack>
