@@ -54,6 +54,8 @@ export interface Sender {
    * Again, it changes nothing. Throws if it can neither be delivered nor kept.
    */
   offer(offered: Offered): Promise<"delivered" | "queued">;
+  /** Queues that a run ends so for the sinks that are told of that. They are as soon as the ledger says that it has ended. */
+  tell(run: { id: string; stack: string }, ending: RunEnding): Promise<void>;
   /** Ends what is being delivered and leaves it queued for the next start. */
   stop(): Promise<void>;
 }
@@ -264,6 +266,13 @@ export function startSender(options: SenderOptions): Sender {
     recover: () => deliveries.releaseAll(),
     wake,
     offer,
+    async tell({ id, stack }, ending) {
+      const told = (stacks.get(stack)?.sinks ?? []).filter(
+        ({ delivers }) => "endings" in delivers && delivers.endings.includes(ending),
+      );
+      const nothing = { payloadKey: null, rows: 0, bytes: 0 };
+      await Promise.all(told.map((sink) => deliveries.add(turnOf(stack, sink, { run: id, ...nothing }))));
+    },
     async stop() {
       stopping.abort();
       clearTimeout(timer);
