@@ -42,6 +42,10 @@ export function grid(
   return { lines: [head, ...texts.map(line)], hidden: columns.length - shown };
 }
 
+/** Whether a column's values are numbers, by DuckDB's name of the type. */
+export const isNumber = (type: string): boolean =>
+  /^(U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|FLOAT|DOUBLE|DECIMAL\b.*)$/.test(type);
+
 /** The width of the terminal that the standard output is; undefined if it is none. */
 export const terminalWidth = (): number | undefined => (process.stdout.isTTY ? process.stdout.columns : undefined);
 

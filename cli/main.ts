@@ -22,6 +22,8 @@ import { validateCommand } from "./validate.ts";
 const program = new Command("cais")
   .description("Data-ingestion pipelines as code: plan, review, run and feed them.")
   .version(packageJson.version)
+  // Else --version of a command would be taken for this one.
+  .enablePositionalOptions()
   .showHelpAfterError("(cais --help tells more)")
   .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, "cais: ")) });
 

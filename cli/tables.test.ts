@@ -20,13 +20,13 @@ const run = (...args: string[]) => cais([...args, "--url", processor.url]);
 it("lists tables before and after their first run", { timeout: 60_000 }, async () => {
   const before = await run("tables");
   expect(before.code).toBe(0);
-  expect(before.stdout).toMatch(/^table +layer +rows +size +changed \(UTC\)\n/);
-  expect(before.stdout).toMatch(/^inmet\/rain_by_day +gold +0 +– +empty until the first run$/m);
+  expect(before.stdout).toMatch(/^table +layer +rows +size +version +changed \(UTC\)\n/);
+  expect(before.stdout).toMatch(/^inmet\/rain_by_day +gold +0 +– +– +empty until the first run$/m);
   expect((await run("tables", "inmet/inmet")).stdout).toContain("It has no columns yet: npx cais ingest inmet FILE");
 
   expect((await run("ingest", "inmet", sample, "--wait")).code).toBe(0);
   const after = await run("tables");
-  expect(after.stdout).toMatch(/^inmet\/inmet +silver +\d+ +\d+\.\d kB +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/m);
+  expect(after.stdout).toMatch(/^inmet\/inmet +silver +\d+ +\d+\.\d kB +(?:–|0) +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/m);
   const { tables } = Tables.parse(JSON.parse((await run("tables", "--json")).stdout));
   expect(tables.map(({ stack, name }) => `${stack}/${name}`)).toContain("inmet/inmet");
 });
@@ -34,7 +34,7 @@ it("lists tables before and after their first run", { timeout: 60_000 }, async (
 it("shows a table's columns and rows", { timeout: 60_000 }, async () => {
   const shown = await run("tables", "inmet/rain_by_day", "--limit", "1");
   expect(shown.code).toBe(0);
-  expect(shown.stdout).toMatch(/^inmet\/rain_by_day  gold  \d+ rows  \d+\.\d kB  changed /);
+  expect(shown.stdout).toMatch(/^inmet\/rain_by_day  gold  \d+ rows?  \d+(?:\.\d)? k?B  (?:version 0  )?of /);
   expect(shown.stdout).toMatch(/^column +type$/m);
   expect(shown.stdout).toMatch(/^rain_mm +DOUBLE$/m);
   const whole = TableRows.parse(JSON.parse((await run("tables", "inmet/rain_by_day", "--json")).stdout));
@@ -49,7 +49,26 @@ it("shows a table's columns and rows", { timeout: 60_000 }, async () => {
   );
 });
 
+it("shows a table's versions, and the table as it was at one", { timeout: 60_000 }, async () => {
+  // The log has a commit a moment after it counts.
+  await expect
+    .poll(async () => (await run("tables", "inmet/inmet", "--versions")).stdout, { timeout: 20_000 })
+    .toMatch(
+      /^version +written \(UTC\) +operation +added +removed +rows +files +size +by\n +0 +\d{4}-\S+ \S+ +\w[\w ]+ +\+\d+ +– +\d+ +1 +\d+\.\d kB +\S/,
+    );
+  const { stdout, code } = await run("tables", "inmet/inmet", "--version", "0", "--limit", "0");
+  expect(stdout).toMatch(/^inmet\/inmet  silver  \d+ rows  \d+\.\d kB  version 0  of /);
+  expect(code).toBe(0);
+  expect((await run("tables", "inmet/inmet", "--at", "1999-01-01")).stderr).toContain(
+    'Table "inmet" has no version of 1999-01-01',
+  );
+});
+
 it.each([
+  [["tables", "--versions"], 2, "name the table as STACK/TABLE"],
+  [["tables", "inmet/inmet", "--version", "-1"], 2, "must be a whole number from 0 on."],
+  [["tables", "inmet/inmet", "--version", "1", "--at", "2024-01-01"], 2, "cannot be used with option"],
+  [["tables", "inmet/inmet", "--version", "99"], 1, 'cais: Not Found: Table "inmet" has no version 99; it has 0 ('],
   [["tables", "inmet"], 2, "cais: a table is named as STACK/TABLE, such as inmet/rain_by_day, not inmet\n"],
   [["tables", "inmet/nothing"], 1, 'cais: Not Found: There is no table "inmet/nothing"; GET /v1/tables lists them.\n'],
   [["tables", "inmet/inmet", "--limit", "x"], 2, "must be a whole number from 0 to 10000."],
