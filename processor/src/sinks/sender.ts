@@ -9,7 +9,7 @@ import type { Metrics } from "../metrics/index.ts";
 import type { OpenStack } from "../runs/stack.ts";
 import type { Tracing } from "../tracing/index.ts";
 import { DeliveryDelayed, DeliveryRefused, type Payload, payloadKey, type Sink, sinkOf, turnOf } from "./index.ts";
-import { messagesOf, openTurn, toldOf } from "./turn.ts";
+import { openTurn, toldOf, withoutSecrets } from "./turn.ts";
 import type { Written } from "./writes.ts";
 
 /** Deliveries that are made at a time, each of another sink. */
@@ -185,7 +185,7 @@ export function startSender(options: SenderOptions): Sender {
       };
       const told = toldOf(error, turn);
       if (error instanceof DeliveryDelayed && !error.counts) return later(Math.max(error.afterSeconds, 1), told, false);
-      child.warn({ why: messagesOf(error, turn), attempts }, "not delivered");
+      child.warn({ err: withoutSecrets(error, turn), attempts }, "not delivered");
       const next = `When that is mended, npx cais deliveries retry ${id} tries it again.`;
       if (error instanceof DeliveryRefused) return giveUp(`${told} ${next}`);
       const wait = sink.retrySeconds[attempts - 1];
@@ -246,15 +246,15 @@ export function startSender(options: SenderOptions): Sender {
         ({ location } = await sink.deliver(written, turn));
       } catch (error) {
         log.warn(
-          { why: messagesOf(error, turn), run, stack: name, sink: sink.id },
+          { err: withoutSecrets(error, turn), run, stack: name, sink: sink.id },
           "not delivered in the run; it is queued",
         );
         return false;
       }
       const { rows, bytes } = written;
       const output = { kind: sink.kind, name: sink.name, location, rows, bytes };
-      await Promise.all(runs.map((id) => ledger.addOutput(id, output)));
-      const added = await deliveries.add(turnOf(name, sink, { run, payloadKey: null, rows, bytes }));
+      const add = deliveries.add(turnOf(name, sink, { run, payloadKey: null, rows, bytes }));
+      const [added] = await Promise.all([add, ...runs.map((id) => ledger.addOutput(id, output))]);
       await deliveries.start(added.id);
       metrics.delivered(await deliveries.delivered(added.id));
       return true;

@@ -39,14 +39,12 @@ export const toldOf = (error: unknown, { hide }: OpenTurn): string =>
     ? hide(error.message)
     : "The processor failed, not who receives it; see its log.";
 
-/** The messages of an error and its causes, for the log: an error's other keys may hold an address or a password. */
-export function messagesOf(error: unknown, { hide }: OpenTurn): string[] {
-  const messages: string[] = [];
-  for (
-    let cause = error;
-    cause !== undefined && messages.length < 10;
-    cause = cause instanceof Error ? cause.cause : undefined
-  )
-    messages.push(hide(cause instanceof Error ? cause.message : String(cause)));
-  return messages;
+/** An error as the log may tell it: without secrets, and without the other keys that libraries give theirs. */
+export function withoutSecrets(error: unknown, turn: OpenTurn): Error {
+  if (!(error instanceof Error)) return new Error(turn.hide(String(error)));
+  const { cause, name, stack, message } = error;
+  const copy = new Error(turn.hide(message), cause === undefined ? {} : { cause: withoutSecrets(cause, turn) });
+  copy.name = name;
+  if (stack !== undefined) copy.stack = turn.hide(stack);
+  return Object.assign(copy, "code" in error && { code: error.code });
 }
