@@ -3,6 +3,7 @@ import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Contract } from "@cais/spec/contract.ts";
 import { checkRecords, type CheckedRecords } from "../contract/check.ts";
 import { correctedRecords, openRows } from "../contract/replay.ts";
+import { personal } from "../contract/pii.ts";
 import type { SmallChecks } from "../contract/small.ts";
 import { readRecords } from "../formats/index.ts";
 import type { Request } from "./messages.ts";
@@ -26,14 +27,14 @@ export async function checkContract(
 
 async function readAndCheck(
   connection: DuckDBConnection,
-  { folder, file, name, upload, contract, replay, received }: Extract<Request, { do: "contract" }>,
+  { folder, file, name, upload, contract, replay, received, piiKey }: Extract<Request, { do: "contract" }>,
   small: SmallChecks | undefined,
 ): Promise<CheckedRecords> {
   for (const [index, { check }] of contract.rules.entries())
     await about(`Rule ${index + 1} of the contract`, () => checkExpression(connection, check));
   if (replay?.scope === "rows") {
     const { records, kept, keptRows } = await openRows(connection, { ...replay, folder });
-    const checked = await checkRecords(connection, folder, records, contract, { received });
+    const checked = await checkRecords(connection, folder, records, contract, { received, piiKey });
     return keptRows === 0 ? checked : withKept(connection, folder, checked, kept, keptRows);
   }
   const corrections = replay?.corrections ?? [];
@@ -50,15 +51,21 @@ async function readAndCheck(
   const corrected = await correctedRecords(connection, records, { corrections, open, folder });
   return checkRecords(connection, folder, corrected, contract, {
     received,
+    piiKey,
     small: replay === null ? small : undefined,
   });
 }
 
-/** Cells are tried as their types: only a rule can make the engine stop at a value. */
-function ofRules(error: unknown, { rules }: Contract): unknown {
+/** Cells are tried as their types: only a rule can make the engine stop at a value, which it tells. */
+function ofRules(error: unknown, contract: Contract): unknown {
   const isOfRule =
     error instanceof Error && /^(Conversion|Invalid Input|Out of Range|Binder) Error/.test(error.message);
-  if (!isOfRule || rules.length === 0) return error;
+  if (!isOfRule || contract.rules.length === 0) return error;
+  if (personal(contract).size > 0)
+    return new Error(
+      "A rule of the contract failed at a value. It is not told, since the contract has personal data; try the rules on a file without any.",
+      { cause: error },
+    );
   return new Error(`A rule of the contract failed: ${error.message}`, { cause: error });
 }
 

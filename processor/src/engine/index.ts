@@ -28,7 +28,7 @@ export interface Engine {
   mergeTable(asked: Asked<"merge">): Promise<Merged>;
   /** Makes a merged table anew of all that its runs brought, in their order. */
   foldTable(asked: Asked<"fold">): Promise<Made>;
-  /** Writes rows of a table's files anew, in their order: as one file, or one of each partition. */
+  /** Writes rows of a table's files anew, as one file in their order. Of several partitions it is one each, in no order. */
   rewrite(asked: Asked<"rewrite">): Promise<Made>;
   /** Writes a table's file anew with other columns. */
   convert(asked: Asked<"convert">): Promise<Made>;

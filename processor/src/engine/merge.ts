@@ -1,3 +1,4 @@
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { z } from "zod";
@@ -19,12 +20,11 @@ export async function mergeTable(
   { key, columns, present, added, ...writing }: Asked<"merge">,
 ): Promise<Merged> {
   const { name, folder, partitionBy } = writing;
-  const rows = `read_parquet(${sqlText(join(folder, `${name}-rows.parquet`))})`;
-  const { sql: each } = await lastRows(connection, { key, columns, files: added, name });
-  const all = stored(each, columns, partitionBy);
-  await connection.run(
-    `COPY (${all.select}\n) TO ${rows.slice("read_parquet(".length, -1)} (FORMAT parquet, COMPRESSION lz4)`,
-  );
+  await mkdir(join(folder, "made"), { recursive: true });
+  const file = join(folder, "made", `${name}-rows.parquet`);
+  const rows = `read_parquet(${sqlText(file)})`;
+  const last = await lastRows(connection, { key, columns, files: added, name, partitionBy });
+  await connection.run(`COPY (${last}) TO ${sqlText(file)} (FORMAT parquet, COMPRESSION lz4)`);
   const there = await seenSql(connection, present, columns, { as: `${name} before`, places: true, differ: true });
   const keys = key.map(sqlName).join(", ");
   const touched = z
@@ -45,6 +45,7 @@ export async function mergeTable(
     partitionBy,
   );
   const files = await writeFiles(connection, merged, { ...writing, key, large: true });
+  await rm(file);
   return { columns, files, replaced: touched.map(({ file }) => file) };
 }
 
@@ -53,16 +54,25 @@ export async function foldTable(
   connection: DuckDBConnection,
   { key, columns, contributions, ...writing }: Asked<"fold">,
 ): Promise<Made> {
-  const { sql } = await lastRows(connection, { key, columns, files: contributions, name: writing.name });
-  const all = stored(sql, columns, writing.partitionBy);
+  const { name, partitionBy } = writing;
+  const last = await lastRows(connection, { key, columns, files: contributions, name, partitionBy });
+  const all = stored(last, columns, partitionBy);
   return { columns, files: await writeFiles(connection, all, { ...writing, key, large: true }) };
 }
 
 /** SQL for the last row of each key in Parquet files. */
 async function lastRows(
   connection: DuckDBConnection,
-  { key, columns, files, name }: Pick<Asked<"fold">, "key" | "columns"> & { files: string[]; name: string },
-): Promise<{ sql: string }> {
+  {
+    key,
+    columns,
+    files,
+    name,
+    partitionBy = [],
+  }: Pick<Asked<"fold">, "key" | "columns" | "name" | "partitionBy"> & {
+    files: string[];
+  },
+): Promise<string> {
   for (const column of key)
     if (!columns.some((each) => each.name === column))
       throw new SqlRefused(
@@ -74,7 +84,10 @@ async function lastRows(
     columns,
     { as: `${name} added`, places: true, differ: files.length > 1 },
   );
-  const nulls = key.map((column) => `count(*) FILTER (${sqlName(column)} IS NULL)::DOUBLE AS ${sqlName(column)}`);
+  // An empty text is none in a partition column.
+  const isNone = (column: string) =>
+    partitionBy.includes(column) ? `coalesce(${sqlName(column)}::VARCHAR, '') = ''` : `${sqlName(column)} IS NULL`;
+  const nulls = key.map((column) => `count(*) FILTER (${isNone(column)})::DOUBLE AS ${sqlName(column)}`);
   const [counted] = await query(connection, `SELECT ${nulls.join(", ")} FROM (${sql})`);
   for (const column of key) {
     const rows = z.number().parse(counted?.[column]);
@@ -86,7 +99,5 @@ async function lastRows(
   // A number for each row is less to hold than rows, which a window function would sort.
   const order = `${sqlName(FILE)} * ${ROWS_OF_A_FILE} + ${sqlName(ROW)}`;
   const cells = columns.map((column) => sqlName(column.name)).join(", ");
-  return {
-    sql: `SELECT ${cells} FROM (${sql}) WHERE ${order} IN (SELECT max(${order}) FROM (${sql}) GROUP BY ${key.map(sqlName).join(", ")})`,
-  };
+  return `SELECT ${cells} FROM (${sql}) WHERE ${order} IN (SELECT max(${order}) FROM (${sql}) GROUP BY ${key.map(sqlName).join(", ")})`;
 }

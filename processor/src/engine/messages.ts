@@ -60,6 +60,8 @@ export const Request = z.discriminatedUnion("do", [
     replay: Replay,
     /** Asked where rows are to be kept as received. */
     received: Received.optional(),
+    /** The key of columns that are hashed. */
+    piiKey: z.string().optional(),
   }),
   z.object({
     do: z.literal("table"),

@@ -2,10 +2,10 @@ import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promi
 import { join, resolve } from "node:path";
 import { Contract } from "@cais/spec/contract.ts";
 import { Upload } from "@cais/spec/upload.ts";
-import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Engine, startEngine } from "./index.ts";
 import type { Made, SeenFile } from "./messages.ts";
+import { parquetRows } from "./parquet-for-tests.ts";
 
 let folder: string;
 let engine: Engine;
@@ -31,21 +31,7 @@ const make = (sql: string, more: { name?: string; partitionBy?: string[]; before
 async function rows({ columns, files }: { columns: Made["columns"]; files: SeenFile[] }, sql = "FROM t ORDER BY ALL") {
   await engine.attachTable("t", files, columns);
   const { files: made } = await engine.makeTable({ folder: run(), name: "shown", sql, before: [] });
-  return (await raw(made.map(({ file }) => file))).map((cells) =>
-    cells.map((cell) => (cell === null ? null : String(cell))),
-  );
-}
-
-/** The cells of Parquet files, read by an engine of the test's own. */
-async function raw(files: string[], sql = "SELECT COLUMNS(*)::VARCHAR FROM read_parquet($1)"): Promise<unknown[][]> {
-  const instance = await DuckDBInstance.create();
-  const connection = await instance.connect();
-  await connection.run("SET TimeZone = 'UTC'");
-  const list = `[${files.map((file) => `'${file}'`).join(", ")}]`;
-  const result = await connection.runAndReadAll(sql.replace("$1", list));
-  connection.closeSync();
-  instance.closeSync();
-  return result.getRowsJson();
+  return parquetRows(made.map(({ file }) => file));
 }
 
 /** Values that are hard to name in SQL, in folders or in JSON. */
@@ -70,7 +56,7 @@ describe("partitions", () => {
     const made = await make(`SELECT * FROM (VALUES ${values}, (100, NULL)) AS v(n, p)`, { partitionBy: ["p"] });
     expect(made.files).toHaveLength(hostile.length);
     for (const { file, rows, partition, stats } of made.files) {
-      const found = await raw([file], "SELECT p, n FROM read_parquet($1)");
+      const found = await parquetRows([file], "SELECT p, n FROM read_parquet($1)");
       expect(found).toHaveLength(rows);
       for (const [value] of found) expect(partition).toEqual({ p: value });
       // What stands in the partition's value stands nowhere else in the log.
@@ -128,6 +114,16 @@ describe("partitions", () => {
     );
   });
 
+  it("has few files for many rows, and keeps the order of rows of one partition", async () => {
+    const of = (p: string) => make(`SELECT range AS n, ${p} AS p FROM range(500001)`, { partitionBy: ["p"] });
+    expect((await of("range % 3")).files.map(({ rows }) => rows)).toEqual([166667, 166667, 166667]);
+    const { columns, files } = await of("1");
+    const anew = await engine.rewrite({ folder: run(), name: "t", columns, files, partitionBy: ["p"] });
+    expect(anew.files.map(({ rows, partition }) => [rows, partition])).toEqual([[500001, { p: "1" }]]);
+    const moved = "SELECT count(*) FROM read_parquet($1) WHERE n <> file_row_number";
+    expect(await parquetRows([anew.files[0]?.file ?? ""], moved)).toEqual([["0"]]);
+  });
+
   it("has no file for no row, and then is an empty table", async () => {
     const made = await make("SELECT 1 AS n, 'x' AS p WHERE false", { partitionBy: ["p"] });
     expect(made).toEqual({
@@ -182,7 +178,7 @@ describe("types", () => {
   it("writes times in UTC, as every reader of Delta takes them", async () => {
     const { files } = await make("SELECT TIMESTAMP '2024-02-29 01:02:03' AS t");
     const schema = "SELECT logical_type FROM parquet_schema($1) WHERE name = 't'";
-    expect(String(await raw([files[0]?.file ?? ""], schema))).toContain("isAdjustedToUTC=1");
+    expect(String(await parquetRows([files[0]?.file ?? ""], schema))).toContain("isAdjustedToUTC=1");
   });
 
   it("refuses what Delta has not, and says what to write", async () => {
@@ -256,7 +252,7 @@ describe("files that differ", () => {
     expect(await rows({ columns, files }, "FROM t")).toEqual(expected);
     const anew = await engine.rewrite({ folder: run(), name: "t", columns, files });
     expect(anew.files.map(({ rows }) => rows)).toEqual([13]);
-    expect(await raw(anew.files.map(({ file }) => file))).toEqual(expected);
+    expect(await parquetRows(anew.files.map(({ file }) => file))).toEqual(expected);
   });
 
   it("keeps the order of many rows when it writes them anew", async () => {
@@ -271,7 +267,7 @@ describe("files that differ", () => {
     });
     const sorted = "SELECT count(*) AS rows, count(*) FILTER (n <> file_row_number) AS moved FROM read_parquet($1)";
     expect(
-      await raw(
+      await parquetRows(
         files.map(({ file }) => file),
         sorted,
       ),
@@ -297,7 +293,7 @@ describe("rows as received", () => {
     expect(await engine.checkContract({ ...asked, received })).toMatchObject({ read: 3, clean: 2 });
     const made = await engine.makeTable({ folder: run(), name: "bronze", sql: null, before: [] });
     const at = "2024-02-29 01:02:03.456+00";
-    expect(await raw(made.files.map((one) => one.file))).toEqual([
+    expect(await parquetRows(made.files.map((one) => one.file))).toEqual([
       ["1", "a", "it's.csv", null, "2", "run-1", at],
       ["3", "c", "it's.csv", null, "5", "run-1", at],
     ]);

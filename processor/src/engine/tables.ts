@@ -145,7 +145,7 @@ export async function convert(
   return { columns, files: await writeFiles(connection, all, writing) };
 }
 
-/** Writes rows of a table's files anew, in their order: as one file, or one of each partition. */
+/** Writes rows of a table's files anew, as one file in their order. Of several partitions it is one each, in no order. */
 export async function rewrite(
   connection: DuckDBConnection,
   { columns, files, ...writing }: Omit<Extract<Request, { do: "rewrite" }>, "do">,

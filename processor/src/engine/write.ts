@@ -99,7 +99,7 @@ export async function writeFiles(
   return written.map((row) => made(row, {}));
 }
 
-/** Takes its files away again. */
+/** Each file has rows of one partition. If there are several, rows are in no order. */
 async function writePartitions(
   connection: DuckDBConnection,
   { select, columns }: Stored,
@@ -143,16 +143,20 @@ async function writePartitions(
   const to = join(folder, "made", name);
   // What an attempt before left there is none of the table's.
   await rm(to, { recursive: true, force: true });
+  const cells = columns.map((column) => `made.${sqlName(column.name)}`).join(", ");
+  const sorted = (await countOf(connection, source)) > UNSORTED_ROWS ? "ORDER BY parts.p" : "";
   const written = await copy(
     connection,
-    `COPY (SELECT ${columns.map((column) => `made.${sqlName(column.name)}`).join(", ")}, parts.p AS ${sqlName(PARTITION)}
-       FROM ${source} AS made JOIN ${numbers} AS parts ON ${joined} ${(await countOf(connection, source)) > UNSORTED_ROWS ? "ORDER BY parts.p, made.file_row_number" : ""})
-     TO ${sqlText(to)} (${options}, PARTITION_BY (${sqlName(PARTITION)}), WRITE_PARTITION_COLUMNS false)`,
+    // The rows of one partition, as those that are written anew, stay in their order.
+    found.length === 1
+      ? `COPY (SELECT ${cells} FROM ${source} AS made) TO ${sqlText(`${to}.parquet`)} (${options})`
+      : `COPY (SELECT ${cells}, parts.p AS ${sqlName(PARTITION)} FROM ${source} AS made JOIN ${numbers} AS parts ON ${joined} ${sorted})
+         TO ${sqlText(to)} (${options}, PARTITION_BY (${sqlName(PARTITION)}), WRITE_PARTITION_COLUMNS false)`,
   );
   await connection.run(`DROP TABLE ${numbers}`);
   await rm(unsorted);
   return written.map((row) => {
-    const partition = partitions.get(row.partition_keys[PARTITION] ?? "");
+    const partition = partitions.get(row.partition_keys[PARTITION] ?? "1");
     if (partition === undefined)
       throw new Error(
         `The engine wrote a partition of "${name}" that it was not told of; this is a fault of Cais, please report it.`,
