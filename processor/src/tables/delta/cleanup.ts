@@ -28,7 +28,7 @@ export async function cleanLog(
     version < checkpoint.version || (version === checkpoint.version && key.endsWith(".compacted.json"));
   const old = all.filter(isOld).toSorted((one, other) => one.version - other.version);
   // Nothing but the checkpoint says what the deleted versions did, so it must be one that can be read.
-  if (old.length > 0) await readCheckpoint(store, table, checkpoint.keys);
+  if (old.length === 0 || (await readCheckpoint(store, table, checkpoint.keys)) === undefined) return [];
   for (const { key } of old) await store.delete(key);
   return old.map(({ key }) => key);
 }
