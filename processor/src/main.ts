@@ -18,6 +18,7 @@ import { sweep } from "./runs/sweep.ts";
 import { readSecret } from "./secret/index.ts";
 import { startSender } from "./sinks/sender.ts";
 import { openTableReader } from "./tables/index.ts";
+import { startPublisher } from "./tables/publisher.ts";
 import { startTracing } from "./tracing/index.ts";
 
 export interface StartOptions {
@@ -84,11 +85,15 @@ export async function startProcessor(
   const queries = openQueries({ folder: join(workFolder, "queries"), limits: config.engine, log });
   const sender = startSender({ stacks, ledger, metrics, tracing, log, folder: join(workFolder, "deliveries") });
   await sender.recover();
+  const publisher = startPublisher({ stacks, ledger, log });
+  await publisher.start();
   const runner = startRunner({
     stacks,
     ledger,
     metrics,
     tracing,
+    sender,
+    publisher,
     log,
     folder: join(workFolder, "runs"),
     limits: config.engine,
@@ -118,6 +123,7 @@ export async function startProcessor(
     clearTimeout(timer);
     await Promise.all(monitors.map((monitor) => monitor.stop()));
     await runner.stop();
+    await publisher.stop();
     await sender.stop();
     await queries.stop();
     await tables.stop();

@@ -3,14 +3,17 @@ import { createReadStream } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import type { Table } from "@cais/spec/stack.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Checked, Made, Replay } from "../engine/messages.ts";
 import type { Ledger, TakenRun } from "../ledger/index.ts";
 import { rejectedFileKey } from "../tables/index.ts";
+import { type Draft, sqlOf } from "./draft.ts";
+import { draftOf, seeOwn, seeWhole } from "./drafts.ts";
 import { EndedEarly } from "./faults.ts";
 import type { Plan } from "./plan.ts";
+import type { PresentTables } from "./present.ts";
 import type { OpenStack } from "./stack.ts";
-import { type Converted, convertKept, fetchAll, filesBefore, isNewest } from "./tables.ts";
 
 /** What a session of an engine works with. */
 export interface Session {
@@ -20,77 +23,93 @@ export interface Session {
   engine: Engine;
   /** The session's folder; each run has one in it. */
   folder: string;
+  tables: PresentTables;
+  /** The runs whose rows are read by now, in their order; of the last one, tables may be missing yet. */
+  made: MadeRun[];
+  /** What these many runs make of a table, by its name; undefined: nothing. */
+  drafts: Map<string, { runs: number; draft: Draft | undefined }>;
+  /** As what tables are visible to SQL now. */
+  seen: Map<string, string>;
+  /** Another number each time. */
+  count(): number;
   /** Does a piece of work as a step that these runs show. */
   step<T>(runs: TakenRun[], name: string, work: () => Promise<T>): Promise<T>;
 }
 
-/** A run whose rows are read and whose tables are made, of which nothing can be seen yet. */
+/** A run whose rows are read and made what its tables take of it, of which nothing can be seen yet. */
 export interface MadeRun {
   run: TakenRun;
   /** rows: what was open of the file. file: all of it, instead of what earlier runs of it brought. */
   scope: "rows" | "file";
   checked: Checked;
-  /** By the table's name. Without those that a newer file has replaced. */
+  /** What it adds to a table, or gives for a merged one, by the table's name. */
   tables: Map<string, Made>;
-  /** An appended table's other files, where this run changes its columns. */
-  converted: Map<string, Converted[]>;
 }
 
-/** Reads a run's rows by the contract and makes its tables. `earlier` are the runs of the batch before it. */
-export async function makeRun(session: Session, run: TakenRun, earlier: MadeRun[]): Promise<MadeRun> {
-  const { engine, stack, plan } = session;
+/** Reads a run's rows by the contract and makes what its tables take of them. */
+export async function makeRun(session: Session, run: TakenRun): Promise<void> {
+  const { engine, plan, made, seen } = session;
   const folder = join(session.folder, run.id);
   const reading = join(folder, "reading");
   await mkdir(reading, { recursive: true, mode: 0o700 });
   await engine.begin();
-  const made = await session.step([run], "contract", async (): Promise<MadeRun> => {
+  seen.clear();
+  const read = await session.step([run], "contract", async (): Promise<MadeRun> => {
     const { checked, scope } = await checkFile(session, run, reading);
     const kept = checked.file === null ? null : join(folder, "rejected.parquet");
     if (checked.file !== null && kept !== null) await rename(checked.file, kept);
-    const read = { run, scope, checked: { ...checked, file: kept }, tables: new Map(), converted: new Map() };
+    const read = { run, scope, checked: { ...checked, file: kept }, tables: new Map() };
     await checkLimits(session, read);
     return read;
   });
-  for (const { name, sql, disposition } of plan.perRun) {
-    const mayBeOlder = disposition === "replace" && plan.readsInput(name);
-    if (mayBeOlder && !isNewest(run, await session.ledger.tables.read(run.stack, name))) {
-      const state = await session.ledger.tables.read(run.stack, name);
-      await engine.attachTable(name, await filesBefore(session, name, undefined), state?.columns ?? []);
-      continue;
-    }
-    const table = await session.step([run], `tables/${name}`, async () => {
-      const kept = disposition === "append" && plan.isSeen(name);
-      const before = kept ? await filesBefore(session, name, made) : [];
-      const others = kept ? earlier.flatMap(({ tables }) => tables.get(name)?.files ?? []) : [];
-      const table = await engine.makeTable({
-        folder,
-        name,
-        sql: stack.config.sql[sql ?? ""] ?? "",
-        before: [...before, ...others],
-      });
-      if (disposition === "append") await convertKept(session, name, made, table);
-      return table;
-    });
-    made.tables.set(name, table);
+  made.push(read);
+  try {
+    for (const table of plan.perRun) await makeOwn(session, table, read, folder);
+  } catch (error) {
+    // Whatever was made together with it is to be made without it.
+    made.pop();
+    session.drafts.clear();
+    seen.clear();
+    throw error;
   }
   // What the tables were made of is not needed any more.
   await rm(reading, { recursive: true, force: true });
-  return made;
+}
+
+/** Makes what a table takes of a run. A table that is replaced for each run is made at once. */
+async function makeOwn(session: Session, table: Table, read: MadeRun, folder: string): Promise<void> {
+  const { engine, plan, stack, seen } = session;
+  const { name, sql, disposition, partitionBy } = table;
+  const { run } = read;
+  if (disposition === "replace") {
+    await session.step([run], `tables/${name}`, () => draftOf(session, table));
+    return;
+  }
+  await session.step([run], `tables/${name}`, async () => {
+    for (const source of plan.reads(name))
+      if (source === plan.addedOf(name)) await seeOwn(session, source, read);
+      else await seeWhole(session, source);
+    const asked = { folder, name, sql: sqlOf(stack, sql), before: [] };
+    const own = await engine.makeTable({ ...asked, ...(disposition === "append" && { partitionBy }) });
+    read.tables.set(name, own);
+    seen.set(name, `own ${run.id}`);
+  });
 }
 
 async function checkFile({ stack, engine, ledger, plan }: Session, run: TakenRun, folder: string) {
   const { contract, source } = stack.config.stack;
+  const received = { file: run.file.name, run: run.id, receivedAt: run.receivedAt };
+  const asReceived = plan.bronze === undefined ? {} : { received };
   const open = run.kind === "replay" ? await ledger.open(run.fileRoot) : undefined;
   if (run.kind === "replay" && open === undefined)
     throw new EndedEarly("failed", "rows", "Nothing of the file is open any more, so there is nothing to replay.");
-  const rejected =
-    open?.rejectedKey == null
-      ? null
-      : (await fetchAll(stack.lake, join(folder, "open"), [{ key: open.rejectedKey }]))[0];
+  const rejected = open?.rejectedKey == null ? null : join(folder, "open.parquet");
+  if (open?.rejectedKey != null && rejected !== null && !(await stack.lake.fetch(open.rejectedKey, rejected)))
+    throw new Error(`The lake lacks ${stack.lake.location(open.rejectedKey)}, which the ledger lists; restore it.`);
   const correction = run.correction === null ? null : join(folder, "correction-own.csv");
   if (run.correction !== null && correction !== null) await bring(stack, run.correction, correction);
-  if (open?.scope === "rows" && !plan.wholeFile && rejected != null) {
-    const asked = { folder, file: rejected, name: run.file.name, upload: source.upload, contract };
+  if (open?.scope === "rows" && !plan.wholeFile && rejected !== null) {
+    const asked = { folder, file: rejected, name: run.file.name, upload: source.upload, contract, ...asReceived };
     const checked = await engine.checkContract({ ...asked, replay: { scope: "rows", rejected, correction } });
     return { checked, scope: "rows" as const };
   }
@@ -107,9 +126,9 @@ async function checkFile({ stack, engine, ledger, plan }: Session, run: TakenRun
       corrections.push(path);
     }
   if (correction !== null) corrections.push(correction);
-  const mayCorrect = correction !== null && open?.scope === "rows" ? (rejected ?? null) : null;
+  const mayCorrect = correction !== null && open?.scope === "rows" ? rejected : null;
   const replay: Replay = run.kind === "load" ? null : { scope: "file", corrections, open: mayCorrect };
-  const asked = { folder, file, name: run.file.name, upload: source.upload, contract };
+  const asked = { folder, file, name: run.file.name, upload: source.upload, contract, ...asReceived };
   const checked = await engine.checkContract({ ...asked, replay });
   await checkContent(stack, run, file);
   return { checked, scope: "file" as const };

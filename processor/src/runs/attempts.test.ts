@@ -69,7 +69,7 @@ it("does other runs of a stack while one waits for its next attempt", async () =
   expect(await runOf(url, poison)).toMatchObject({ state: "queued" });
 }, 60_000);
 
-it.each(["input", "lake", "output"])(
+it.each(["input", "lake"])(
   "waits for a volume with the %s store that is not mounted while a run is queued",
   async (role) => {
     const url = await start({ attempts: 1, firstMs: 100, longestMs: 100 });

@@ -1,18 +1,23 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
+import type { Table } from "@cais/spec/stack.ts";
 import type { EngineLimits } from "../engine/duckdb.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Engines } from "../engine/warm.ts";
 import type { Ledger, TableChange, TakenRun } from "../ledger/index.ts";
 import type { Metrics } from "../metrics/index.ts";
+import type { Sender } from "../sinks/sender.ts";
+import type { Publisher } from "../tables/publisher.ts";
 import { moveSource } from "./after.ts";
 import { countRows, type MadeRun, makeRun, type Session } from "./attempt.ts";
+import { type Draft, putDraft } from "./draft.ts";
+import { draftOf } from "./drafts.ts";
 import { judge, type Outcome } from "./faults.ts";
 import { planOf } from "./plan.ts";
+import { presentTables } from "./present.ts";
 import { deliver } from "./sinks.ts";
 import type { OpenStack } from "./stack.ts";
 import type { Steps } from "./steps.ts";
-import { appendChange, filesBefore, makeShared, replaceChange } from "./tables.ts";
 
 /** Bytes of files below which a second thread costs more than it gives. */
 const SMALL_BYTES = 1e6;
@@ -24,6 +29,8 @@ export interface Batch {
   engines: Engines;
   steps: Steps;
   metrics: Metrics;
+  sender: Pick<Sender, "offer">;
+  publisher: Pick<Publisher, "follow" | "wake">;
   /** A folder for work in progress. */
   folder: string;
   limits: EngineLimits;
@@ -107,19 +114,28 @@ async function inSession(
   progress: Progress,
 ): Promise<void> {
   const { stack, ledger, steps } = batch;
+  const { name, tables: asked } = stack.config.stack;
+  // What other programs wrote to the tables counts from here on.
+  await batch.publisher.follow(
+    name,
+    asked.map((table) => table.name),
+  );
   const plan = await planOf(stack, engine);
   // Runs that need each other's tables go one by one.
   const isOneByOne = plan.shared.length === 0 && plan.perRun.some(({ disposition }) => disposition === "replace");
   const together = isOneByOne ? runs.slice(0, 1) : runs;
   progress.later = isOneByOne ? runs.slice(1) : [];
   for (const run of progress.later) progress.left.delete(run);
-  const session: Session = { stack, plan, ledger, engine, folder, step: steps.step };
+  const tables = presentTables(ledger, stack, folder);
+  let count = 0;
   const made: MadeRun[] = [];
+  const own = { tables, made, drafts: new Map(), seen: new Map(), count: () => count++ };
+  const session: Session = { stack, plan, ledger, engine, folder, step: steps.step, ...own };
   for (const run of together) {
     if (run.committed) continue;
     progress.doing = [run];
     try {
-      made.push(await makeRun(session, run, made));
+      await makeRun(session, run);
     } catch (error) {
       const outcome = judge(error);
       if (!("ended" in outcome)) throw error;
@@ -130,12 +146,13 @@ async function inSession(
   }
   progress.doing = together.filter((run) => progress.left.has(run));
   if (progress.doing.length > 0) {
-    // What a run that dropped out left behind is not to be delivered.
-    const isAsMade = made.at(-1)?.run === together.at(-1);
-    const visible = made.length > 0 ? await commit(session, steps, made, isAsMade) : new Set<string>();
+    if (made.length > 0) {
+      const files = await commit(session, steps);
+      batch.publisher.wake(name, files);
+      batch.metrics.batch(name, made.length);
+    }
     progress.committed = true;
-    if (made.length > 0) batch.metrics.batch(stack.config.stack.name, made.length);
-    await deliver(session, progress.doing, visible);
+    await deliver(session, progress.doing, batch);
     for (const run of progress.doing) await moveSource(session, run);
     await steps.flush();
     const settled = async (run: TakenRun) => {
@@ -147,44 +164,33 @@ async function inSession(
   }
 }
 
-/**
- * Makes all of the runs' tables count; gives those that SQL of the session can see whole. `isAsMade`: it still sees what
- * the last of these runs left.
- */
-async function commit(session: Session, steps: Steps, made: MadeRun[], isAsMade: boolean): Promise<Set<string>> {
-  const { plan, engine, ledger } = session;
+const isMerged = ({ disposition }: Table) => disposition === "merge";
+
+/** Makes what all runs share, and makes all of their tables count; gives how many files that added. */
+async function commit(session: Session, steps: Steps): Promise<number> {
+  const { plan, engine, ledger, tables, made, seen } = session;
   const { config } = session.stack;
   const runs = made.map(({ run }) => run);
-  const visible = new Set<string>();
-  if (plan.shared.length > 0) {
+  if (plan.shared.length > 0 || plan.perRun.some(isMerged)) {
     await engine.begin();
-    for (const { name } of plan.perRun) {
-      if (!plan.isSeen(name)) continue;
-      const before = await filesBefore(session, name, made[0]);
-      const columns = made[0]?.tables.get(name)?.columns ?? [];
-      const files = made.flatMap(({ tables }) => tables.get(name)?.files ?? []);
-      await engine.attachTable(name, [...before, ...files], columns);
-      visible.add(name);
-    }
-  } else if (isAsMade) for (const { name } of plan.perRun) if (plan.isSeen(name)) visible.add(name);
-  const shared = await makeShared(session, made);
-  for (const { name } of plan.shared) visible.add(name);
+    seen.clear();
+  }
+  const drafts: { table: Table; draft: Draft }[] = [];
+  for (const table of config.stack.tables) {
+    const work = () => draftOf(session, table);
+    const isShared = plan.shared.some(({ name }) => name === table.name);
+    const step = isMerged(table) ? `merge/${table.name}` : isShared ? `tables/${table.name}` : undefined;
+    const draft = step === undefined ? await work() : await session.step(runs, step, work);
+    if (draft !== undefined) drafts.push({ table, draft });
+  }
   await session.step(runs, "commit", async () => {
-    const changes: (TableChange | undefined)[] = [...shared];
-    for (const { name, disposition } of plan.perRun)
-      changes.push(
-        disposition === "append"
-          ? await appendChange(session, name, made)
-          : await replaceChange(session, name, made.at(-1)),
-      );
+    const changes: TableChange[] = [];
+    for (const { table, draft } of drafts) changes.push(await putDraft(session, table, draft));
     await Promise.all(made.map((run) => countRows(session, run)));
+    // Of what is delivered whole, the files of before, which the ledger tells only now.
+    for (const { delivers } of session.stack.sinks) if ("table" in delivers) await tables.state(delivers.table);
     await steps.flush();
-    await ledger.commit({
-      stack: config.stack.name,
-      runs: runs.map(({ id }) => id),
-      // The run lists them in this order.
-      changes: config.stack.tables.flatMap(({ name }) => changes.find((change) => change?.name === name) ?? []),
-    });
+    await ledger.commit({ stack: config.stack.name, runs: runs.map(({ id }) => id), changes });
   });
-  return visible;
+  return drafts.reduce((sum, { draft }) => sum + draft.adds.length, 0);
 }

@@ -5,6 +5,8 @@ import { keepEngines } from "../engine/warm.ts";
 import type { Ledger, TakenRun } from "../ledger/index.ts";
 import { printed } from "../log/index.ts";
 import type { Metrics } from "../metrics/index.ts";
+import type { Sender } from "../sinks/sender.ts";
+import type { Publisher } from "../tables/publisher.ts";
 import { type Tracing, traceIdOf } from "../tracing/index.ts";
 import { doRuns } from "./batch.ts";
 import { backoffMs, type Ended, judge, type Outcome, type RetryOptions, usualRetry } from "./faults.ts";
@@ -33,6 +35,8 @@ export interface RunnerOptions {
   ledger: Ledger;
   metrics: Metrics;
   tracing: Tracing;
+  sender: Pick<Sender, "offer" | "tell">;
+  publisher: Pick<Publisher, "follow" | "wake">;
   log: Logger;
   /** Each run has a folder in here while it runs. */
   folder: string;
@@ -63,7 +67,7 @@ interface Taken {
 }
 
 export function startRunner(options: RunnerOptions): Runner {
-  const { stacks, ledger, metrics, tracing, log, folder, limits, seconds } = options;
+  const { stacks, ledger, metrics, tracing, sender, publisher, log, folder, limits, seconds } = options;
   const retry = { ...usualRetry, ...options.retry };
   const engines = keepEngines({
     log: (line) => log.warn({ line: printed(line) }, "engine"),
@@ -144,7 +148,8 @@ export function startRunner(options: RunnerOptions): Runner {
         for (const run of fresh) await settle(run, { ended: { state: "failed", fault: "stack", error } });
       } else {
         const steps = recordSteps(ledger, metrics, traces);
-        await doRuns({ stack, ledger, engines, steps, metrics, folder, limits, seconds, signal, settle }, fresh);
+        const outside = { ledger, engines, steps, metrics, sender, publisher };
+        await doRuns({ stack, ...outside, folder, limits, seconds, signal, settle }, fresh);
       }
     } catch (error) {
       log.error({ err: error, stack: name }, "runs broke off");
@@ -175,7 +180,8 @@ export function startRunner(options: RunnerOptions): Runner {
   }
 
   async function end(run: TakenRun, { fault, ...known }: Ended, child: Logger): Promise<void> {
-    const finished = await ledger.finish(run.id, known);
+    // What is to be told is queued first, so that no crash loses it; together, so that one wait for the disk serves both.
+    const [, finished] = await Promise.all([sender.tell(run, known.state), ledger.finish(run.id, known)]);
     waits.delete(run.id);
     metrics.finished(finished);
     traces.end(run, finished.state);

@@ -4,6 +4,8 @@ import { pino } from "pino";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type Ledger, openLedger } from "../ledger/index.ts";
 import { startMetrics } from "../metrics/index.ts";
+import { startSender } from "../sinks/sender.ts";
+import { startPublisher } from "../tables/publisher.ts";
 import { startTracing } from "../tracing/index.ts";
 import { configOf, salesStack, testFolder } from "../processor-for-tests.ts";
 import { startRunner } from "./index.ts";
@@ -52,12 +54,19 @@ async function startWith(
   const file = { stack: "sales", store: open.input.id, key: "a.csv", version, name: "a.csv", bytes, sha256 };
   const { run } = await ledger.claim(file);
   const lines: string[] = [];
+  const log = pino({}, { write: (line: string) => lines.push(line) });
+  const stacks = new Map([["sales", open]]);
+  const tracing = await startTracing(undefined);
+  const sender = startSender({ stacks, ledger, metrics, tracing, log, folder: join(folder, "deliveries") });
+  const publisher = startPublisher({ stacks, ledger, log });
   const runner = startRunner({
-    stacks: new Map([["sales", open]]),
+    stacks,
     ledger: await change(ledger),
     metrics,
-    tracing: await startTracing(undefined),
-    log: pino({}, { write: (line: string) => lines.push(line) }),
+    tracing,
+    sender,
+    publisher,
+    log,
     folder: join(folder, "runs"),
     limits: config.engine,
     seconds: 60,
@@ -70,6 +79,8 @@ async function startWith(
     read: async () => ledger.run(run.id),
     async stop() {
       await runner.stop();
+      await publisher.stop();
+      await sender.stop();
       await metrics.stop();
       await ledger.close();
     },

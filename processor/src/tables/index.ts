@@ -9,9 +9,13 @@ import { csvHeader, csvLines } from "../sinks/csv/index.ts";
 
 export type Cell = string | number | boolean | null;
 
-/** A Parquet file's key in the folder of its table: what is not named so is not read, such as `_delta_log/`. */
-export const tableFileKey = (table: string, run: string, attempt: number) =>
-  `${table}/part-${String(attempt).padStart(5, "0")}-${run}.parquet`;
+/** A Parquet file's key in the folder of its table. `nth`: of several files that a run made of the table, which. */
+export const tableFileKey = (table: string, run: string, attempt: number, nth = 0) =>
+  `${table}/part-${String(attempt).padStart(5, "0")}-${run}${nth === 0 ? "" : `-${nth}`}.parquet`;
+
+/** What a run gave for a merged table, as it was before it was merged. */
+export const contributionKey = (table: string, run: string, attempt: number) =>
+  `contributions/${table}/${run}-${attempt}.parquet`;
 
 /** Refused rows of a run. The hyphens keep the folder apart from any table's. */
 export const rejectedFileKey = (run: string, attempt: number) => `rejected-rows/${run}-${attempt}.parquet`;
