@@ -1,4 +1,4 @@
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { StackConfig } from "@cais/spec/bindings.ts";
 import { type ObjectStore, openObjectStore } from "../object-store/index.ts";
 import { readSecret } from "../secret/index.ts";
@@ -38,7 +38,7 @@ export async function openStack(
     input: await openObjectStore(stores.input, dataFolder, { inUse }),
     lake: await openObjectStore(stores.lake, dataFolder, { inUse }),
     output,
-    sinks: openSinks(stack.sinks, { output, tables: stack.tables, allowPrivate }),
+    sinks: openSinks(stack.sinks, { output, tables: stack.tables, folder: join(dataFolder, "sinks"), allowPrivate }),
     async secret(name) {
       const binding = secrets[name];
       if (binding === undefined)

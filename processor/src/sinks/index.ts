@@ -5,6 +5,7 @@ import type { NewDelivery } from "../ledger/index.ts";
 import type { Table } from "@cais/spec/stack.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import { guardAddresses } from "./address.ts";
+import { biSink } from "./bi/index.ts";
 import { databaseSink } from "./database/index.ts";
 import { fileSink } from "./file.ts";
 import { webhookSink } from "./webhook/index.ts";
@@ -76,6 +77,8 @@ export interface SinkOutside {
   output: ObjectStore;
   /** The stack's tables, of which a sink delivers one. */
   tables: readonly Pick<Table, "name" | "disposition">[];
+  /** What sinks know of the receivers' limits is kept in here. */
+  folder: string;
   /** Private addresses (CIDRs) that may be sent to. */
   allowPrivate: readonly string[];
   /** How names of hosts are resolved. Default: the system's way. */
@@ -94,13 +97,15 @@ export const openSinks = (asked: readonly AskedSink[], outside: SinkOutside): Si
 export type SinkPart = Omit<Sink, "kind" | "id">;
 
 function openKind(
-  { csv, parquet, webhook, database }: AskedSink,
-  { output, tables, allowPrivate, lookup }: SinkOutside,
+  { csv, parquet, bi, webhook, database }: AskedSink,
+  { output, tables, folder, allowPrivate, lookup }: SinkOutside,
 ): SinkPart {
-  const dispositionOf = (name: string) => tables.find((table) => table.name === name)?.disposition;
+  const dispositionOf = (name: string | undefined) => tables.find((table) => table.name === name)?.disposition;
   if (csv !== undefined) return fileSink(csv, { as: "csv", delimiter: csv.delimiter, decimal: csv.decimal }, output);
   if (parquet !== undefined) return fileSink(parquet, { as: "parquet" }, output);
-  if (webhook !== undefined) return webhookSink(webhook, guardAddresses(allowPrivate, lookup));
+  const addresses = guardAddresses(allowPrivate, lookup);
+  if (bi !== undefined) return biSink(bi, { disposition: dispositionOf(bi.table), addresses, folder });
+  if (webhook !== undefined) return webhookSink(webhook, addresses);
   if (database !== undefined) return databaseSink(database, dispositionOf(database.table));
   throw new Error("The sink has no kind that this processor delivers to; validate the stack.");
 }

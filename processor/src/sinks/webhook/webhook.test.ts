@@ -73,7 +73,13 @@ async function tell({
   const asked = AskedSink.parse({ webhook: { url: { secret: "hook-url" }, secret: { secret: "hook-key" } } });
   // A webhook has nothing to do with the output store.
   const output = { id: "none" } as Parameters<typeof openSinks>[1]["output"];
-  const [sink] = openSinks([asked], { output, tables: [], allowPrivate, ...(lookup && { lookup }) });
+  const [sink] = openSinks([asked], {
+    output,
+    tables: [],
+    folder: ".cais/none",
+    allowPrivate,
+    ...(lookup && { lookup }),
+  });
   if (sink === undefined) throw new Error("unreachable");
   const turn: Turn = {
     id: `${run.id}-${sink.id}`,
