@@ -149,6 +149,15 @@ describe("what came after a version", () => {
     expect(await changesSince(store, table, 3)).toMatchObject({ head: last, adds: [], removes: [] });
   });
 
+  it("knows a file that came back as present, as after a restore", async () => {
+    const removes = [removedOf(fileOf("first"))];
+    const gone = await commit(store, table, { ...changeOf([], { readVersion: 0, blindAppend: false }), removes }, head);
+    await append(store, table, gone.head, ["first"]);
+    const { adds, removes: lasting } = await changesSince(store, table, head);
+    expect([adds.map(({ path }) => path), lasting]).toEqual([["first"], []]);
+    expect((await snapshot()).tombstones).toEqual(new Map());
+  });
+
   it("cannot be told once the log was cleaned up", async () => {
     await append(store, table, head, ["b", "c"]);
     await writeCheckpoint(store, table, await snapshot());
