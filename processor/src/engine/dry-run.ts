@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Stack } from "@cais/spec/stack.ts";
+import { seenColumns } from "../contract/pii.ts";
 import { UNKNOWN } from "../contract/select.ts";
 import { sqlType } from "../contract/types.ts";
 import { openDuckDB, sentenceOf } from "./duckdb.ts";
@@ -27,9 +28,9 @@ export async function dryRun({ contract, tables }: Stack, sql: Record<string, st
   const folder = await mkdtemp(join(tmpdir(), "cais-validate-"));
   const { instance, connection } = await openDuckDB(folder, { memoryBytes: 256e6, tempBytes: 1e6, threads: 1 });
   try {
-    const columns = contract.columns.map((column) => `CAST(NULL AS ${sqlType(column)}) AS ${sqlName(column.name)}`);
-    if (contract.unknownColumns === "keep") columns.push(`CAST(NULL AS MAP(VARCHAR, VARCHAR)) AS ${UNKNOWN}`);
-    await connection.run(`CREATE VIEW input AS SELECT ${columns.join(", ")} WHERE false`);
+    const unknown = contract.unknownColumns === "keep" ? [{ name: UNKNOWN, type: "MAP(VARCHAR, VARCHAR)" }] : [];
+    const values = contract.columns.map((column) => ({ name: column.name, type: sqlType(column) }));
+    await makeEmpty(connection, [...values, ...unknown]);
     const mistakes: SqlMistake[] = [];
     for (const [rule, { check }] of contract.rules.entries()) {
       const mistake = await mistakeOf(async () => {
@@ -38,6 +39,8 @@ export async function dryRun({ contract, tables }: Stack, sql: Record<string, st
       });
       if (mistake) mistakes.push({ rule, ...mistake });
     }
+    // Rules are about the values themselves; tables see what is left of personal data.
+    await makeEmpty(connection, [...seenColumns(contract), ...unknown]);
     const known = ["input"];
     for (const [table, { name, sql: file }] of tables.entries()) {
       const mistake = await mistakeOf(() => makeView(connection, name, sql[file ?? ""] ?? "", known));
@@ -50,6 +53,12 @@ export async function dryRun({ contract, tables }: Stack, sql: Record<string, st
     instance.closeSync();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Makes an `input` of these columns without rows. */
+async function makeEmpty(connection: DuckDBConnection, columns: { name: string; type: string }[]): Promise<void> {
+  const cells = columns.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${sqlName(name)}`);
+  await connection.run(`CREATE OR REPLACE VIEW input AS SELECT ${cells.join(", ")} WHERE false`);
 }
 
 async function makeView(connection: DuckDBConnection, name: string, sql: string, known: string[]): Promise<void> {

@@ -5,7 +5,19 @@ import type { TableColumn } from "@cais/spec/api.ts";
 import { z } from "zod";
 import { compileCacheFolder } from "../config.ts";
 import type { EngineLimits } from "./duckdb.ts";
-import { Checked, Closed, Made, Merged, Reads, Reply, type Request, type SeenFile } from "./messages.ts";
+import {
+  Answer,
+  Checked,
+  Closed,
+  Made,
+  Merged,
+  Reads,
+  Reply,
+  type Request,
+  type SeenFile,
+  type Source,
+  Sources,
+} from "./messages.ts";
 import { Written } from "../sinks/writes.ts";
 
 type Asked<Do extends Request["do"]> = Omit<Extract<Request, { do: Do }>, "do">;
@@ -36,6 +48,10 @@ export interface Engine {
   write(asked: Asked<"write">): Promise<Written>;
   /** What each table's SQL reads. */
   reads(tables: { name: string; sql: string }[]): Promise<Reads>;
+  /** The tables that a query names, each once for each version of it. Throws as `answer` does. */
+  sources(sql: string): Promise<Source[]>;
+  /** Writes the first rows that a query gives. `tables` are its sources, in their order. */
+  answer(asked: Asked<"answer">): Promise<Answer>;
   /** Ends the session, and gives back the memory, in bytes, that the process has. */
   close(): Promise<number>;
   /** Whether the process can be asked for more. */
@@ -178,6 +194,8 @@ export function startEngine({ openSeconds = 60, log, onEvent = () => undefined }
     convert: (asked) => ask({ do: "convert", ...asked }, Made),
     write: (asked) => ask({ do: "write", ...asked }, Written),
     reads: (tables) => ask({ do: "reads", tables }, Reads),
+    sources: (sql) => ask({ do: "sources", sql }, Sources),
+    answer: (asked) => ask({ do: "answer", ...asked }, Answer),
     async close() {
       const { bytes } = await ask({ do: "close" }, Closed);
       forgetSession();

@@ -2,7 +2,7 @@ import { TableColumn } from "@cais/spec/api.ts";
 import { Contract } from "@cais/spec/contract.ts";
 import { Upload } from "@cais/spec/upload.ts";
 import { z } from "zod";
-import { Writes } from "../sinks/writes.ts";
+import { Writes, Written } from "../sinks/writes.ts";
 
 /** What a replay reads; null for a file that is read as it was received. */
 export const Replay = z
@@ -90,6 +90,15 @@ export const Request = z.discriminatedUnion("do", [
   z.object({ do: z.literal("convert"), ...Writing, from: z.string(), columns: z.array(TableColumn) }),
   z.object({ do: z.literal("write"), table: z.string(), file: z.string(), writes: Writes }),
   z.object({ do: z.literal("reads"), tables: z.array(z.object({ name: z.string(), sql: z.string() })) }),
+  z.object({ do: z.literal("sources"), sql: z.string() }),
+  z.object({
+    do: z.literal("answer"),
+    folder: z.string(),
+    sql: z.string(),
+    tables: z.array(z.object({ files: z.array(SeenFile), columns: z.array(TableColumn) })),
+    limit: z.number(),
+    writes: Writes,
+  }),
   z.object({ do: z.literal("close") }),
 ]);
 export type Request = z.output<typeof Request>;
@@ -137,6 +146,26 @@ export const Reads = z.record(
   }),
 );
 export type Reads = z.output<typeof Reads>;
+
+/** A table that a query names. */
+export const Source = z.object({
+  /** As it stands in the SQL; null: the table alone is named. */
+  stack: z.string().nullable(),
+  table: z.string(),
+  /** Which version of it is meant, or what was the newest one at a time; both null: the table as it is now. */
+  version: z.number().nullable(),
+  time: z.iso.datetime().nullable(),
+});
+export type Source = z.output<typeof Source>;
+export const Sources = z.array(Source);
+
+/** A query's first rows, as they were written. */
+export const Answer = Written.extend({
+  columns: z.array(TableColumn),
+  /** Whether there are more rows than were asked for. */
+  more: z.boolean(),
+});
+export type Answer = z.output<typeof Answer>;
 
 /** Memory that the process holds after a session, in bytes. */
 export const Closed = z.object({ bytes: z.number() });

@@ -11,6 +11,7 @@ import { checkContract } from "./contract.ts";
 import { write } from "../sinks/write.ts";
 import { openDuckDB, sentenceOf } from "./duckdb.ts";
 import { type Reads, type Reply, Request } from "./messages.ts";
+import { answer, sourcesOf } from "./query.ts";
 import { wholeBecause } from "./row-wise.ts";
 import { SqlRefused, tablesRead } from "./select.ts";
 import { foldTable, mergeTable } from "./merge.ts";
@@ -32,7 +33,7 @@ function close(): void {
   instance = undefined;
 }
 
-async function answer(request: Request): Promise<unknown> {
+async function reply(request: Request): Promise<unknown> {
   if (request.do === "open") {
     close();
     limitBytes = request.limits.memoryBytes + OVERHEAD_BYTES;
@@ -68,6 +69,10 @@ async function answer(request: Request): Promise<unknown> {
       const open = connection;
       return reading(open, () => write(open, request));
     }
+    case "sources":
+      return sourcesOf(connection, request.sql);
+    case "answer":
+      return answer(connection, request);
     case "reads": {
       const reads: Reads = {};
       for (const { name, sql } of request.tables) {
@@ -106,7 +111,7 @@ watchMemory();
 // Node would do it at a polite end, which an engine seldom has. The next one starts in half of the time.
 flushCompileCache();
 process.on("message", (message) => {
-  answer(Request.parse(message)).then(
+  reply(Request.parse(message)).then(
     (result) => say({ as: "done", result }),
     (error: unknown) => {
       const text = error instanceof Error ? error.message : String(error);

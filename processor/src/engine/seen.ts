@@ -3,7 +3,7 @@ import { TableColumn } from "@cais/spec/api.ts";
 import { partitionText } from "../tables/delta/partition.ts";
 import { query } from "./duckdb.ts";
 import type { SeenFile } from "./messages.ts";
-import { sqlName, sqlTexts } from "./quote.ts";
+import { sqlName, sqlText, sqlTexts } from "./quote.ts";
 
 /** Where a row stands, beside the table's columns: its file's index among those asked for, and its number in it, from 0. */
 export const FILE = "place of the file";
@@ -47,24 +47,28 @@ export async function seenSql(
   const partitioned = mayDiffer
     ? columns.filter(({ name }) => files.some(({ partition }) => partition?.[name] !== undefined))
     : [];
-  const values = `values of ${as}`;
-  if (partitioned.length > 0) await keepValues(connection, values, files, partitioned);
-  const cells = columns.map(({ name, type }) => {
-    const place = partitioned.findIndex((column) => column.name === name);
-    const found = types.get(name);
-    const own = found === undefined ? [] : [found === type ? sqlName(name) : `CAST(${sqlName(name)} AS ${type})`];
-    if (place >= 0) own.push(`CAST(${sqlName(values)}.v${place} AS ${type})`);
-    const cell = own.length > 1 ? `coalesce(${own.join(", ")})` : (own[0] ?? `CAST(NULL AS ${type})`);
-    return `${cell} AS ${sqlName(name)}`;
-  });
-  const branches = groupsOf(files).map(({ from, group }) => {
-    const index = from === 0 ? "file_index" : `(file_index + ${from})`;
-    const all = places
-      ? [...cells, `${index}::BIGINT AS ${sqlName(FILE)}`, `file_row_number AS ${sqlName(ROW)}`]
-      : cells;
-    const join =
-      partitioned.length > 0 ? ` LEFT JOIN ${sqlName(values)} ON ${sqlName(values)}.place = ${index}::BIGINT` : "";
-    return `SELECT ${all.join(", ")} FROM read_parquet(${sqlTexts(group.map(({ file }) => file))}${mayDiffer ? ", union_by_name = true" : ""})${join}${withoutSql(group[0])}`;
+  const values = partitioned.map(({ name }) => `${name} of ${as}`);
+  for (const [place, { name }] of partitioned.entries())
+    await keepValues(
+      connection,
+      values[place] ?? "",
+      files.map(({ partition }) => partition?.[name]),
+    );
+  const cellsFrom = (index: string) =>
+    columns.map(({ name, type }) => {
+      const place = partitioned.findIndex((column) => column.name === name);
+      const found = types.get(name);
+      const own = found === undefined ? [] : [found === type ? sqlName(name) : `CAST(${sqlName(name)} AS ${type})`];
+      if (place >= 0) own.push(`CAST(getvariable(${sqlText(values[place] ?? "")})[${index}::BIGINT + 1] AS ${type})`);
+      const cell = own.length > 1 ? `coalesce(${own.join(", ")})` : (own[0] ?? `CAST(NULL AS ${type})`);
+      return `${cell} AS ${sqlName(name)}`;
+    });
+  const branches = groupsOf(files).map(({ first, group }) => {
+    const index = first === 0 ? "file_index" : `(file_index + ${first})`;
+    const cells = cellsFrom(index);
+    if (places) cells.push(`${index}::BIGINT AS ${sqlName(FILE)}`, `file_row_number AS ${sqlName(ROW)}`);
+    const from = `read_parquet(${sqlTexts(group.map(({ file }) => file))}${mayDiffer ? ", union_by_name = true" : ""})`;
+    return `SELECT ${cells.join(", ")} FROM ${from}${withoutSql(group[0])}`;
   });
   return { sql: branches.join("\nUNION ALL "), differ: mayDiffer };
 }
@@ -74,11 +78,11 @@ export const isMismatch = (error: unknown): boolean =>
   error instanceof Error && error.message.includes("schema mismatch in glob");
 
 /** A file of which rows are left out is read by itself. */
-function groupsOf(files: SeenFile[]): { from: number; group: SeenFile[] }[] {
-  const groups: { from: number; group: SeenFile[] }[] = [];
-  files.forEach((file, from) => {
+function groupsOf(files: SeenFile[]): { first: number; group: SeenFile[] }[] {
+  const groups: { first: number; group: SeenFile[] }[] = [];
+  files.forEach((file, first) => {
     const last = groups.at(-1);
-    if (last === undefined || isCut(file) || isCut(last.group[0])) groups.push({ from, group: [file] });
+    if (last === undefined || isCut(file) || isCut(last.group[0])) groups.push({ first, group: [file] });
     else last.group.push(file);
   });
   return groups;
@@ -107,19 +111,19 @@ export async function columnsOf(connection: DuckDBConnection, select: string): P
   );
 }
 
-/** Keeps the files' partition values as texts. They go as values, for SQL has no literal for some of them. */
+/**
+ * Keeps the files' values of a partition column as a list of texts in a variable. They go as values, for SQL has no literal
+ * for some of them; a join with a table of them would bring rows out of their order.
+ */
 async function keepValues(
   connection: DuckDBConnection,
-  table: string,
-  files: SeenFile[],
-  columns: TableColumn[],
+  variable: string,
+  values: (string | null | undefined)[],
 ): Promise<void> {
-  const lists = columns.map(({ name }) => listValue(files.map(({ partition }) => partitionText(partition?.[name]))));
-  const cells = columns.map((_, index) => `unnest($${index + 1}) AS v${index}`);
   await connection.run(
-    `CREATE OR REPLACE TEMP TABLE ${sqlName(table)} AS
-     SELECT unnest(range(${files.length})) AS place, ${cells.join(", ")}`,
-    lists,
-    columns.map(() => LIST(VARCHAR)),
+    'CREATE OR REPLACE TEMP TABLE "partition values" AS SELECT $1 AS texts',
+    [listValue(values.map(partitionText))],
+    [LIST(VARCHAR)],
   );
+  await connection.run(`SET VARIABLE ${sqlName(variable)} = (SELECT texts FROM "partition values")`);
 }

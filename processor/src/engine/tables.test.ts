@@ -34,6 +34,9 @@ async function rows({ columns, files }: { columns: Made["columns"]; files: SeenF
   return parquetRows(made.map(({ file }) => file));
 }
 
+/** Many rows by a partition. */
+const many = (p: string) => make(`SELECT range AS n, ${p} AS p FROM range(500001)`, { partitionBy: ["p"] });
+
 /** Values that are hard to name in SQL, in folders or in JSON. */
 const hostile = [
   "'it''s'",
@@ -115,9 +118,8 @@ describe("partitions", () => {
   });
 
   it("has few files for many rows, and keeps the order of rows of one partition", async () => {
-    const of = (p: string) => make(`SELECT range AS n, ${p} AS p FROM range(500001)`, { partitionBy: ["p"] });
-    expect((await of("range % 3")).files.map(({ rows }) => rows)).toEqual([166667, 166667, 166667]);
-    const { columns, files } = await of("1");
+    expect((await many("range % 3")).files.map(({ rows }) => rows)).toEqual([166667, 166667, 166667]);
+    const { columns, files } = await many("1");
     const anew = await engine.rewrite({ folder: run(), name: "t", columns, files, partitionBy: ["p"] });
     expect(anew.files.map(({ rows, partition }) => [rows, partition])).toEqual([[500001, { p: "1" }]]);
     const moved = "SELECT count(*) FROM read_parquet($1) WHERE n <> file_row_number";
