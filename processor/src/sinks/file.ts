@@ -26,9 +26,9 @@ export function fileSink(
       try {
         await output.putFile(key, payload.file);
       } catch (error) {
-        const code = error instanceof Error && "code" in error ? ` (${String(error.code)})` : "";
+        const code = codeOf(error);
         throw new DeliveryDelayed(
-          `${location} cannot be written${code}; is its disk full, or something else in its place?`,
+          `${location} cannot be written${code === undefined ? "" : ` (${code})`}; is its disk full, or something else in its place?`,
           { cause: error },
         );
       }
@@ -41,4 +41,11 @@ export function fileSink(
 export function runKey(to: string, run: string): string {
   const [, stem = to, ending = ""] = /^(.*[^/])(\.[^./]+)$/s.exec(to) ?? [];
   return `${stem}-${run}${ending}`;
+}
+
+/** What the system calls an error or what caused it, such as ENOSPC. */
+function codeOf(error: unknown): string | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause)
+    if ("code" in cause && typeof cause.code === "string") return cause.code;
+  return undefined;
 }
