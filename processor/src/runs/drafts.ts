@@ -17,11 +17,11 @@ export async function draftOf(session: Session, table: Table): Promise<Draft | u
   const before = head?.basis?.disposition;
   if (disposition !== "replace" && before !== undefined && before !== disposition)
     throw refused(`Table "${name}" was made by "${before}" and cannot go on by "${disposition}"`);
-  const draft = await draftBy(session, table);
-  if (head !== undefined && draft !== undefined && !draft.whole && head.partitionBy.join() !== partitionBy.join())
+  if (head !== undefined && head.partitionBy.join() !== partitionBy.join())
     throw refused(
       `Table "${name}" is partitioned by ${head.partitionBy.join(", ") || "nothing"}, and cannot be otherwise`,
     );
+  const draft = await draftBy(session, table);
   session.drafts.set(name, { runs, draft });
   return draft;
 }

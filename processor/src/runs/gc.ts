@@ -18,7 +18,7 @@ const forms = {
   /** Corrections and archived files. */
   kept: new RegExp(String.raw`^(corrections/${RUN}\.csv|archive/${RUN}/.+)$`),
   lake: new RegExp(
-    String.raw`^([A-Za-z_]\w{0,62}/part-\d{5}-${RUN}(-\d+)?|rejected-rows/${RUN}-\d+)\.parquet$|^deliveries/${RUN}-\d+\.[a-z]+$`,
+    String.raw`^([A-Za-z_]\w{0,62}/part-\d{5}-${RUN}(-\d+)?|(rejected-rows|contributions/[A-Za-z_]\w{0,62})/${RUN}-\d+)\.parquet$|^deliveries/${RUN}-\d+\.[a-z]+$`,
   ),
 };
 
