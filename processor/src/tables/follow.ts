@@ -16,6 +16,8 @@ export interface FollowedTable {
   view?: LogView | undefined;
   /** The version up to which the ledger has what the log has. */
   alignedAt?: number | undefined;
+  /** The version of its last checkpoint, as far as it is known. */
+  checkpointAt?: number | undefined;
   onRefused: (refusal: Refusal) => void;
   onCheckpointFailed: (error: unknown) => void;
 }

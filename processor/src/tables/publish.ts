@@ -1,6 +1,6 @@
 import type { Publication } from "../ledger/index.ts";
 import { CommitConflict } from "./delta/actions.ts";
-import { isCheckpointDue, writeCheckpoint } from "./delta/checkpoint.ts";
+import { readLastCheckpoint, writeCheckpoint } from "./delta/checkpoint.ts";
 import { commit } from "./delta/commit.ts";
 import { newMetadata } from "./delta/schema.ts";
 import { snapshotAt } from "./delta/snapshot.ts";
@@ -10,6 +10,9 @@ import { changeOf, dataFileOf, planPublications, together, unwrittenOf } from ".
 
 /** Other programs commit between as often as this before a publication waits for its next turn. */
 const ATTEMPTS = 20;
+
+/** As many versions apart, as Spark does by default (`delta.checkpointInterval`). */
+const CHECKPOINT_INTERVAL = 10;
 
 /**
  * Writes what waits for a table's log, and makes a log for a table that has none. Each commit carries the ledger's batch
@@ -77,15 +80,22 @@ async function write(of: FollowedTable, view: LogView, group: Publication[]): Pr
     of.view = { head, files: view.files, batch: change.transaction?.version ?? view.batch };
     of.alignedAt = version;
   }
-  if (applied && isCheckpointDue(version)) await checkpoint(of, version);
+  if (applied) await checkpoint(of, version);
 }
 
-/** Only spares readers time, so it may be missing: the next one comes ten versions later. */
-async function checkpoint({ table, lake, onCheckpointFailed }: FollowedTable, version: number): Promise<void> {
+/**
+ * A checkpoint where the last one is that far behind, whoever wrote the versions between. It only spares readers time, so it
+ * may be missing: the next commit tries again.
+ */
+async function checkpoint(of: FollowedTable, version: number): Promise<void> {
+  const { table, lake } = of;
   try {
+    of.checkpointAt ??= (await readLastCheckpoint(lake, table)) ?? 0;
+    if (version < of.checkpointAt + CHECKPOINT_INTERVAL) return;
     const snapshot = await snapshotAt(lake, table, { version });
     if (snapshot !== undefined) await writeCheckpoint(lake, table, snapshot);
+    of.checkpointAt = version;
   } catch (error) {
-    onCheckpointFailed(error);
+    of.onCheckpointFailed(error);
   }
 }

@@ -18,7 +18,7 @@ export interface Shop {
   /** Publishes with what a start finds, after the process before ended anywhere. `through` is what it sees of both. */
   restart(through?: { lake?: ObjectStore; ledger?: Ledger }): Publisher;
   /** Commits one run that adds a file to a table, and changes more of it. */
-  load(table: string, more?: Partial<TableChange>): Promise<string>;
+  load(table: string, more?: Partial<TableChange>, adds?: (run: string) => TableFile[]): Promise<string>;
   /** What another program commits to a table, from its newest version. */
   others(table: string, change: Partial<Change> & { remove?: string[] }): Promise<number>;
   /** Paths of the table's files by its log, and by the ledger: sorted. */
@@ -66,7 +66,7 @@ export async function openShop(): Promise<Shop> {
     lake,
     publisher: restart(),
     restart,
-    async load(table, more = {}) {
+    async load(table, more = {}, adds = (run) => [fileOf(table, run, run)]) {
       const key = `file-${++files}`;
       const claim = { stack: "shop", store: "fs:in", key, version: "1", name: key, bytes: 1, sha256: key };
       const { run } = await ledger.claim(claim);
@@ -77,7 +77,7 @@ export async function openShop(): Promise<Shop> {
         columns: state?.columns ?? columns,
         partitionBy: [],
         location: lake.location(table),
-        adds: [fileOf(table, run.id, run.id)],
+        adds: adds(run.id),
         removes: more.whole === true ? (state?.files.map((file) => file.key) ?? []) : [],
         base: state?.change ?? 0,
         operation: "WRITE",

@@ -139,6 +139,8 @@ export function commitsConform(subject: Subject): void {
       expect((await subject.ledger.run(a))?.outputs).toMatchObject([{ rows: 5, bytes: 18 }, { location: "/lake/y" }]);
       expect((await subject.ledger.run(b))?.outputs).toMatchObject([{ rows: 2, bytes: 8 }, { location: "/lake/y" }]);
       expect(await keys("x")).toEqual([`x/${a}`, "x/both"]);
+      const smaller = [8, 9, 11].map((bytes) => subject.ledger.tables.smaller("inmet", "x", bytes));
+      expect(await Promise.all(smaller)).toEqual([0, 1, 2]);
       expect((await subject.ledger.tables.read("inmet", "x"))?.files[1]?.parts).toMatchObject(shared.parts);
     });
 

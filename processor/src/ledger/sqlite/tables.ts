@@ -199,6 +199,10 @@ export function tables(connection: Connection, time: () => string): Tables {
     async head(stack, name) {
       return headOf(stack, name);
     },
+    async smaller(stack, name, bytes) {
+      const row = sql("SELECT count(*) AS files FROM files WHERE stack = ? AND name = ? AND bytes < ?");
+      return Number(row.get(stack, name, bytes)?.["files"]);
+    },
     async list(stack) {
       return sql("SELECT stack, name FROM tables WHERE ?1 IS NULL OR stack = ?1 ORDER BY stack, name")
         .all(stack ?? null)
