@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { request } from "node:http";
 import { text } from "node:stream/consumers";
 import { Upload } from "@cais/spec/api.ts";
+import { Deliveries } from "@cais/spec/deliveries.ts";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { z } from "zod";
 import { startProcessor } from "../main.ts";
@@ -22,7 +23,9 @@ afterAll(() => rm(folder, { recursive: true }));
 
 async function start(options: { token?: string } = {}): Promise<string> {
   const upload = { formats: ["csv" as const], after: "delete" as const };
-  const stacks = [salesStack(), salesStack({ name: "forgotten", source: { upload } })];
+  // Whom it tells is a secret that is not there, so that a delivery waits.
+  const sinks = [{ webhook: { url: { secret: "hook-url" }, secret: { secret: "hook-key" } } }];
+  const stacks = [salesStack(), salesStack({ name: "forgotten", source: { upload }, sinks })];
   processor = await startProcessor(configOf(...stacks), { dataFolder: folder, ...options });
   return processor.url;
 }
@@ -67,6 +70,10 @@ it("describes for each route exactly what the route answers", async () => {
   await ended(url, open);
   const gone = Upload.parse(await (await send(url, "forgotten", "day,amount,note\n2024-01-01,2,x\n")).json()).id;
   await ended(url, gone);
+  const find = async (query: string) =>
+    Deliveries.parse(await (await fetch(`${url}/v1/deliveries?${query}`)).json()).deliveries[0];
+  await expect.poll(() => find("stack=forgotten&state=retrying"), { timeout: 10_000 }).toBeDefined();
+  const [waiting, delivered] = [await find("stack=forgotten&state=retrying"), await find("state=delivered")];
   const long = "x".repeat(65);
   const post = { method: "POST" };
   const csv = { method: "POST", body: "day,amount,note\n2024-01-02,1,x\n" };
@@ -79,6 +86,7 @@ it("describes for each route exactly what the route answers", async () => {
     "get /healthz": [["/healthz"]],
     "get /readyz": [["/readyz"]],
     "get /metrics": [["/metrics"]],
+    "get /v1/deliveries": [["/v1/deliveries"], ["/v1/deliveries?limit=0"]],
     "get /v1/audit": [["/v1/audit"], ["/v1/audit?limit=0"]],
     "get /v1/stacks": [["/v1/stacks"]],
     "get /v1/tables": [["/v1/tables"]],
@@ -89,6 +97,13 @@ it("describes for each route exactly what the route answers", async () => {
       [`/v1/runs/${long}/file`],
       ["/v1/runs/x/file"],
       [`/v1/runs/${gone}/file`],
+    ],
+    "get /v1/runs/{id}/lineage": [[`/v1/runs/${id}/lineage`], [`/v1/runs/${long}/lineage`], ["/v1/runs/x/lineage"]],
+    "get /v1/sinks": [["/v1/sinks"]],
+    "get /v1/tables/{stack}/{table}/versions": [
+      ["/v1/tables/sales/sold/versions"],
+      [`/v1/tables/sales/${long}/versions`],
+      ["/v1/tables/sales/nothing/versions"],
     ],
     "get /v1/runs/{id}/rejected": [
       [`/v1/runs/${id}/rejected`],
@@ -134,6 +149,12 @@ it("describes for each route exactly what the route answers", async () => {
       ["/v1/runs/x/reruns", post],
       [`/v1/runs/${gone}/reruns`, post],
       [`/v1/runs/${id}/reruns`, { ...post, ...named("used") }],
+    ],
+    "post /v1/deliveries/{delivery}/retry": [
+      [`/v1/deliveries/${waiting?.id}/retry`, post],
+      ["/v1/deliveries/x/retry", post],
+      ["/v1/deliveries/999/retry", post],
+      [`/v1/deliveries/${delivered?.id}/retry`, post],
     ],
     "post /v1/gc": [
       ["/v1/gc", post],
