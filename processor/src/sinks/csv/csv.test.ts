@@ -2,8 +2,9 @@ import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { TableColumn } from "@cais/spec/api.ts";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { testFolder } from "../../processor-for-tests.ts";
+import { write } from "../write.ts";
 import { csvCopy, csvHeader, csvLines } from "./index.ts";
 
 let folder: string;
@@ -101,4 +102,50 @@ it.each([
   const { written, streamed } = await bothOf(`SELECT ${sql} AS cell, 1 AS n`);
   expect(written).toBe(`cell,n\r\n${csv},1\r\n`);
   expect(streamed).toBe(written);
+});
+
+describe("with a semicolon and a decimal comma", () => {
+  const form = { delimiter: ";", decimal: "," } as const;
+  const cells: [sql: string, csv: string][] = [
+    ["-9.9::DOUBLE", "-9,9"],
+    ["1e-7::DOUBLE", "1e-07"],
+    ["2.5e-7::DOUBLE", "2,5e-07"],
+    ["'-infinity'::DOUBLE", "-inf"],
+    ["0.1::FLOAT", "0,1"],
+    ["-1.50::DECIMAL(10, 2)", "-1,50"],
+    ["-5", "-5"],
+    ["DATE '2024-01-02'", "2024-01-02"],
+    ["TIMESTAMP '2024-01-02 03:04:05.6'", "2024-01-02 03:04:05.6"],
+    ["NULL::DOUBLE", ""],
+    // A text is nobody's number: only what could run is changed.
+    ["'1.5'", "1.5"],
+    ["'-9,9'", "-9,9"],
+    ["'-9,9,9'", "'-9,9,9"],
+    ["'a,b'", "a,b"],
+    ["'a;b'", '"a;b"'],
+    ["'=1;2'", `"'=1;2"`],
+    ["'a\"b'", '"a""b"'],
+    ["'@x'", "'@x"],
+  ];
+
+  it.each(cells)("writes %s as %s", async (sql, csv) => {
+    await connection.run(`CREATE OR REPLACE TEMP TABLE made AS SELECT 1 AS n, ${sql} AS cell, 'z' AS last`);
+    const file = join(folder, "form.csv");
+    await write(connection, { table: "made", file, writes: { as: "csv", ...form } });
+    expect(await readFile(file, "utf8")).toBe(`n;cell;last\r\n1;${csv};z\r\n`);
+  });
+});
+
+it("takes a tab between cells, and quotes what holds one", async () => {
+  await connection.run(
+    "CREATE OR REPLACE TEMP TABLE made AS SELECT 'a' || chr(9) || 'b' AS x, chr(9) AS y, 1.5::DOUBLE AS z",
+  );
+  const file = join(folder, "tab.csv");
+  const written = await write(connection, {
+    table: "made",
+    file,
+    writes: { as: "csv", delimiter: "\t", decimal: "," },
+  });
+  expect(await readFile(file, "utf8")).toBe(`x\ty\tz\r\n"a\tb"\t"'\t"\t1,5\r\n`);
+  expect(written).toEqual({ file, rows: 1, bytes: 23 });
 });
