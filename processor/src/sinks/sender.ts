@@ -211,6 +211,8 @@ export function startSender(options: SenderOptions): Sender {
         throw new DeliveryRefused(`The run ended as ${ending.data}, of which this sink is not told.`);
       return { event };
     }
+    // An attempt that was killed left its payload there.
+    await rm(work, { recursive: true, force: true });
     await mkdir(work, { recursive: true, mode: 0o700 });
     const file = join(work, "payload");
     if (await stack.lake.fetch(payloadKey, file)) return { file, rows, bytes };
