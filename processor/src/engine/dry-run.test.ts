@@ -43,6 +43,18 @@ it("knows every type, and the columns that are kept without being named", async 
   expect(mistake?.message).toMatch(/^Binder Error: Referenced column "unknown_columns" not found/);
 });
 
+it("knows what a bronze table has beside the rows", async () => {
+  const { tables, ...rest } = stack();
+  const bronze = Stack.parse({ ...rest, tables: [{ name: "received", layer: "bronze" }, ...tables] });
+  const from = (select: string) => dryRun(bronze, { ...sql, "sales.sql": select });
+  const added = "_file || coalesce(_member, '') || _run AS file, _row + 1 AS row, _received_at::DATE AS day";
+  expect(await from(`SELECT ${added} FROM received`)).toEqual([
+    { table: 2, line: 1, message: expect.any(String) as string },
+  ]);
+  expect(await from(`SELECT ${added}, amount FROM received`)).toEqual([]);
+  expect(await from("SELECT _file AS day, amount FROM input")).toMatchObject([{ table: 1 }]);
+});
+
 it("finds a rule that names no column or does not parse", async () => {
   const mistakes = await dryRun(stack(["amont < 1", "amount < = 1", "amount < 1"]), sql);
   expect(mistakes.map(({ rule }) => rule)).toEqual([0, 1]);

@@ -43,7 +43,9 @@ export async function dryRun({ contract, tables }: Stack, sql: Record<string, st
     await makeEmpty(connection, [...seenColumns(contract), ...unknown]);
     const known = ["input"];
     for (const [table, { name, sql: file }] of tables.entries()) {
-      const mistake = await mistakeOf(() => makeView(connection, name, sql[file ?? ""] ?? "", known));
+      const mistake = await mistakeOf(() =>
+        file === undefined ? makeBronze(connection, name) : makeView(connection, name, sql[file] ?? "", known),
+      );
       if (mistake) return [...mistakes, { table, ...mistake }];
       known.push(name);
     }
@@ -59,6 +61,14 @@ export async function dryRun({ contract, tables }: Stack, sql: Record<string, st
 async function makeEmpty(connection: DuckDBConnection, columns: { name: string; type: string }[]): Promise<void> {
   const cells = columns.map(({ name, type }) => `CAST(NULL AS ${type}) AS ${sqlName(name)}`);
   await connection.run(`CREATE OR REPLACE VIEW input AS SELECT ${cells.join(", ")} WHERE false`);
+}
+
+/** A table of rows as received, with what it says of each (`contract/check.ts`). */
+async function makeBronze(connection: DuckDBConnection, name: string): Promise<void> {
+  const added = "NULL::VARCHAR AS _file, NULL::VARCHAR AS _member, NULL::BIGINT AS _row, NULL::VARCHAR AS _run";
+  await connection.run(
+    `CREATE VIEW ${sqlName(name)} AS SELECT *, ${added}, NULL::TIMESTAMP AS _received_at FROM input`,
+  );
 }
 
 async function makeView(connection: DuckDBConnection, name: string, sql: string, known: string[]): Promise<void> {
