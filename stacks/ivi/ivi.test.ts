@@ -1,18 +1,29 @@
-import { readFile, rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { startProcessor } from "@cais/processor/src/main.ts";
 import { configOf, ended, readStack, send, testFolder } from "@cais/processor/src/processor-for-tests.ts";
+import { type PowerBi, startPowerBi } from "@cais/processor/src/sinks/bi/power-bi-for-tests.ts";
 import { RejectedRow, type Run, TableRows, Upload } from "@cais/spec/api.ts";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 let folder: string;
 let processor: Awaited<ReturnType<typeof startProcessor>>;
+let bi: PowerBi;
 async function startAnew() {
   folder = await testFolder("ivi");
-  processor = await startProcessor(configOf(await readStack("ivi")), { dataFolder: folder });
+  bi = await startPowerBi(Date.now);
+  const config = configOf(await readStack("ivi"));
+  const secrets = { "powerbi-url": bi.restUrl, "powerbi-app": bi.credential };
+  for (const [name, value] of Object.entries(secrets)) {
+    await writeFile(join(folder, name), value, { mode: 0o600 });
+    const stack = config.stacks["ivi"];
+    if (stack !== undefined) stack.secrets[name] = { driver: "file", path: name };
+  }
+  processor = await startProcessor({ ...config, allowPrivate: ["127.0.0.0/8"] }, { dataFolder: folder });
 }
 async function stopAndRemove() {
   await processor.stop();
+  await bi.close();
   await rm(folder, { recursive: true });
 }
 
@@ -124,9 +135,40 @@ describe("the sample", () => {
     const lines = (await readFile(join(folder, "ivi/output/processed/ivi.csv"), "utf8")).split("\r\n");
     expect(lines).toHaveLength(19);
     expect(lines.slice(0, 2)).toEqual([
-      "species,family,trees,plots,trees_per_ha,plots_percent,basal_area_m2_per_ha,relative_density,relative_frequency,relative_dominance,ivi",
-      "Sloanea guianensis,Elaeocarpaceae,20,4,111.11,80.0,5.8739,15.748,8.0,22.5558,46.3038",
+      "species;family;trees;plots;trees_per_ha;plots_percent;basal_area_m2_per_ha;relative_density;relative_frequency;relative_dominance;ivi",
+      "Sloanea guianensis;Elaeocarpaceae;20;4;111,11;80,0;5,8739;15,748;8,0;22,5558;46,3038",
     ]);
+  });
+
+  it("pushes the index to BI", async () => {
+    await vi.waitFor(() => expect(bi.rows).toHaveLength(17));
+    expect(bi.rows.map(({ species, ivi }) => [species, ivi])).toEqual(
+      (await rowsOf("importance")).map(({ species, ivi }) => [species, ivi]),
+    );
+  });
+
+  it("keeps the rows as they were received", async () => {
+    const second = (await rowsOf("trees_received")).find(({ _row }) => Number(_row) === 3);
+    expect(second).toMatchObject({ plot: "P01", tree: 2, dbh_cm: 17.5, _file: "inventario.csv", _run: run.id });
+  });
+
+  it("counts a tree that is measured again once, as it is now", async () => {
+    const [header = ""] = source.split("\n");
+    const again = await ingest(`${header}\nP01;400;20/08/2025;2;Guapira opposita;Nyctaginaceae;18,1;12,4\n`);
+    expect(again).toMatchObject({ state: "done", rows: { clean: 1 } });
+    const trees = await rowsOf("trees");
+    expect(trees).toHaveLength(127);
+    expect(trees.find(({ plot, tree }) => plot === "P01" && Number(tree) === 2)).toMatchObject({
+      measured_on: "2025-08-20",
+      dbh_cm: 18.1,
+    });
+    const newer = source.replace(
+      "P01;400;04/08/2025;2;Guapira opposita;Nyctaginaceae;17,5;12,0",
+      "P01;400;20/08/2025;2;Guapira opposita;Nyctaginaceae;18,1;12,4",
+    );
+    const expected = importanceOf(newer).find(({ species }) => species === "Guapira opposita");
+    const found = (await rowsOf("importance")).find(({ species }) => species === "Guapira opposita");
+    expect(found?.["relative_dominance"]).toBeCloseTo(expected?.dominance ?? 0, 4);
   });
 });
 
