@@ -1,0 +1,73 @@
+import { Stack } from "@cais/spec/stack.ts";
+import type { StackFolder } from "@cais/spec/read-stack.ts";
+import * as pulumi from "@pulumi/pulumi";
+import { describe, expect, it } from "vitest";
+import { config, record } from "../components/conformance.ts";
+import { pipeline } from "./pipeline.ts";
+import { readSettings } from "./settings.ts";
+
+const folder: StackFolder = {
+  folder: "stacks/sales",
+  sql: { "sold.sql": "SELECT * FROM input" },
+  place: () => ({ file: "stack.yaml", line: 1, column: 1, path: "" }),
+  stack: Stack.parse({
+    name: "sales",
+    owner: "shop",
+    environments: ["dev"],
+    source: { upload: {} },
+    contract: { columns: [{ name: "day", type: "date" }] },
+    tables: [{ name: "sold", layer: "silver", sql: "sold.sql", disposition: "append" }],
+    sinks: [
+      { webhook: { url: { secret: "hook-url" }, secret: { secret: "hook-key" } } },
+      { webhook: { url: { secret: "other-url" }, secret: { secret: "hook-key" }, on: ["failed"] } },
+    ],
+  }),
+};
+
+async function planned(target: "local" | "openstack", secrets: Record<string, string> = {}) {
+  const settings = {
+    "cais:target": target,
+    "cais:environment": "dev",
+    "cais:owner": "data-platform",
+    "cais:secrets": JSON.stringify({ sales: secrets }),
+  };
+  const read = readSettings(settings, ["sales"]);
+  const asked: string[] = [];
+  const reader = (stack: string, name: string) => {
+    asked.push(`${stack}.${name}`);
+    return pulumi.secret(`value of ${name}`);
+  };
+  const recorded = await record(() => pipeline(folder, read, reader).secrets, { ...config, ...settings });
+  return { ...recorded, asked };
+}
+
+describe("a stack's secrets", () => {
+  it("are files of the data folder on local, once for each name, and no value is asked for", async () => {
+    const { result, created, asked } = await planned("local");
+    expect(Object.fromEntries(Object.entries(result).map(([name, { binding }]) => [name, binding]))).toEqual({
+      "hook-key": { driver: "file", path: "secrets/sales/hook-key" },
+      "hook-url": { driver: "file", path: "secrets/sales/hook-url" },
+      "other-url": { driver: "file", path: "secrets/sales/other-url" },
+    });
+    expect([created, asked]).toEqual([[], []]);
+  });
+
+  it("are kept by Barbican on openstack, closed and with the stack's tags", async () => {
+    const { result, created } = await planned("openstack");
+    expect(result["hook-key"]?.binding).toEqual({ driver: "file", path: "/run/cais/secrets/sales_hook-key" });
+    const kept = created.filter(({ type }) => type.endsWith("SecretV1"));
+    expect(kept.map(({ name }) => name)).toEqual(["sales_hook-key", "sales_hook-url", "sales_other-url"]);
+    expect(kept[0]?.inputs).toEqual({
+      secretType: "opaque",
+      payload: { secret: "value of hook-key" },
+      payloadContentType: "text/plain",
+      metadata: { owner: "shop", stack: "sales", environment: "dev", "cost-centre": "shop" },
+    });
+  });
+
+  it("are refused in the config of a target that keeps no values", async () => {
+    await expect(planned("local", { "hook-key": "x" })).rejects.toThrow(
+      "sales_hook-key: value has no effect on local: write it to the file `secrets/STACK/NAME` in the data folder, mode 0600, and take it out of the config.",
+    );
+  });
+});
