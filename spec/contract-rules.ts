@@ -30,6 +30,7 @@ const ReadableColumn = z.object({
   decimal: text,
   thousands: text,
   reason: text,
+  pii: text,
 });
 type ReadableColumn = z.output<typeof ReadableColumn>;
 
@@ -41,6 +42,7 @@ export const ReadableContract = z
     decimal: text,
     thousands: text,
     unknownColumns: text,
+    piiKey: z.unknown().optional(),
   })
   .catch({ columns: [], unique: [], decimal: undefined, thousands: undefined, unknownColumns: undefined });
 export type ReadableContract = z.output<typeof ReadableContract>;
@@ -99,6 +101,13 @@ export function checkContract(contract: ReadableContract, hasHeader: boolean, re
       if (name !== undefined && set.indexOf(name) < position) report(path, `"${name}" is in this set already`);
     }),
   );
+  const hashed = columns.findIndex(({ pii }) => pii === "hash");
+  if (hashed >= 0 && contract.piiKey === undefined)
+    report(at(hashed, "pii"), "hash needs a key: give the contract `piiKey: { secret: pii-key }`");
+  if (hashed < 0 && contract.piiKey !== undefined)
+    report(["contract", "piiKey"], "is for `pii: hash`, and no column has that");
+  if (columns.length > 0 && columns.every(({ pii }) => pii === "drop"))
+    report(["contract", "columns"], "all are dropped, so SQL would see none");
   const clash = names.findIndex((name) => name?.toLowerCase() === "unknown_columns");
   if (contract.unknownColumns === "keep" && clash >= 0)
     report(

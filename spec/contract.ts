@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { Identifier } from "./names.ts";
+import { Identifier, SecretName } from "./names.ts";
 
 /** How numbers are written: the character before the fraction, and the one between groups of three digits. */
 const Decimal = z.enum([".", ","]);
@@ -47,6 +47,12 @@ export const Column = z.strictObject({
   decimal: Decimal.optional().describe("Default: the contract's."),
   thousands: Thousands.optional().describe("Default: the contract's."),
   nulls: Nulls.optional().describe("Default: the contract's."),
+  pii: z
+    .enum(["mask", "hash", "drop"])
+    .optional()
+    .describe(
+      "Personal data: no SQL of a table, and so no table and no sink, sees the value. mask: *** stands in its place; hash: its HMAC-SHA-256 by the contract's piiKey, the same for the same value; drop: there is no such column.",
+    ),
   reason: z
     .string()
     .min(1)
@@ -77,6 +83,10 @@ export const Contract = z.strictObject({
   decimal: Decimal.default(".").describe("The character before a number's fraction. Default: a point."),
   thousands: Thousands.default("").describe("The character between groups of three digits. Default: none."),
   nulls: Nulls.default([]),
+  piiKey: z
+    .strictObject({ secret: SecretName })
+    .optional()
+    .describe("The key of `pii: hash`: a secret of at least 32 characters."),
   unknownColumns: z
     .enum(["drop", "keep", "reject"])
     .default("drop")

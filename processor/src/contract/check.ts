@@ -7,6 +7,7 @@ import type { Received } from "../engine/messages.ts";
 import { sqlName, sqlText } from "../engine/quote.ts";
 import { type Placed, placeColumns } from "./columns.ts";
 import { duplicatesSql } from "./duplicates.ts";
+import { personal, protectedSql } from "./pii.ts";
 import { type Found, type Records, Unreadable } from "./records.ts";
 import { writeRejected } from "./rejected.ts";
 import type { SmallChecks } from "./small.ts";
@@ -19,6 +20,7 @@ import {
   RECEIVED,
   ROW,
   rowGroupSql,
+  UNKNOWN,
   VIOLATIONS,
 } from "./select.ts";
 
@@ -42,6 +44,8 @@ export interface CheckOptions {
   small?: SmallChecks | undefined;
   /** Makes a view of the clean rows with what a bronze table says of each. All plain rows must have their numbers. */
   received?: Received | undefined;
+  /** The key of columns that are hashed. */
+  piiKey?: string | undefined;
 }
 
 /** Records and where the contract's columns are in them. */
@@ -59,7 +63,7 @@ export async function checkRecords(
   folder: string,
   records: Records[],
   contract: Contract,
-  { small, received }: CheckOptions = {},
+  { small, received, piiKey }: CheckOptions = {},
 ): Promise<CheckedRecords> {
   const [first] = records;
   if (first === undefined) throw new Unreadable("The file holds no rows.");
@@ -128,12 +132,15 @@ export async function checkRecords(
   const unnumbered = plain
     .filter(({ numbered }) => !numbered)
     .map(({ records: each, placed }) => plainInput(contract, each, placed));
-  await connection.run(
-    `CREATE TEMP VIEW input AS ${[...unnumbered, `SELECT ${names} FROM (${single})`].join("\nUNION ALL ")}`,
-  );
+  const seen = [
+    ...protectedSql(contract, piiKey),
+    ...(contract.unknownColumns === "keep" ? [sqlName(UNKNOWN)] : []),
+  ].join(", ");
+  const rows = [...unnumbered, `SELECT ${names} FROM (${single})`].join("\nUNION ALL ");
+  await connection.run(`CREATE TEMP VIEW input AS ${seen === names ? rows : `SELECT ${seen} FROM (${rows})`}`);
 
   if (received !== undefined)
-    await connection.run(`CREATE TEMP VIEW ${sqlName(RECEIVED)} AS ${receivedSql(names, single, records, received)}`);
+    await connection.run(`CREATE TEMP VIEW ${sqlName(RECEIVED)} AS ${receivedSql(seen, single, records, received)}`);
 
   const violating = brokenRows + plainBroken + doubled;
   const rejected = violating + refused;
@@ -197,10 +204,11 @@ async function checkConstants(
   const [violation] = (await query(connection, select)).map((row) => Violation.parse(row));
   if (violation === undefined) return;
   const { column, reason, value } = violation;
+  const told = personal(contract).has(column) ? "" : `: "${value ?? ""}"`;
   const from = contract.columns.find(({ name }) => name === column)?.from;
   const label = typeof from === "object" ? from.preamble : column;
   inMember(records, () => {
-    throw new Unreadable(`The value of "${label}" before the header ${reason}: "${value ?? ""}".`);
+    throw new Unreadable(`The value of "${label}" before the header ${reason}${told}.`);
   });
 }
 

@@ -96,10 +96,27 @@ async function makeOwn(session: Session, table: Table, read: MadeRun, folder: st
   });
 }
 
+/** Least length of a key: as many bytes as the hash has (https://www.rfc-editor.org/rfc/rfc2104#section-3). */
+const KEY_LENGTH = 32;
+
+/** The key that hashes a stack's personal data. */
+async function piiKeyOf({ secret }: OpenStack, name: string): Promise<string> {
+  const key = await secret(name);
+  if (key.length < KEY_LENGTH)
+    throw new EndedEarly(
+      "failed",
+      "stack",
+      `The secret "${name}", which hashes personal data, has fewer than ${KEY_LENGTH} characters; make a longer one (openssl rand -hex 32) and run the file again.`,
+    );
+  return key;
+}
+
 async function checkFile({ stack, engine, ledger, plan }: Session, run: TakenRun, folder: string) {
   const { contract, source } = stack.config.stack;
   const received = { file: run.file.name, run: run.id, receivedAt: run.receivedAt };
-  const asReceived = plan.bronze === undefined ? {} : { received };
+  const { piiKey: reference } = contract;
+  const piiKey = reference && (await piiKeyOf(stack, reference.secret));
+  const asReceived = { piiKey, ...(plan.bronze !== undefined && { received }) };
   const open = run.kind === "replay" ? await ledger.open(run.fileRoot) : undefined;
   if (run.kind === "replay" && open === undefined)
     throw new EndedEarly("failed", "rows", "Nothing of the file is open any more, so there is nothing to replay.");

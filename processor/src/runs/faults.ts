@@ -1,6 +1,7 @@
 import { EngineFailed } from "../engine/index.ts";
 import type { Ending } from "../ledger/index.ts";
 import { StoreUnreachable } from "../object-store/index.ts";
+import { SecretMissing } from "../sinks/faults.ts";
 
 /** How a run ended, with the kind of fault for the log: unlike the error, it tells nothing of the file. */
 export interface Ended extends Ending {
@@ -45,6 +46,7 @@ export function judge(error: unknown): Outcome {
       case "stopped":
         return { brokenOff: { fault: "attempt", error: error.message } };
     }
+  if (error instanceof SecretMissing) return { brokenOff: { fault: "environment", error: error.message } };
   const environment = environmentOf(error);
   if (environment !== undefined) return { brokenOff: { fault: "environment", error: environment } };
   return { brokenOff: { fault: "attempt", error: "The processor failed, not the file; see its log." } };
