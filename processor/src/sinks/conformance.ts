@@ -29,7 +29,7 @@ export interface Receiver {
   down(): Promise<void>;
   up(): Promise<void>;
   /** Says from now on that it will never take it. */
-  refuse?(): void;
+  refuse?(): void | Promise<void>;
   close(): Promise<void>;
 }
 
@@ -220,7 +220,7 @@ export function behavesAsSink({ asked, of, doublesAt, saves, secret, refused, re
   it.runIf(refused !== undefined)("gives up what is refused for good, and says what to do", async () => {
     const started = await start();
     const queued = await queue(started);
-    receiver.refuse?.();
+    await receiver.refuse?.();
     await started.send();
     const failed = await untilIn(started.ledger, queued.delivery.id, "failed");
     expect(failed.error).toMatch(refused ?? /unreachable/);
