@@ -1,9 +1,11 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Run } from "@cais/spec/api.ts";
-import { type Acknowledged, demandAll, mayComeToNothing, sendAll, whenIdle } from "./client.ts";
+import { setTimeout as pause } from "node:timers/promises";
+import { type Acknowledged, demandAll, isPublished, mayComeToNothing, sendAll, whenIdle } from "./client.ts";
 import { checkDisk, checkOpenFiles, type End, stepsAtDeath } from "./disk.ts";
 import type { Load, Sending } from "./load.ts";
+import { checkLogs } from "./log.ts";
 import { choosePoint, oneOf, randomOf, Traced, Victim } from "./point.ts";
 import { type Child, startProcessor, type WatchOrders } from "./processor.ts";
 import { checkDelivered, compare, type Result, resultOf, Wrong } from "./result.ts";
@@ -31,7 +33,6 @@ type Listening = Child & { url: string };
 
 /** Does a load undisturbed, and once more with a kill in its middle, to learn what is done when. */
 export async function runUndisturbed(folder: string, load: Load): Promise<Undisturbed> {
-  const stacks = stacksOf(load);
   const [first, second, third] = [1e9, 1e9 + 1, 1e9 + 2];
   const traces = { load: join(folder, "load.trace"), recovery: join(folder, "recovery.trace") };
   await prepare(folder, load);
@@ -39,10 +40,11 @@ export async function runUndisturbed(folder: string, load: Load): Promise<Undist
   // A first load, because some folders are made only once.
   const acknowledged: Acknowledged = new Map();
   await sendAll({ url: child.url, folder }, load.sendings(first), acknowledged);
-  const from = { folder, url: child.url, stacks };
+  const from = { folder, url: child.url, load };
   const loaded = await resultOf(from, first, load.sendings(first), await idle(child, acknowledged));
   await child.order({ trace: traces.load });
   await doLoad({ folder, child, load, seed: second });
+  await until(async () => isPublished(child.url));
   const result = await resultOf(from, second, load.sendings(second), await idle(child));
   for (const [stack, files] of Object.entries(result))
     for (const [file, { state, error, later }] of Object.entries(files))
@@ -103,6 +105,9 @@ async function runSeed(
     if (child.isAlive()) await child.order(orders);
     else child = await startProcessor({ folder, orders });
     await doLoad({ folder, child, load, seed, sendings, acknowledged });
+    // It comes a moment after the runs.
+    if (/_delta_log|publications/.test(orders.point.operation))
+      await until(async () => !child.isAlive() || child.reached() !== undefined || isPublished(child.url ?? ""));
     const { at, step } = child.reached() ?? { at: "idle", step: "no run" };
     if (!child.isAlive() && ((await child.ended) !== "SIGKILL" || child.reached() === undefined))
       throw new Wrong(`The processor ended by itself:\n${child.said()}`);
@@ -118,13 +123,14 @@ async function runSeed(
     onDeath({ at, victim: orders.victim, steps: await stepsAtDeath(folder) });
     await checkDelivered(folder, load, [loaded, result]);
     await checkDisk(folder, stacksOf(load), "killed");
+    await checkLogs(folder, load, false);
   }
   const survivor = child.isAlive() && child.url !== undefined ? child : await listening(folder, {});
   const url = survivor.url ?? "";
   const runs = await doLoad({ folder, child: survivor, load, seed, sendings, acknowledged });
   if (runs === undefined) throw await endedByItself(survivor);
   const known = new Set([...acknowledged.keys()].map(({ stack, file }) => `${stack}/${file}`));
-  compare(await resultOf({ folder, url, stacks: stacksOf(load) }, seed, all, runs), result, known);
+  compare(await resultOf({ folder, url, load }, seed, all, runs), result, known);
   await checkOpenFiles(folder, survivor.pid);
   return survivor;
 }
@@ -178,6 +184,18 @@ export async function stopWell(folder: string, child: Child, load: Load, end: En
   const code = await child.end("SIGTERM");
   if (code !== 0) throw new Wrong(`The processor was asked to stop and ended with ${code}:\n${child.said()}`);
   await checkDisk(folder, stacksOf(load), end);
+  await checkLogs(folder, load, true);
+}
+
+/** What takes longer hangs. */
+const DEADLINE_MS = 60_000;
+
+async function until(isSo: () => Promise<boolean>): Promise<void> {
+  const end = performance.now() + DEADLINE_MS;
+  while (!(await isSo())) {
+    if (performance.now() > end) throw new Wrong(`The tables are not published after ${DEADLINE_MS} ms.`);
+    await pause(20);
+  }
 }
 
 /** Each item once, in the seed's order. */

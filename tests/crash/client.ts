@@ -115,6 +115,18 @@ async function corrected(url: string, root: string, key: string): Promise<string
   return csv;
 }
 
+/** Whether a run has ended, and all that it has for sinks is delivered. */
+const isOver = ({ state, deliveries }: Run) =>
+  state !== "queued" &&
+  state !== "running" &&
+  deliveries.every((one) => one.state === "delivered" || one.state === "superseded");
+
+/** Whether all that runs made of tables is in their Delta logs. */
+export async function isPublished(url: string): Promise<boolean> {
+  const outputs = (await orDead(runsOf(url)))?.flatMap((run) => run.outputs) ?? [];
+  return outputs.every(({ kind, version }) => kind !== "table" || version !== null);
+}
+
 /**
  * All runs, once none is queued or running any more and each of the files that were put has one; undefined if the processor
  * ends first.
@@ -130,7 +142,7 @@ export async function whenIdle(
   if (url === undefined) return undefined;
   while (isAlive()) {
     const runs = await orDead(runsOf(url));
-    if (runs?.every(({ state }) => state !== "queued" && state !== "running") === true && found(runs)) return runs;
+    if (runs?.every(isOver) === true && found(runs)) return runs;
     if (performance.now() > end)
       throw new Error(`The processor is not done after ${IDLE_SECONDS} s: ${JSON.stringify(runs)}`);
     await pause(20);

@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { Problem } from "@cais/spec/api.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { send } from "../../processor/src/processor-for-tests.ts";
-import { idle, listening, prepare, stacksOf, stopWell } from "./chain.ts";
+import { idle, listening, prepare, stopWell } from "./chain.ts";
 import { type Acknowledged, sendAll } from "./client.ts";
 import { smallLoad } from "./load.ts";
 import { killAll, startProcessor } from "./processor.ts";
@@ -42,7 +42,7 @@ async function mount(path: string, args: string[]): Promise<void> {
 /** Waits until all that was sent is done, and gives what came of it; the CSV and the tables agree, or it throws. */
 async function result(child: Awaited<ReturnType<typeof listening>>, seed: number): Promise<Result> {
   const runs = await idle(child);
-  return resultOf({ folder, url: child.url, stacks: stacksOf(load) }, seed, load.sendings(seed), runs);
+  return resultOf({ folder, url: child.url, load }, seed, load.sendings(seed), runs);
 }
 
 /** Sends a seed's files one by one, and gives the answers' statuses. */

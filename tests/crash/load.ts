@@ -44,10 +44,26 @@ function sales(seed: number, stack: string, file: string, amounts: string[]): Se
 /** The same content, under another name. */
 const again = (sending: Sending): Sending => ({ ...sending, name: `again-${sending.name}` });
 
+/** A stack with a table of each kind, and sinks of them. */
+function everyKind() {
+  const replaced = { layer: "gold", disposition: "replace" } as const;
+  const { stack, sql } = salesStack({
+    source: source("archive"),
+    tables: [
+      { name: "sold", layer: "silver", sql: "sold.sql", disposition: "append" },
+      { name: "latest", layer: "silver", sql: "sold.sql", disposition: "merge", key: ["day"] },
+      { name: "by_day", sql: "by_day.sql", ...replaced },
+      { name: "days", sql: "by_day.sql", ...replaced, partitionBy: ["day"], replace: "partitions" },
+    ],
+    sinks: [{ csv: { table: "sold", to: "out/sold.csv" } }, { parquet: { table: "latest", to: "out/latest.parquet" } }],
+  });
+  return { stack, sql };
+}
+
 /** The least that takes a processor through every step: good, refused and misshapen rows, the same content twice, no rows at all. */
 export function smallLoad(): Load {
   return {
-    config: configOf(salesStack({ source: source("archive") })),
+    config: configOf(everyKind()),
     demands: [
       { stack: "sales", file: "mixed", kind: "replay" },
       { stack: "sales", file: "good", kind: "rerun" },
@@ -82,6 +98,10 @@ export function fullLoad(): Load {
     },
   };
 }
+
+/** The names of a stack's tables. */
+export const tablesOf = ({ config }: Load, stack: string): string[] =>
+  config.stacks[stack]?.stack.tables.map(({ name }) => name) ?? [];
 
 /** The seed and file that a row of a table is of. */
 export function originOf(row: string): { seed: number; file: string } {

@@ -37,8 +37,8 @@ export const Told = z.union([
 export type Told = z.output<typeof Told>;
 
 /**
- * What a path below the data folder is a place of, without what differs from run to run: `lake/sold`, `input/.unfinished`,
- * `work`. Stores are `<stack>/<role>`.
+ * What a path below the data folder is a place of, without what differs from run to run: `lake/sold`,
+ * `lake/sold/_delta_log`, `input/.unfinished`, `work`. Stores are `<stack>/<role>`.
  */
 export function placeOf(below: string): string {
   const [top = "", role, ...rest] = below.split("/");
@@ -46,6 +46,7 @@ export function placeOf(below: string): string {
   if (role === undefined || top === "work") return top;
   const [folder = "", ...deeper] = rest;
   if (/^\d{4}-\d\d-\d\d$/.test(folder)) return `${role}/files`;
+  if (deeper[0] === "_delta_log") return `${role}/${folder}/_delta_log`;
   return folder === "" || deeper.length === 0 ? role : `${role}/${folder}`;
 }
 

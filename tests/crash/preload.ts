@@ -137,7 +137,18 @@ syncBuiltinESMExports();
 /** The tables that the open transaction has written. */
 const written = new Set<string>();
 /** What a transaction is named by: the first of these that it wrote. */
-const telling = ["files", "outputs", "idempotency_keys", "sources", "runs", "steps", "loose", "audit"];
+const telling = [
+  "files",
+  "publications",
+  "deliveries",
+  "outputs",
+  "idempotency_keys",
+  "sources",
+  "runs",
+  "steps",
+  "loose",
+  "audit",
+];
 
 function statementOf(sql: string): string | undefined {
   const [, word = "", table = ""] =
@@ -161,7 +172,7 @@ for (const name of ["run", "get", "all"])
   watch(StatementSync.prototype, name, (args, self) => {
     const statement = statementOf(self instanceof StatementSync ? self.sourceSQL : "");
     const named = args.find(
-      (arg) => typeof arg === "string" && /^(contract|commit|tables\/.+|sinks\/.+|after\/.+)$/.test(arg),
+      (arg) => typeof arg === "string" && /^(contract|commit|tables\/.+|merge\/.+|sinks\/.+|after\/.+)$/.test(arg),
     );
     if (statement === "insert steps") step = String(named);
     if (statement === "delete steps") step = "before contract";

@@ -1,8 +1,10 @@
+import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Run } from "@cais/spec/api.ts";
 import { text } from "./client.ts";
-import { type Load, originOf, type Sending, sha256Of } from "./load.ts";
+import { DuckDBInstance } from "@duckdb/node-api";
+import { type Load, originOf, type Sending, sha256Of, tablesOf } from "./load.ts";
 
 /** What came of one file. */
 export interface FileResult {
@@ -45,17 +47,26 @@ function byOrigin(rows: string[]): Map<string, string[]> {
  * one run, the aggregated table and the delivered CSV say what the table says.
  */
 export async function resultOf(
-  { folder, url, stacks }: { folder: string; url: string; stacks: string[] },
+  { folder, url, load }: { folder: string; url: string; load: Load },
   seed: number,
   sendings: Sending[],
   runs: Run[],
 ): Promise<Result> {
   const result: Result = {};
-  for (const stack of stacks) {
+  for (const stack of Object.keys(load.config.stacks)) {
     const sold = await text(url, `/v1/tables/${stack}/sold.csv`);
     const rows = lines(sold);
     const byDay = lines(await text(url, `/v1/tables/${stack}/by_day.csv`));
     same(`${stack}: by_day`, byDay.map(numbers).toSorted(), daysOf(rows).toSorted());
+    if (tablesOf(load, stack).includes("days")) {
+      const days = lines(await text(url, `/v1/tables/${stack}/days.csv`));
+      same(`${stack}: days`, days.map(numbers).toSorted(), byDay.map(numbers).toSorted());
+    }
+    if (tablesOf(load, stack).includes("latest")) {
+      const latest = lines(await text(url, `/v1/tables/${stack}/latest.csv`)).toSorted();
+      same(`${stack}: latest`, latest, latestOf(load, stack, rows, runs).toSorted());
+      same(`${stack}: the delivered Parquet`, await parquetLines(folder, stack), latest);
+    }
     const delivered = await orEmpty(outputFile(folder, stack));
     if (rows.length > 0 || delivered !== "")
       same(`${stack}: the delivered CSV`, delivered.split("\r\n").toSorted(), sold.split("\r\n").toSorted());
@@ -133,6 +144,40 @@ const daysOf = (rows: string[]): string[] =>
   [...Map.groupBy(rows, (row) => row.split(",")[0])].map(
     ([day, its]) => `${day},${its.reduce((sum, row) => sum + Number(row.split(",")[1]), 0)},${its.length}`,
   );
+
+/** What `latest` must be for the rows of `sold`: of each day the row of the file that was received last. */
+function latestOf(load: Load, stack: string, rows: string[], runs: Run[]): string[] {
+  // Newest first.
+  const loads = runs.filter((run) => run.stack === stack && run.kind === "load").map(({ file }) => file.sha256);
+  const age = (row: string) => {
+    const { seed, file } = originOf(row);
+    const sending = load.sendings(seed).find((one) => one.stack === stack && one.file === file);
+    return loads.indexOf(sha256Of(sending?.content ?? ""));
+  };
+  return [...Map.groupBy(rows, (row) => row.split(",")[0]).values()].flatMap(
+    (its) => its.map((row) => ({ row, age: age(row) })).toSorted((a, b) => a.age - b.age)[0]?.row ?? [],
+  );
+}
+
+/** The rows of the delivered Parquet file as treated CSV has them. */
+async function parquetLines(folder: string, stack: string): Promise<string[]> {
+  const file = join(folder, "data", stack, "output", "out", "latest.parquet");
+  if (!existsSync(file)) return [];
+  const instance = await DuckDBInstance.create(":memory:", { threads: "1" });
+  const connection = await instance.connect();
+  try {
+    const read = await connection.runAndReadAll(
+      `SELECT day::VARCHAR || ',' || amount::VARCHAR || ',' || note FROM read_parquet('${file.replaceAll("'", "''")}')`,
+    );
+    return read
+      .getRows()
+      .map(([line]) => String(line))
+      .toSorted();
+  } finally {
+    connection.closeSync();
+    instance.closeSync();
+  }
+}
 
 function same(what: string, found: unknown, expected: unknown): void {
   const [is = "nothing", should = "nothing"] = [JSON.stringify(found), JSON.stringify(expected)];
