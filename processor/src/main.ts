@@ -32,6 +32,8 @@ export interface StartOptions {
   log?: Logger;
   /** Time for one attempt at a run. Default: an hour. */
   runSeconds?: number;
+  /** Time for one query. Default: a minute. */
+  querySeconds?: number;
   /** How often and when a run is tried again. Default: 5 attempts, up to a minute apart. */
   retry?: Partial<RetryOptions>;
   /** Free bytes on the data folder's disk below which it is not ready, though it goes on. Default: 1 GB. */
@@ -54,6 +56,7 @@ export async function startProcessor(
     token: givenToken,
     log = pino({ level: "silent" }),
     runSeconds = 3600,
+    querySeconds = 60,
     retry,
     minFreeBytes = 1e9,
     otlpEndpoint,
@@ -79,10 +82,10 @@ export async function startProcessor(
   }
   await sweep(ledger, stacks, () => true);
 
-  const metrics = startMetrics(() => ledger.depth());
+  const metrics = startMetrics(async () => ({ ...(await ledger.depth()), deliveries: await ledger.deliveries.depth() }));
   const tracing = await startTracing(otlpEndpoint);
   const tables = openTableReader(join(workFolder, "reads"));
-  const queries = openQueries({ folder: join(workFolder, "queries"), limits: config.engine, log });
+  const queries = openQueries({ folder: join(workFolder, "queries"), limits: config.engine, log, seconds: querySeconds });
   const sender = startSender({ stacks, ledger, metrics, tracing, log, folder: join(workFolder, "deliveries") });
   await sender.recover();
   const publisher = startPublisher({ stacks, ledger, log });

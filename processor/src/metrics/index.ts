@@ -39,6 +39,8 @@ export interface QueueDepth {
   running: number;
   /** When the oldest queued run was queued. */
   oldestQueuedAt?: string | null;
+  /** What waits for sinks. */
+  deliveries?: { stack: string; sink: string; waiting: number; oldestAt: string }[];
 }
 
 /** Upper bounds in seconds: of a request, and of work that may take an hour. */
@@ -76,24 +78,35 @@ export function startMetrics(depth: () => Promise<QueueDepth>, now = () => new D
   const oldest = meter.createObservableGauge("cais_queue_oldest_seconds", {
     description: "Age of the oldest queued run, 0 if none is queued.",
   });
+  const undelivered = meter.createObservableGauge("cais_deliveries_waiting", {
+    ...integer,
+    description: "Deliveries that are not done; 0 is not told.",
+  });
+  const undeliveredAge = meter.createObservableGauge("cais_deliveries_oldest_seconds", {
+    description: "Age of the oldest delivery that is not done.",
+  });
   const up = meter.createObservableGauge("cais_ledger_up", {
     ...integer,
     description: "1 if the ledger answers, else 0.",
   });
+  // The clock may have been set back since.
+  const ageOf = (at: string) => Math.max(0, (now().getTime() - Date.parse(at)) / 1000);
   meter.addBatchObservableCallback(
     async (result) => {
       // What else is counted must be seen above all when the ledger fails.
       const [asked] = await Promise.allSettled([depth()]);
       result.observe(up, asked.status === "fulfilled" ? 1 : 0);
       if (asked.status === "rejected") return;
-      const { queued, running, oldestQueuedAt } = asked.value;
+      const { queued, running, oldestQueuedAt, deliveries: waiting = [] } = asked.value;
       result.observe(queue, queued, { state: "queued" });
       result.observe(queue, running, { state: "running" });
-      // The clock may have been set back since.
-      const age = typeof oldestQueuedAt === "string" ? (now().getTime() - Date.parse(oldestQueuedAt)) / 1000 : 0;
-      result.observe(oldest, Math.max(0, age));
+      result.observe(oldest, typeof oldestQueuedAt === "string" ? ageOf(oldestQueuedAt) : 0);
+      for (const { stack, sink, waiting: count, oldestAt } of waiting) {
+        result.observe(undelivered, count, { stack, sink });
+        result.observe(undeliveredAge, ageOf(oldestAt), { stack, sink });
+      }
     },
-    [up, queue, oldest],
+    [up, queue, oldest, undelivered, undeliveredAge],
   );
   // Named as Prometheus' own clients name them, so that everyone's dashboards show them.
   meter

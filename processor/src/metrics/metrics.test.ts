@@ -1,6 +1,6 @@
 import { readFile, rm } from "node:fs/promises";
 import { resolve } from "node:path";
-import { Run } from "@cais/spec/api.ts";
+import { Delivery, Run } from "@cais/spec/api.ts";
 import { afterEach, expect, it } from "vitest";
 import { z } from "zod";
 import { startProcessor } from "../main.ts";
@@ -26,9 +26,29 @@ const run = Run.parse({
   error: null,
   steps: [],
   outputs: [],
+  deliveries: [],
   queuedAt: "2024-01-01T00:00:00.000Z",
   startedAt: "2024-01-01T00:00:01.000Z",
   finishedAt: "2024-01-01T00:00:04.000Z",
+});
+
+const delivery = Delivery.parse({
+  id: 1,
+  stack: "sales",
+  sink: "0-csv-sold",
+  kind: "csv",
+  name: "sold",
+  run: "run-1",
+  payloadKey: null,
+  state: "delivered",
+  attempts: 1,
+  retryAt: null,
+  error: null,
+  rows: 1,
+  bytes: 1,
+  canDouble: null,
+  addedAt: "2024-01-01T00:00:04.000Z",
+  deliveredAt: "2024-01-01T00:00:09.000Z",
 });
 
 /** One of everything that can be told. */
@@ -41,13 +61,21 @@ async function tellAll(depth: () => Promise<QueueDepth>): Promise<string> {
   metrics.finished(run);
   metrics.step("sales", "tables/sold", 2);
   metrics.batch("sales", 7);
+  metrics.delivered(delivery);
+  metrics.deliveryRetried(delivery);
+  metrics.deliveryFailed(delivery);
   metrics.engine("started");
   metrics.engine("crashed");
   metrics.request({ method: "GET", route: "/v1/runs/:id", status: 200, seconds: 0.02 });
   return metrics.text();
 }
 
-const waiting = async () => ({ queued: 3, running: 1, oldestQueuedAt: "2024-01-01T00:00:30.000Z" });
+const waiting = async () => ({
+  queued: 3,
+  running: 1,
+  oldestQueuedAt: "2024-01-01T00:00:30.000Z",
+  deliveries: [{ stack: "sales", sink: "0-csv-sold", waiting: 2, oldestAt: "2024-01-01T00:00:15.000Z" }],
+});
 
 it("gives every metric that the documentation lists, with its type and labels, and no other", async () => {
   const text = await tellAll(waiting);
@@ -77,6 +105,12 @@ it("counts what it is told", async () => {
     'cais_step_seconds_sum{stack="sales",step="tables/sold"} 2',
     'cais_put_to_done_seconds_sum{stack="sales"} 4',
     'cais_batch_runs_sum{stack="sales"} 7',
+    'cais_deliveries_total{stack="sales",sink="0-csv-sold",state="delivered"} 1',
+    'cais_deliveries_total{stack="sales",sink="0-csv-sold",state="failed"} 1',
+    'cais_delivery_retries_total{stack="sales",sink="0-csv-sold"} 1',
+    'cais_delivery_seconds_sum{stack="sales",sink="0-csv-sold"} 5',
+    'cais_deliveries_waiting{stack="sales",sink="0-csv-sold"} 2',
+    'cais_deliveries_oldest_seconds{stack="sales",sink="0-csv-sold"} 45',
     'cais_engines_total{event="crashed"} 1',
     'cais_queue_runs{state="queued"} 3',
     'cais_queue_runs{state="running"} 1',
@@ -103,6 +137,7 @@ it("is told of everything by a processor that does a run", async () => {
       'cais_engines_total{event="started"} 1',
       'cais_step_seconds_count{stack="sales",step="sinks/csv/sold"} 1',
       'cais_put_to_done_seconds_count{stack="sales"} 1',
+      'cais_deliveries_total{stack="sales",sink="0-csv-sold",state="delivered"} 1',
       'cais_queue_runs{state="queued"} 0',
       "cais_queue_oldest_seconds 0",
       'cais_http_request_seconds_count{method="POST",route="/v1/stacks/:stack/files",status="202"} 1',
