@@ -38,7 +38,8 @@ async function problemsOf(folder: string): Promise<StackProblem[]> {
 /** What the engine would refuse at the first run: it is asked now, without a row. */
 async function sqlProblems({ stack, sql, place }: StackFolder): Promise<StackProblem[]> {
   const { dryRun } = await import("@cais/processor/src/engine/dry-run.ts");
-  return (await dryRun(stack, sql)).map(({ rule, table, line, message }) => {
+  return (await dryRun(stack, sql)).map(({ rule, table, line, path: at, message }) => {
+    if (at !== undefined) return { ...place(at), message };
     if (rule !== undefined) return { ...place(["contract", "rules", rule, "check"]), message };
     const index = table ?? 0;
     const { file, path } = place(["tables", index, "sql"]);

@@ -11,7 +11,8 @@ export const SqlFile = z
   .regex(/^[\w-]+\.sql$/, "must be the name of a .sql file in the stack's folder")
   .describe("File in this folder with one SELECT. It sees `input` (the rows of this run) and the tables above it.");
 
-const Table = z.strictObject({
+/** A table of a stack: SQL over the rows of a run and the tables above it, or, of bronze, the rows as received. */
+export const Table = z.strictObject({
   name: Identifier,
   layer: z
     .enum(layers)

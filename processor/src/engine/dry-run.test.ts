@@ -1,6 +1,7 @@
 import { Contract } from "@cais/spec/contract.ts";
-import { Stack } from "@cais/spec/stack.ts";
+import { Stack, Table } from "@cais/spec/stack.ts";
 import { expect, it } from "vitest";
+import type { z } from "zod";
 import { dryRun } from "./dry-run.ts";
 
 const stack = (rules: string[] = []) =>
@@ -78,4 +79,94 @@ it.each([
 it("looks at no table that may read one that cannot be made", async () => {
   const mistakes = await dryRun(stack(), { "sales.sql": "SELECT nothing FROM input", "by_day.sql": "SELEC" });
   expect(mistakes.map(({ table }) => table)).toEqual([0]);
+});
+
+/** A stack with these tables. */
+const withTables = (tables: z.input<typeof Stack>["tables"]) => ({
+  ...stack(),
+  tables: tables.map((table) => Table.parse(table)),
+});
+
+it("knows the table of rows as received, and what it says of them", async () => {
+  const tables = withTables([
+    { name: "received", layer: "bronze", partitionBy: ["day"] },
+    { name: "sales", layer: "silver", sql: "sales.sql", disposition: "append" },
+  ]);
+  const select = "SELECT day, amount, _file, _member, _row + 1 AS row, _run, _received_at::DATE AS at FROM received";
+  expect(await dryRun(tables, { "sales.sql": select })).toEqual([]);
+});
+
+it("finds columns of keys and partitions that are not there, or cannot be such", async () => {
+  const tables = withTables([
+    {
+      name: "sales",
+      layer: "silver",
+      sql: "sales.sql",
+      disposition: "merge",
+      key: ["day", "nr"],
+      partitionBy: ["dya"],
+    },
+    { name: "list", layer: "gold", sql: "list.sql", disposition: "replace", partitionBy: ["l"] },
+    { name: "days", layer: "gold", sql: "days.sql", disposition: "replace", partitionBy: ["day"] },
+    { name: "waits", layer: "gold", sql: "waits.sql", disposition: "replace" },
+  ]);
+  const texts = {
+    "sales.sql": "SELECT * FROM input",
+    "list.sql": "SELECT [1] AS l, 1 AS n",
+    "days.sql": "SELECT DISTINCT day FROM sales",
+    "waits.sql": "SELECT INTERVAL 1 DAY AS wait",
+  };
+  expect(await dryRun(tables, texts)).toEqual([
+    { table: 0, line: 1, path: ["tables", 0, "key", 1], message: 'the table has no column "nr"' },
+    {
+      table: 0,
+      line: 1,
+      path: ["tables", 0, "partitionBy", 0],
+      message: 'the table has no column "dya"; did you mean "day"?',
+    },
+    {
+      table: 1,
+      line: 1,
+      path: ["tables", 1, "partitionBy", 0],
+      message: '"l" is INTEGER[], of several values; name a column of one',
+    },
+    {
+      table: 2,
+      line: 1,
+      path: ["tables", 2, "partitionBy"],
+      message: "The table is partitioned by all of its columns; leave one out of partitionBy.",
+    },
+    {
+      table: 3,
+      line: 1,
+      message:
+        'Column "wait" is INTERVAL, which Delta tables do not have; write a number of days or seconds, such as epoch(x) in the SQL.',
+    },
+  ]);
+});
+
+it("finds a table that would add what is new in two others", async () => {
+  const tables = withTables([
+    { name: "received", layer: "bronze" },
+    { name: "sales", layer: "silver", sql: "sales.sql", disposition: "append" },
+    { name: "both", layer: "silver", sql: "both.sql", disposition: "merge", key: ["day"] },
+  ]);
+  const texts = { "sales.sql": "FROM received" };
+  const [mistake, ...others] = await dryRun(tables, {
+    ...texts,
+    "both.sql": "SELECT sales.day FROM sales JOIN received USING (day)",
+  });
+  expect(others).toEqual([]);
+  expect(mistake).toEqual({
+    table: 2,
+    line: 1,
+    message:
+      "It adds to its table what is new in received and sales, but can only tell what is new in one of them; read the others from a table that is replaced, or let this one be replaced.",
+  });
+  expect(
+    await dryRun(tables, {
+      ...texts,
+      "both.sql": "SELECT input.* FROM input JOIN sales USING (day) JOIN received USING (day)",
+    }),
+  ).toEqual([]);
 });

@@ -3,12 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import type { Stack } from "@cais/spec/stack.ts";
+import { suggest } from "@cais/spec/suggest.ts";
 import { seenColumns } from "../contract/pii.ts";
 import { UNKNOWN } from "../contract/select.ts";
 import { sqlType } from "../contract/types.ts";
+import { newMetadata } from "../tables/delta/schema.ts";
 import { openDuckDB, sentenceOf } from "./duckdb.ts";
 import { sqlName } from "./quote.ts";
-import { checkExpression, checkSelect } from "./select.ts";
+import { columnsOf } from "./seen.ts";
+import { checkExpression, checkSelect, SqlRefused, tablesRead } from "./select.ts";
+import { stored } from "./write.ts";
 
 /** Something in a stack's SQL that no run could get past. */
 export interface SqlMistake {
@@ -17,6 +21,8 @@ export interface SqlMistake {
   table?: number;
   /** Line in the SQL, from 1. */
   line: number;
+  /** Where it is in the stack, if not in the SQL. */
+  path?: (string | number)[];
   message: string;
 }
 
@@ -43,11 +49,14 @@ export async function dryRun({ contract, tables }: Stack, sql: Record<string, st
     await makeEmpty(connection, [...seenColumns(contract), ...unknown]);
     const known = ["input"];
     for (const [table, { name, sql: file }] of tables.entries()) {
-      const mistake = await mistakeOf(() =>
-        file === undefined ? makeBronze(connection, name) : makeView(connection, name, sql[file] ?? "", known),
-      );
+      const text = sql[file ?? ""] ?? "";
+      const mistake = await mistakeOf(async () => {
+        await (file === undefined ? makeBronze(connection, name) : makeView(connection, name, text, known));
+        await checkGrowth(connection, tables, table, text);
+      });
       if (mistake) return [...mistakes, { table, ...mistake }];
       known.push(name);
+      for (const found of await checkColumns(connection, tables, table)) mistakes.push({ table, line: 1, ...found });
     }
     return mistakes;
   } finally {
@@ -74,6 +83,57 @@ async function makeBronze(connection: DuckDBConnection, name: string): Promise<v
 async function makeView(connection: DuckDBConnection, name: string, sql: string, known: string[]): Promise<void> {
   const select = await checkSelect(connection, sql, known);
   await connection.run(`CREATE VIEW ${sqlName(name)} AS\n${select}`);
+}
+
+/** What a table adds to itself must be told from what it has: of two tables that grow, it cannot be. */
+async function checkGrowth(connection: DuckDBConnection, tables: Tables, table: number, sql: string): Promise<void> {
+  if (tables[table]?.disposition === "replace") return;
+  const read = await tablesRead(connection, sql);
+  const grown = tables.filter((one) => one.disposition === "append" && read.includes(one.name.toLowerCase()));
+  if (read.includes("input") || grown.length < 2) return;
+  const names = grown.map(({ name }) => name).join(" and ");
+  throw new SqlRefused(
+    `It adds to its table what is new in ${names}, but can only tell what is new in one of them; read the others from a table that is replaced, or let this one be replaced.`,
+  );
+}
+
+type Tables = Stack["tables"];
+
+/** What a table's columns cannot be: those of a Delta table, of its key or of its partitions. */
+async function checkColumns(
+  connection: DuckDBConnection,
+  tables: Tables,
+  table: number,
+): Promise<Pick<SqlMistake, "path" | "message">[]> {
+  const { name, key, partitionBy } = tables[table] ?? { name: "", key: [], partitionBy: [] };
+  const mistakes: Pick<SqlMistake, "path" | "message">[] = [];
+  const columns = await columnsOf(connection, `SELECT * FROM ${sqlName(name)}`);
+  for (const [where, asked] of Object.entries({ key, partitionBy }))
+    for (const [index, column] of asked.entries()) {
+      const type = columns.find((each) => each.name === column)?.type;
+      const path = ["tables", table, where, index];
+      const nearest = suggest(
+        column,
+        columns.map((each) => each.name),
+      );
+      if (type === undefined)
+        mistakes.push({
+          path,
+          message: `the table has no column "${column}"${nearest === undefined ? "" : `; did you mean "${nearest}"?`}`,
+        });
+      else if (/[\])]$/.test(type) && !type.startsWith("DECIMAL"))
+        mistakes.push({ path, message: `"${column}" is ${type}, of several values; name a column of one` });
+    }
+  if (mistakes.length > 0) return mistakes;
+  try {
+    newMetadata(stored("", columns).columns, partitionBy);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    const path =
+      partitionBy.length > 0 && !(error instanceof SqlRefused) ? ["tables", table, "partitionBy"] : undefined;
+    mistakes.push({ ...(path && { path }), message: error.message });
+  }
+  return mistakes;
 }
 
 async function mistakeOf(work: () => Promise<void>): Promise<Pick<SqlMistake, "line" | "message"> | undefined> {

@@ -148,6 +148,8 @@ function checkSource(part: Part, known: Set<string>, tables: string[]): void {
     const name = String(part["table_name"]);
     if (part["schema_name"] !== undefined || part["catalog_name"] !== undefined || !known.has(name.toLowerCase()))
       throw new SqlRefused(`It reads "${name}", but it sees ${tables.join(", ")} only.`);
+    if (part["at_clause"] !== undefined)
+      throw new SqlRefused(`It reads "${name}" AT a version, but a table is made of others as they are; leave it out.`);
   }
   if (part["type"] === "TABLE_FUNCTION") {
     const name = z.object({ function: z.object({ function_name: z.string() }) }).parse(part).function.function_name;
