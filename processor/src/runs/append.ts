@@ -2,9 +2,10 @@ import { join } from "node:path";
 import type { TableColumn } from "@cais/spec/api.ts";
 import type { Table } from "@cais/spec/stack.ts";
 import type { MadeFile } from "../engine/messages.ts";
-import type { Part } from "../ledger/index.ts";
+import type { Part, PresentFile } from "../ledger/index.ts";
 import type { MadeRun, Session } from "./attempt.ts";
 import { ColumnsChanged, grow, list } from "./columns.ts";
+import { EndedEarly } from "./faults.ts";
 import { type Draft, type DraftFile, fileOf } from "./draft.ts";
 import { type KeptFile, keptFiles } from "./present.ts";
 
@@ -33,6 +34,7 @@ export async function appendDraft(session: Session, table: Table, runs: MadeRun[
   if (anew.size === 0) return { ...draft, columns: grown(), kept: undefined, removes: [] };
 
   const files = (await tables.state(name))?.files ?? [];
+  await checkFound(session, name, files, anew);
   const kept = keptFiles(files, anew);
   const first = runs[0]?.run;
   const renewed: DraftFile[] = [];
@@ -58,6 +60,29 @@ export async function appendDraft(session: Session, table: Table, runs: MadeRun[
     await renew(kept, { columns: given, convert: true });
     const how = { mode: "full" as const, why: "its columns changed" };
     return { ...draft, columns: given, kept: [], adds: [...renewed, ...draft.adds], removes: files, whole: true, how };
+  }
+}
+
+/**
+ * Refuses to bring a file's rows anew where those that it brought before may be in files that another program wrote, as
+ * after an OPTIMIZE of its own: they could not be taken out, so they would be there twice.
+ */
+async function checkFound({ ledger }: Session, name: string, files: PresentFile[], roots: ReadonlySet<string>) {
+  const parts = files.flatMap((file) => file.parts);
+  if (!parts.some(({ run }) => run === null)) return;
+  const found = new Set(parts.map(({ root }) => root));
+  for (const root of roots) {
+    if (found.has(root)) continue;
+    const runs = await ledger.runs({ root, limit: 1000 });
+    const before = runs
+      .flatMap(({ outputs }) => outputs)
+      .find((output) => output.kind === "table" && output.name === name);
+    if (before !== undefined && before.rows > 0)
+      throw new EndedEarly(
+        "failed",
+        "stack",
+        `The ${before.rows} rows that this file brought into the table "${name}" may be in files which another program rewrote, so to load it anew could double them; delete its rows there and send it once more (again=true), or let Cais alone optimize the table.`,
+      );
   }
 }
 

@@ -13,6 +13,7 @@ import { backoffMs, type Ended, judge, type Outcome, type RetryOptions, usualRet
 import { recordSteps } from "./steps.ts";
 import { sweep } from "./sweep.ts";
 import type { OpenStack } from "./stack.ts";
+import { startUpkeep, type Upkeep } from "./upkeep.ts";
 import { traceRuns } from "./trace.ts";
 
 /** Stacks that are worked on at a time. Runs of one stack follow each other: a table has one committer. */
@@ -36,7 +37,7 @@ export interface RunnerOptions {
   metrics: Metrics;
   tracing: Tracing;
   sender: Pick<Sender, "offer" | "tell">;
-  publisher: Pick<Publisher, "follow" | "wake">;
+  publisher: Pick<Publisher, "follow" | "wake" | "alone">;
   log: Logger;
   /** Each run has a folder in here while it runs. */
   folder: string;
@@ -55,6 +56,8 @@ export interface Runner {
   canStart(): boolean;
   /** Looks whether there is something to do. Called after each claim. */
   wake(): void;
+  /** What is done with tables between the runs of their stack. */
+  upkeep: Upkeep;
   /** Ends what is running and leaves it queued for the next start. */
   stop(): Promise<void>;
 }
@@ -104,7 +107,9 @@ export function startRunner(options: RunnerOptions): Runner {
         if (stopping.signal.aborted) return await ledger.putBack(runs.map(({ id }) => id));
         const [first] = runs;
         if (first === undefined) return await sleepUntil(await ledger.nextAt());
-        start(first.stack, runs);
+        // Its tables began to be looked after while the ledger was asked.
+        if (working.has(first.stack)) await ledger.putBack(runs.map(({ id }) => id));
+        else start(first.stack, runs);
       }
     } catch (error) {
       log.error({ err: error, wait }, "the ledger gives no run; it is asked again");
@@ -133,6 +138,20 @@ export function startRunner(options: RunnerOptions): Runner {
     working.set(stack, { ids, abort, done });
   }
 
+  async function alone<T>(stack: string, inside: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    for (let taken = working.get(stack); taken !== undefined; taken = working.get(stack)) await taken.done;
+    if (stopping.signal.aborted) throw new Error("The processor is stopping; ask again when it has started.");
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    working.set(stack, { ids: new Set(), abort: new AbortController(), done });
+    try {
+      return await inside(stopping.signal);
+    } finally {
+      working.delete(stack);
+      resolve();
+      wake();
+    }
+  }
+
   /** Never rejects. */
   async function work(name: string, runs: TakenRun[], ids: Set<string>, signal: AbortSignal): Promise<void> {
     for (const run of runs) traces.begin(run);
@@ -155,6 +174,8 @@ export function startRunner(options: RunnerOptions): Runner {
       log.error({ err: error, stack: name }, "runs broke off");
       for (const run of fresh) if (ids.has(run.id)) await settle(run, judge(error));
     }
+    const deployed = stacks.get(name);
+    if (deployed !== undefined) await afterRuns(deployed, signal);
     try {
       // The next run of this stack starts after this, so no one is writing its lake.
       await sweep(ledger, stacks, ({ stack, role }) => !signal.aborted && stack === name && role === "lake");
@@ -223,6 +244,7 @@ export function startRunner(options: RunnerOptions): Runner {
     }
   }
 
+  const { afterRuns, upkeep } = startUpkeep({ ...options, engines, alone });
   const renewing = setInterval(() => void renew(), options.renewMs ?? RENEW_MS);
   renewing.unref();
   ledger.onQueued(wake);
@@ -230,6 +252,7 @@ export function startRunner(options: RunnerOptions): Runner {
     recover: () => ledger.releaseAll(WORKER),
     canStart: engines.canStart,
     wake,
+    upkeep,
     async stop() {
       stopping.abort();
       clearTimeout(timer);
