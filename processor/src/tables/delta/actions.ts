@@ -2,14 +2,16 @@ import { z } from "zod";
 
 /** A Delta table's actions as the log spells them: https://github.com/delta-io/delta/blob/master/PROTOCOL.md#actions */
 
+/** A checkpoint has INT64, which is a bigint; sizes, times and versions fit a number, or the action is refused. */
+const int = z.preprocess((value) => (typeof value === "bigint" ? Number(value) : value), z.int());
 const strings = z.record(z.string(), z.string());
 /** A partition's values by column; the log leaves out what is null, or gives null or an empty text for it. */
 const partitionValues = z.record(z.string(), z.string().nullable());
 const optional = <T extends z.ZodType>(type: T) => type.nullish().transform((value) => value ?? undefined);
 
 const Protocol = z.object({
-  minReaderVersion: z.int(),
-  minWriterVersion: z.int(),
+  minReaderVersion: int,
+  minWriterVersion: int,
   readerFeatures: optional(z.array(z.string())),
   writerFeatures: optional(z.array(z.string())),
 });
@@ -30,7 +32,7 @@ const Metadata = z.object({
   format: z.object({ provider: z.string(), options: optional(strings) }),
   schemaString: z.string(),
   partitionColumns: z.array(z.string()),
-  createdTime: optional(z.int()),
+  createdTime: optional(int),
   configuration: optional(strings),
 });
 /** The table's columns, partition columns and properties. */
@@ -51,8 +53,8 @@ export interface Metadata {
 const Add = z.object({
   path: z.string(),
   partitionValues,
-  size: z.int(),
-  modificationTime: z.int(),
+  size: int,
+  modificationTime: int,
   dataChange: z.boolean(),
   stats: optional(z.string()),
   tags: optional(z.record(z.string(), z.string().nullable())),
@@ -61,14 +63,14 @@ const Add = z.object({
 
 const Remove = z.object({
   path: z.string(),
-  deletionTimestamp: optional(z.int()),
+  deletionTimestamp: optional(int),
   dataChange: z.boolean().default(true),
   partitionValues: optional(partitionValues),
-  size: optional(z.int()),
+  size: optional(int),
   deletionVector: z.unknown().optional(),
 });
 
-const Transaction = z.object({ appId: z.string(), version: z.int(), lastUpdated: optional(z.int()) });
+const Transaction = z.object({ appId: z.string(), version: int, lastUpdated: optional(int) });
 /** How far a program has come: it never writes the same version twice. */
 export interface Transaction {
   appId: string;
@@ -78,7 +80,7 @@ export interface Transaction {
 }
 
 const CommitInfo = z.looseObject({
-  timestamp: optional(z.int()),
+  timestamp: optional(int),
   operation: optional(z.string()),
   operationParameters: optional(z.record(z.string(), z.unknown())),
   engineInfo: optional(z.string()),

@@ -10,6 +10,9 @@ import { fileRetention } from "./retention.ts";
 /** As many versions apart, as Spark does by default (`delta.checkpointInterval`). */
 const INTERVAL = 10;
 
+/** Rows in a piece of a checkpoint. Readers hold one in memory, many times as large as in the file. */
+const ROWS = 4000;
+
 /** Whether a version should get a checkpoint, for readers not to need more than some ten versions. */
 export const isCheckpointDue = (version: number) => version > 0 && version % INTERVAL === 0;
 
@@ -48,7 +51,7 @@ export async function writeCheckpoint(store: ObjectStore, table: string, snapsho
     ...actions.flatMap(({ elements }) => elements),
   ];
   const bytes = new Uint8Array(
-    parquetWriteBuffer({ columnData, schema, rowGroupSize: 100_000, statistics: false, createdBy: "cais" }),
+    parquetWriteBuffer({ columnData, schema, rowGroupSize: ROWS, statistics: false, createdBy: "cais" }),
   );
   await store.put(checkpointKey(table, version), once(bytes));
   const last = await readLastCheckpoint(store, table);
@@ -89,7 +92,7 @@ export async function readCheckpoint(store: ObjectStore, table: string, keys: st
         const rowEnd = rowStart + Number(count);
         const rows = await parquetReadObjects({ file, metadata, columns, compressors, rowStart, rowEnd });
         const { adds, removes, others } = sorted(
-          rows.map((row) => Action.parse(smallIntegers(row))),
+          rows.map((row) => Action.parse(row)),
           table,
         );
         for (const add of adds) whole.adds.push(add);
@@ -119,14 +122,6 @@ const compressors = {
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
-}
-
-/** Parquet's INT64 is a bigint here; sizes and times are numbers, and larger ones are refused by their schema. */
-function smallIntegers(value: unknown): unknown {
-  if (typeof value === "bigint") return Number(value);
-  if (Array.isArray(value)) return value.map(smallIntegers);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, smallIntegers(part)]));
 }
 
 const int64 = new Set(["size", "modificationTime", "deletionTimestamp", "createdTime", "version", "lastUpdated"]);

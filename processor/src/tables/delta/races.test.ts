@@ -12,7 +12,7 @@ import { changesSince, snapshotAt } from "./snapshot.ts";
 /** A few seeds at every test; CAIS_RACES=200 for all of them. */
 const SEEDS = Number(process.env["CAIS_RACES"] ?? 3);
 const WRITERS = 3;
-const COMMITS = 12;
+const COMMITS = 8;
 
 let folder: string;
 let store: ObjectStore;
