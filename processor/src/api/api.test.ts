@@ -308,6 +308,7 @@ describe("an address", () => {
       "/v1/deliveries",
       "/v1/deliveries/{delivery}/retry",
       "/v1/gc",
+      "/v1/query",
       "/v1/runs",
       "/v1/runs/{id}",
       "/v1/runs/{id}/file",

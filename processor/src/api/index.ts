@@ -27,6 +27,7 @@ import { refuseOtherMethods } from "./methods.ts";
 import { observeRequests, requestId } from "./observe.ts";
 import { answerWithProblems, problemOf, sendProblem, withSharedProblems } from "./problems.ts";
 import { answerToNoRequest, askForHost, bareHeaders, refuseExpectations } from "./protocol.ts";
+import { query } from "./query.ts";
 import { rejected } from "./rejected.ts";
 import { replays } from "./replays.ts";
 import { reruns } from "./reruns.ts";
@@ -160,6 +161,7 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
         await v1.register(sinks, processor);
         await v1.register(gc, processor);
         await v1.register(tables, processor);
+        await v1.register(query, processor);
         await v1.register(uploads, processor);
         await v1.register(tokens, { access, stacks, asksForToken });
         await v1.register(audit, { access });

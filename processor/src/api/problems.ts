@@ -10,6 +10,7 @@ import { StoreUnreachable } from "../object-store/index.ts";
 /** Every code of a problem's `type`, with its HTTP status. */
 const codes = {
   "bad-request": 400,
+  "query-refused": 400,
   "token-needed": 401,
   "not-allowed": 403,
   "foreign-origin": 403,
@@ -33,6 +34,7 @@ const codes = {
   "not-this-format": 415,
   "expectation-failed": 417,
   "other-content": 422,
+  "query-too-large": 422,
   "too-many-requests": 429,
   "headers-too-large": 431,
   internal: 500,

@@ -53,6 +53,7 @@ const needed: Record<string, Action> = {
   "get /v1/tokens": "admin",
   "post /v1/deliveries/{delivery}/retry": "replay",
   "post /v1/gc": "admin",
+  "post /v1/query": "read",
   "post /v1/runs/{id}/replays": "replay",
   "post /v1/runs/{id}/reruns": "replay",
   "post /v1/stacks/{stack}/files": "send",

@@ -161,7 +161,7 @@ export function neededFor(
 }
 
 /** Fetches the files of a table. One may be deleted between listing and fetching; then the list is read again. */
-async function bring(lake: ObjectStore, list: LakeFiles["files"], folder: string): Promise<SeenFile[]> {
+export async function bring(lake: ObjectStore, list: LakeFiles["files"], folder: string): Promise<SeenFile[]> {
   for (let attempt = 1; attempt <= 3; attempt++) {
     const found: SeenFile[] = [];
     let missing: string | undefined;
