@@ -5,9 +5,10 @@ import { StackName } from "./names.ts";
 
 /**
  * What a token may be allowed. `read`: see stacks, runs, rejected rows, files and tables. `send`: upload files. `replay`:
- * have files or rejected rows processed again. `admin`: everything, on all stacks, and tokens, audit log, clean-up.
+ * have files or rejected rows processed again. `pii`: with `read`, see personal data too: rejected rows as they were, and
+ * files as received, of stacks that declare some. `admin`: everything, on all stacks, and tokens, audit log, clean-up.
  */
-export const Action = z.enum(["read", "send", "replay", "admin"]);
+export const Action = z.enum(["read", "send", "replay", "pii", "admin"]);
 export type Action = z.output<typeof Action>;
 
 /** A token's life in days, unless it is asked for otherwise, and at most. */

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { z } from "zod";
 import { attachment } from "./attachment.ts";
 import { findRun, stackOf } from "./find.ts";
+import { askForPersonal } from "./guard.ts";
 import type { Processor } from "./index.ts";
 import { Sought } from "./parameters.ts";
 import { ApiProblem, problemResponse } from "./problems.ts";
@@ -15,6 +16,7 @@ export const files: FastifyPluginAsyncZod<Processor> = async (app, processor) =>
       config: { action: "read" },
       schema: {
         summary: "The file of a run, as it was received",
+        description: "Of a stack with personal data it needs the action pii.",
         params: z.object({ id: Sought }),
         response: {
           200: {
@@ -26,9 +28,10 @@ export const files: FastifyPluginAsyncZod<Processor> = async (app, processor) =>
         },
       },
     },
-    async ({ params: { id } }, reply) => {
+    async ({ params: { id }, caller }, reply) => {
       const { file, ...run } = await findRun(processor, id);
-      const { input } = stackOf(processor, run);
+      const { input, config } = stackOf(processor, run);
+      askForPersonal(caller, config.stack.contract, `The file "${file.name}" holds`);
       const source = await processor.ledger.source(id);
       const head = source === undefined || source.deleted ? undefined : await input.head(source.key);
       // Someone else may have written another file to its place.

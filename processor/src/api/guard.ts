@@ -1,9 +1,11 @@
 import { timingSafeEqual } from "node:crypto";
 import { BlockList, isIP } from "node:net";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Contract } from "@cais/spec/contract.ts";
 import { z } from "zod";
 import { type Access, administrator, type Caller, local, mayDo, sees } from "../access/index.ts";
 import { digest } from "../access/tokens.ts";
+import { personal } from "../contract/pii.ts";
 import type { Ledger } from "../ledger/index.ts";
 import { ApiProblem, noSuchRun } from "./problems.ts";
 
@@ -83,6 +85,16 @@ export function askForStack(caller: Caller, stack: string): void {
     throw new ApiProblem(
       "not-allowed",
       `The token "${caller.name}" is not for the stack "${stack}"; ask for a token that is.`,
+    );
+}
+
+/** Refuses a caller who may not see a stack's personal data. `what`: the beginning of a sentence, such as `The file "x" holds`. */
+export function askForPersonal(caller: Caller, contract: Contract, what: string): void {
+  const names = personal(contract);
+  if (names.size > 0 && !mayDo(caller, "pii"))
+    throw new ApiProblem(
+      "not-allowed",
+      `${what} personal data (${[...names].join(", ")}), and the token "${caller.name}" lacks the action pii; ask for a token with it.`,
     );
 }
 

@@ -1,10 +1,13 @@
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { RejectedRow, type Run } from "@cais/spec/api.ts";
 import { z } from "zod";
-import { editable, mistakeColumns, mistakes, oldMistakes } from "../rejected/index.ts";
+import { mayDo } from "../access/index.ts";
+import { personal } from "../contract/pii.ts";
+import { editable, hiding, mistakeColumns, mistakes, oldMistakes } from "../rejected/index.ts";
 import type { LakeFiles, View } from "../tables/index.ts";
 import { attachment } from "./attachment.ts";
 import { findRun, stackOf } from "./find.ts";
+import { askForPersonal } from "./guard.ts";
 import type { Processor } from "./index.ts";
 import { oneOf, Sought } from "./parameters.ts";
 import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
@@ -21,7 +24,7 @@ export const rejected: FastifyPluginAsyncZod<Processor> = async (app, processor)
       schema: {
         summary: "The rows that a run refused",
         description:
-          "One line per mistake: NDJSON, or CSV with `?format=csv` or `Accept: text/csv`. With `?format=editable`: the rows of its file that are open now, with the file's own columns, as CSV to be edited and sent to `replays`.",
+          "One line per mistake: NDJSON, or CSV with `?format=csv` or `Accept: text/csv`. With `?format=editable`: the rows of its file that are open now, with the file's own columns, as CSV to be edited and sent to `replays`. Of a stack with personal data, values of such columns, texts of rows and rows to edit need the action pii.",
         params: z.object({ id: Sought }),
         querystring: z.object({ format: oneOf(["ndjson", "csv", "editable"]).optional() }),
         response: {
@@ -35,14 +38,20 @@ export const rejected: FastifyPluginAsyncZod<Processor> = async (app, processor)
         },
       },
     },
-    async ({ params: { id }, query, headers: { accept = "" } }, reply) => {
+    async ({ params: { id }, query, headers: { accept = "" }, caller }, reply) => {
       const run = await findRun(processor, id);
-      const { lake } = stackOf(processor, run);
+      const { lake, config } = stackOf(processor, run);
       const format = query.format ?? (accept.includes("text/csv") ? "csv" : "ndjson");
+      const { contract } = config.stack;
+      const names = personal(contract);
+      const hidden = names.size > 0 && !mayDo(caller, "pii");
+      if (hidden && format === "editable") askForPersonal(caller, contract, "These rows hold");
       const key = format === "editable" ? await openKey(run) : await ledger.rejectedKey(id);
       const from: LakeFiles = { lake, files: async () => (key === null ? [] : [{ key }]) };
       // The first version of Cais kept no headers.
-      const view = key !== null && (await ledger.header(id)) === null ? oldMistakes : mistakes;
+      const whole = key !== null && (await ledger.header(id)) === null ? oldMistakes : mistakes;
+      const shown = contract.columns.map(({ name }) => name).filter((name) => !names.has(name));
+      const view = hidden ? hiding(whole, shown) : whole;
       reply.header("vary", "accept");
       if (format === "ndjson") {
         reply.type("application/x-ndjson; charset=utf-8");

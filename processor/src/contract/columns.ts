@@ -35,7 +35,14 @@ export function placeColumns(contract: Contract, header: string[], preamble: Rec
     const title = titleOf(column);
     return title === undefined || column.optional || header.includes(title) ? [] : [title];
   });
-  if (missing.length > 0) throw new Unreadable(explainMissing(missing, wanted, header));
+  // What is taken for a header may be a row.
+  const isSecret = columns.some(({ pii }) => pii !== undefined);
+  if (missing.length > 0)
+    throw new Unreadable(
+      isSecret
+        ? `The header row lacks ${explainEach(missing, [])}; what it has may be personal data and is not told.`
+        : explainMissing(missing, wanted, header),
+    );
   const twice = wanted.find((title) => header.indexOf(title) !== header.lastIndexOf(title));
   if (twice !== undefined) throw new Unreadable(`The header row has "${twice}" more than once; name each column once.`);
   const lines = columns.filter((column) => !column.optional).map(labelOf);
@@ -45,6 +52,10 @@ export function placeColumns(contract: Contract, header: string[], preamble: Rec
       `The lines before the header lack ${noLine.map((line) => `"${line}"`).join(", ")}; they have ${quotedList(Object.keys(preamble)) || "none"}.`,
     );
   const unknown = unknownColumns(header, wanted);
+  if (contract.unknownColumns === "reject" && unknown.length > 0 && isSecret)
+    throw new Unreadable(
+      `The header row has ${unknown.length} columns that are not expected; leave them out. They may be personal data and are not told.`,
+    );
   if (contract.unknownColumns === "reject" && unknown.length > 0) {
     const free = wanted.filter((title) => !header.includes(title));
     throw new Unreadable(

@@ -1,5 +1,6 @@
 import { type DuckDBValue, DuckDBListValue } from "@duckdb/node-api";
 import type { TableColumn } from "@cais/spec/api.ts";
+import { sqlText } from "../engine/quote.ts";
 import { editableLine, editableTitles } from "./editable.ts";
 
 /**
@@ -29,6 +30,13 @@ export const mistakes = (from: string): string => `(
 /** The same of a file that the first version of Cais kept: a line per mistake, without the rows themselves. */
 export const oldMistakes = (from: string): string =>
   `(SELECT "row", NULL::VARCHAR AS member, "column", reason, value, NULL::VARCHAR AS text FROM ${from})`;
+
+/** The same of `mistakes` without what may be personal data: of values those of `shown` columns alone, and no row's text. */
+export const hiding =
+  (mistakes: (from: string) => string, shown: string[]) =>
+  (from: string): string =>
+    `(SELECT "row", member, "column", reason, CASE WHEN list_contains([${shown.map(sqlText).join(", ")}]::VARCHAR[], "column") THEN value END AS value,
+        NULL::VARCHAR AS text FROM ${mistakes(from)})`;
 
 /** The rows in the form that people edit (see `editableTitles`), in pieces. */
 export async function* editable(select: Select): AsyncIterable<string> {
