@@ -98,15 +98,25 @@ const Column = z.object({ class: z.literal("COLUMN_REF"), column_names: z.tuple(
 
 let known: Promise<Set<string>> | undefined;
 
-/**
- * Functions that give the same for the same values, whichever rows are beside them. The engine does not know unnest() as one:
- * it gives rows for one row.
- */
+/** What the engine does not know as functions of a row: unnest() gives rows for one, and the others are macros of such. */
+const others = [
+  "unnest",
+  "nullif",
+  "split_part",
+  "date_add",
+  "days_in_month",
+  "fdiv",
+  "fmod",
+  "round_even",
+  "roundbankers",
+];
+
+/** Functions that give the same for the same values, whichever rows are beside them. */
 function rowFunctions(connection: DuckDBConnection): Promise<Set<string>> {
   known ??= query(
     connection,
     `SELECT lower(function_name) AS name FROM duckdb_functions() GROUP BY ALL
      HAVING bool_and(function_type = 'scalar' AND stability = 'CONSISTENT')`,
-  ).then((rows) => new Set([...rows.map(({ name }) => String(name)), "unnest"]));
+  ).then((rows) => new Set([...rows.map(({ name }) => String(name)), ...others]));
   return known;
 }
