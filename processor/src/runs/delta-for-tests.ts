@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { sqlTexts } from "../engine/quote.ts";
 import { openObjectStore } from "../object-store/index.ts";
+import { fieldsOf } from "../tables/delta/schema.ts";
 import { snapshotAt } from "../tables/delta/snapshot.ts";
 
 /** A table as its Delta log has it: how any other program would read it. Rows are in no order of their own. */
@@ -16,6 +17,7 @@ export async function deltaTable(dataFolder: string, stack: string, table: strin
     files: files.length,
     keys: paths.map((path) => `${table}/${path}`).toSorted(),
     partitions: snapshot.metadata.partitionColumns,
+    columns: fieldsOf(snapshot.metadata).map(({ name, type }) => `${name} ${String(type)}`),
     rows: files.length === 0 ? [] : await rowsOf(files, order),
   };
 }

@@ -1,6 +1,7 @@
 import { EngineFailed } from "../engine/index.ts";
-import type { Ending } from "../ledger/index.ts";
+import { type Ending, TableChanged } from "../ledger/index.ts";
 import { StoreUnreachable } from "../object-store/index.ts";
+import { UnsupportedTable } from "../tables/delta/actions.ts";
 import { SecretMissing } from "../sinks/faults.ts";
 
 /** How a run ended, with the kind of fault for the log: unlike the error, it tells nothing of the file. */
@@ -47,11 +48,16 @@ export function judge(error: unknown): Outcome {
         return { brokenOff: { fault: "attempt", error: error.message } };
     }
   if (error instanceof SecretMissing) return { brokenOff: { fault: "environment", error: error.message } };
+  // Another program made a table one that cannot be read, or be written to.
+  if (error instanceof UnsupportedTable) return { ended: { state: "failed", fault: "stack", error: error.message } };
+  if (error instanceof TableChanged) return { brokenOff: { fault: "environment", error: writtenMeanwhile } };
   const environment = environmentOf(error);
   if (environment !== undefined) return { brokenOff: { fault: "environment", error: environment } };
   return { brokenOff: { fault: "attempt", error: "The processor failed, not the file; see its log." } };
 }
 
+const writtenMeanwhile =
+  "Another program wrote to a table of the stack meanwhile; the run goes on with what is there now.";
 const noRoom = "There is no room left on the disk; the run goes on when there is.";
 const notWritable = "A store or the work folder cannot be written; the run goes on when it can.";
 const outOfReach = "A store or the ledger is out of reach; the run goes on when it answers.";

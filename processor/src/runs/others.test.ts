@@ -184,3 +184,30 @@ it("goes on with a table whose files another program put together, or made empty
   expect((await deltaTable(folder, "sales", "sold")).rows.length).toBeGreaterThan(1);
   await expectPublished();
 });
+
+it("gives a replaced table the columns of its SQL alone, in its log too", async () => {
+  await ingest(await start(), "01,1,a");
+  const url = await start({ "by_day.sql": "SELECT sum(amount)::VARCHAR AS amount FROM sold" });
+  expect(await ingest(url, "02,2,b")).toMatchObject({ state: "done", error: null });
+  expect(await ingest(url, "02,3,c")).toMatchObject({ state: "done", error: null });
+  expect(await rows(url, "by_day")).toEqual(["6.0"]);
+  await expectPublished();
+  expect((await deltaTable(folder, "sales", "by_day")).columns).toEqual(["amount string"]);
+});
+
+it("fails a run of a table that another program made one of another kind, and says what to do", async () => {
+  await ingest(await start(), "01,1,a");
+  await processor?.stop();
+  const lake = await openObjectStore({ driver: "fs", path: "sales/lake" }, folder);
+  const version = (await snapshotAt(lake, "sold"))?.version ?? 0;
+  const protocol = {
+    minReaderVersion: 3,
+    minWriterVersion: 7,
+    readerFeatures: ["deletionVectors"],
+    writerFeatures: ["deletionVectors"],
+  };
+  const name = `sold/_delta_log/${String(version + 1).padStart(20, "0")}.json`;
+  await lake.put(name, new Blob([`${JSON.stringify({ protocol })}\n`]).stream());
+  const run = await ingest(await start(), "02,2,b");
+  expect(run).toMatchObject({ state: "failed", error: expect.stringMatching(/"sold".*deletionVectors/) });
+});

@@ -2,7 +2,7 @@ import type { TableColumn } from "@cais/spec/api.ts";
 import type { Publication, PublishedFile } from "../ledger/index.ts";
 import { type DataFile, type Metadata, type RemovedFile, SchemaChanged } from "./delta/actions.ts";
 import type { Change } from "./delta/change.ts";
-import { columnsOf, evolve, newMetadata } from "./delta/schema.ts";
+import { columnsOf, evolve, fieldsOf, newMetadata } from "./delta/schema.ts";
 import { appIdOf, type LogView } from "./log-view.ts";
 
 /** A table's log as it will be with publications that it does not have yet. */
@@ -78,12 +78,14 @@ function metadataWith(before: Metadata, { table, columns, partitionBy, whole }: 
     throw new SchemaChanged(
       `The table "${table}" is partitioned by ${shown(before.partitionColumns)} and would be by ${shown(partitionBy)}; give the new table another name.`,
     );
+  // Nothing of the old columns is left where all rows are replaced.
+  const anew = () => ({ ...before, schemaString: newMetadata(columns, partitionBy).schemaString });
+  if (whole && fieldsOf(before).some(({ name }) => columns.every((column) => column.name !== name))) return anew();
   try {
     return evolve(before, columns, table);
   } catch (error) {
-    // Nothing of the old columns is left where all rows are replaced.
     if (!whole || !(error instanceof SchemaChanged)) throw error;
-    return { ...before, schemaString: newMetadata(columns, partitionBy).schemaString };
+    return anew();
   }
 }
 
