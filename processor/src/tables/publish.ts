@@ -1,6 +1,6 @@
 import type { Publication } from "../ledger/index.ts";
 import { CommitConflict } from "./delta/actions.ts";
-import { readLastCheckpoint, writeCheckpoint } from "./delta/checkpoint.ts";
+import { isCheckpointDue, readLastCheckpoint, writeCheckpoint } from "./delta/checkpoint.ts";
 import { commit } from "./delta/commit.ts";
 import { newMetadata } from "./delta/schema.ts";
 import { snapshotAt } from "./delta/snapshot.ts";
@@ -10,9 +10,6 @@ import { changeOf, dataFileOf, planPublications, together, unwrittenOf } from ".
 
 /** Other programs commit between as often as this before a publication waits for its next turn. */
 const ATTEMPTS = 20;
-
-/** As many versions apart, as Spark does by default (`delta.checkpointInterval`). */
-const CHECKPOINT_INTERVAL = 10;
 
 /**
  * Writes what waits for a table's log, and makes a log for a table that has none. Each commit carries the ledger's batch
@@ -91,7 +88,7 @@ async function checkpoint(of: FollowedTable, version: number): Promise<void> {
   const { table, lake } = of;
   try {
     of.checkpointAt ??= (await readLastCheckpoint(lake, table)) ?? 0;
-    if (version < of.checkpointAt + CHECKPOINT_INTERVAL) return;
+    if (!isCheckpointDue(version, of.checkpointAt)) return;
     const snapshot = await snapshotAt(lake, table, { version });
     if (snapshot !== undefined) await writeCheckpoint(lake, table, snapshot);
     of.checkpointAt = version;

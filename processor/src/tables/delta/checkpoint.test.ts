@@ -30,8 +30,9 @@ async function madeSnapshot(table: string, change: Partial<Snapshot> = {}, confi
 
 const read = (table: string, version = 0) => readCheckpoint(store, table, [checkpointKey(table, version)]);
 
-it("is due every ten versions", () => {
-  expect([0, 1, 9, 10, 11, 20, 105].filter(isCheckpointDue)).toEqual([10, 20]);
+it("is due every ten versions, whichever the last one was", () => {
+  expect([0, 1, 9, 10, 11, 20, 105].filter((version) => isCheckpointDue(version))).toEqual([10, 20]);
+  expect([3, 12, 13, 20].filter((version) => isCheckpointDue(version, 3))).toEqual([13, 20]);
 });
 
 it("keeps ten thousand files, of any value in their partition", async () => {
