@@ -75,6 +75,19 @@ export const AuditLimits = z.strictObject({
 });
 export type AuditLimits = z.output<typeof AuditLimits>;
 
+/** Who is told of runs as OpenLineage (https://openlineage.io). */
+export const LineageBinding = z.discriminatedUnion("driver", [
+  z.strictObject({ driver: z.literal("file"), path: DataPath }).describe("A file of NDJSON in the data folder."),
+  z
+    .strictObject({
+      driver: z.literal("http"),
+      url: z.url({ protocol: /^https?$/ }).describe("Takes each event as a POST, such as Marquez' /api/v1/lineage."),
+      token: SecretBinding.optional().describe("Bearer token."),
+    })
+    .describe("An endpoint. Events wait in the data folder until it took them."),
+]);
+export type LineageBinding = z.output<typeof LineageBinding>;
+
 /** The config that the processor reads: on every target the Pulumi stack output `processor` is this very object. */
 export const ProcessorConfig = z.strictObject({
   environment: z.enum(environments),
@@ -98,6 +111,7 @@ export const ProcessorConfig = z.strictObject({
     .array(z.union([z.cidrv4(), z.cidrv6()]))
     .default([])
     .describe("Addresses that are not of the public internet and that sinks may send to all the same."),
+  lineage: LineageBinding.optional(),
   stacks: z.record(StackName, StackConfig),
 });
 export type ProcessorConfig = z.output<typeof ProcessorConfig>;

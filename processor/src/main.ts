@@ -8,6 +8,7 @@ import { checkAccess } from "./api/guard.ts";
 import { checkDrivers, isEntryPoint, readSettings } from "./config.ts";
 import { type Monitor, startMonitor } from "./events/monitor.ts";
 import { openLedger } from "./ledger/index.ts";
+import { type Lineage, startLineage } from "./lineage/index.ts";
 import { openLog } from "./log/index.ts";
 import { startMetrics } from "./metrics/index.ts";
 import { openQueries } from "./query/index.ts";
@@ -71,21 +72,31 @@ export async function startProcessor(
   // The ledger is this processor's alone, so nothing else works here now.
   await rm(workFolder, { recursive: true, force: true });
   const stacks = new Map<string, OpenStack>();
+  let lineage: Lineage;
   try {
     for (const [name, stack] of Object.entries(config.stacks)) {
       const inUse = (await ledger.runs({ stack: name, limit: 1 })).length > 0;
       stacks.set(name, await openStack(stack, dataFolder, { inUse, allowPrivate: config.allowPrivate }));
     }
+    lineage = await startLineage(config.lineage, { environment: config.environment, ledger, stacks, dataFolder, log });
   } catch (error) {
     await ledger.close();
     throw error;
   }
   await sweep(ledger, stacks, () => true);
 
-  const metrics = startMetrics(async () => ({ ...(await ledger.depth()), deliveries: await ledger.deliveries.depth() }));
+  const metrics = startMetrics(async () => ({
+    ...(await ledger.depth()),
+    deliveries: await ledger.deliveries.depth(),
+  }));
   const tracing = await startTracing(otlpEndpoint);
   const tables = openTableReader(join(workFolder, "reads"));
-  const queries = openQueries({ folder: join(workFolder, "queries"), limits: config.engine, log, seconds: querySeconds });
+  const queries = openQueries({
+    folder: join(workFolder, "queries"),
+    limits: config.engine,
+    log,
+    seconds: querySeconds,
+  });
   const sender = startSender({ stacks, ledger, metrics, tracing, log, folder: join(workFolder, "deliveries") });
   await sender.recover();
   const publisher = startPublisher({ stacks, ledger, log });
@@ -95,6 +106,7 @@ export async function startProcessor(
     ledger,
     metrics,
     tracing,
+    lineage,
     sender,
     publisher,
     log,
@@ -128,6 +140,7 @@ export async function startProcessor(
     await runner.stop();
     await publisher.stop();
     await sender.stop();
+    await lineage.stop();
     await queries.stop();
     await tables.stop();
     await metrics.stop();

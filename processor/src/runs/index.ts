@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import type { EngineLimits } from "../engine/duckdb.ts";
 import { keepEngines } from "../engine/warm.ts";
 import type { Ledger, TakenRun } from "../ledger/index.ts";
+import type { Lineage } from "../lineage/index.ts";
 import { printed } from "../log/index.ts";
 import type { Metrics } from "../metrics/index.ts";
 import type { Sender } from "../sinks/sender.ts";
@@ -36,6 +37,8 @@ export interface RunnerOptions {
   ledger: Ledger;
   metrics: Metrics;
   tracing: Tracing;
+  /** Told of runs. Default: nobody is. */
+  lineage?: Pick<Lineage, "began" | "ended">;
   sender: Pick<Sender, "offer" | "tell">;
   publisher: Pick<Publisher, "follow" | "wake" | "alone">;
   log: Logger;
@@ -70,7 +73,7 @@ interface Taken {
 }
 
 export function startRunner(options: RunnerOptions): Runner {
-  const { stacks, ledger, metrics, tracing, sender, publisher, log, folder, limits, seconds } = options;
+  const { stacks, ledger, metrics, tracing, lineage, sender, publisher, log, folder, limits, seconds } = options;
   const retry = { ...usualRetry, ...options.retry };
   const engines = keepEngines({
     log: (line) => log.warn({ line: printed(line) }, "engine"),
@@ -154,7 +157,10 @@ export function startRunner(options: RunnerOptions): Runner {
 
   /** Never rejects. */
   async function work(name: string, runs: TakenRun[], ids: Set<string>, signal: AbortSignal): Promise<void> {
-    for (const run of runs) traces.begin(run);
+    for (const run of runs) {
+      traces.begin(run);
+      lineage?.began(run);
+    }
     const settle = (run: TakenRun, outcome: Outcome) => record(run, outcome, ids, signal);
     const fresh: TakenRun[] = [];
     for (const run of runs)
@@ -206,6 +212,7 @@ export function startRunner(options: RunnerOptions): Runner {
     waits.delete(run.id);
     metrics.finished(finished);
     traces.end(run, finished.state);
+    lineage?.ended(finished);
     // The error stays in the ledger: it may hold a cell of the file.
     child.info({ state: finished.state, rows: finished.rows, fault }, "run ended");
   }
