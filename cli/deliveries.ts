@@ -39,6 +39,9 @@ Exit codes: 0 done, 1 there is no such delivery or it cannot be tried, 2 wrong u
       new Command("retry")
         .description("try a delivery again now, without running its file again")
         .argument("<id>", "the delivery's number")
+        .option("--json", "print the answer as JSON")
+        .option("--url <url>", "the processor's address (default: CAIS_URL, or the one started here)")
+        .addHelpText("after", tokenHelp)
         .action(async (id: string, _options: unknown, command: Command) =>
           retry(id, command.optsWithGlobals<Options>()),
         ),
