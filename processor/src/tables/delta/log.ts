@@ -108,14 +108,18 @@ export const pathToUri = (path: string): string =>
 export const isPlainPath = (path: string): boolean => plain.test(path);
 
 function location(uri: string, table: string): { path: string; uri?: string } {
-  if (plain.test(uri) && !uri.startsWith("/")) return { path: uri };
-  if (/^([a-z][a-z0-9+.-]*:|\/)/i.test(uri))
+  const path = decoded(uri, table);
+  // A way out of the folder would read, and after a removal delete, what is another table's.
+  if (/^([a-z][a-z0-9+.-]*:|\/)/i.test(uri) || path.split("/").some((part) => /^\.{0,2}$/.test(part)))
     throw new UnsupportedTable(
       `Table "${table}" holds a file outside of its folder (${uri}), as shallow clones do; copy the table whole instead.`,
     );
+  return pathToUri(path) === uri ? { path } : { path, uri };
+}
+
+function decoded(uri: string, table: string): string {
   try {
-    const path = decodeURIComponent(uri);
-    return pathToUri(path) === uri ? { path } : { path, uri };
+    return plain.test(uri) ? uri : decodeURIComponent(uri);
   } catch (error) {
     throw new UnsupportedTable(`Table "${table}" holds a file with the broken name ${uri}.`, { cause: error });
   }

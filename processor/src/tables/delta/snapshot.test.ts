@@ -178,6 +178,11 @@ describe("a log that Cais cannot read", () => {
       action: { add: fileOf("s3://other/b") },
       why: "holds a file outside of its folder (s3://other/b), as shallow clones do",
     },
+    ...["../other/b", "a/..%2F..%2Fb", "/etc/b", "a//b", ""].map((path) => ({
+      what: `files at ${path}`,
+      action: { add: fileOf(path) },
+      why: `holds a file outside of its folder (${path})`,
+    })),
     { what: "broken names", action: { add: fileOf("b%2") }, why: "holds a file with the broken name b%2." },
     { what: "no path", action: { add: { size: 1 } }, why: "of a Delta table's log cannot be read" },
     {
