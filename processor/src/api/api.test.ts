@@ -323,6 +323,8 @@ describe("an address", () => {
       "/v1/tables",
       "/v1/tables/{stack}/{table}",
       "/v1/tables/{stack}/{table}.csv",
+      "/v1/tables/{stack}/{table}/optimize",
+      "/v1/tables/{stack}/{table}/vacuum",
       "/v1/tables/{stack}/{table}/versions",
     ]);
     const { responses, requestBody } = Operation.parse(paths["/v1/stacks/{stack}/files"]?.["post"]);

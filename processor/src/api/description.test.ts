@@ -160,6 +160,16 @@ it("describes for each route exactly what the route answers", async () => {
       ["/v1/gc", post],
       ["/v1/gc?dryRun=maybe", post],
     ],
+    "post /v1/tables/{stack}/{table}/optimize": [
+      ["/v1/tables/sales/sold/optimize", post],
+      ["/v1/tables/sales/none/optimize", post],
+      ["/v1/tables/sales/no-name/optimize", post],
+    ],
+    "post /v1/tables/{stack}/{table}/vacuum": [
+      ["/v1/tables/sales/sold/vacuum", post],
+      ["/v1/tables/sales/none/vacuum", post],
+      ["/v1/tables/sales/sold/vacuum?dryRun=maybe", post],
+    ],
     "post /v1/stacks/{stack}/reruns": [
       ["/v1/stacks/sales/reruns?to=2020-01-01", post],
       ["/v1/stacks/sales/reruns", post],

@@ -36,6 +36,7 @@ import { fileBody } from "./sent-file.ts";
 import { sinks } from "./sinks.ts";
 import { tables } from "./tables.ts";
 import { tokens } from "./tokens.ts";
+import { upkeep } from "./upkeep.ts";
 import { uploads } from "./uploads.ts";
 
 /** What the API speaks for. */
@@ -160,6 +161,7 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
         await v1.register(lineage, processor);
         await v1.register(sinks, processor);
         await v1.register(gc, processor);
+        await v1.register(upkeep, processor);
         await v1.register(tables, processor);
         await v1.register(query, processor);
         await v1.register(uploads, processor);
