@@ -9,7 +9,7 @@ import { commit, type Committed } from "./commit.ts";
 import { changeOf, fileOf, makeTable, removedOf } from "./delta-for-tests.ts";
 import { changesSince, snapshotAt } from "./snapshot.ts";
 
-/** A few seeds at every test; CAIS_RACES=200 for all of them. */
+/** A few seeds here, more with CAIS_RACES; tests/peers/delta has 200 races between processes, and with delta-rs. */
 const SEEDS = Number(process.env["CAIS_RACES"] ?? 3);
 const WRITERS = 3;
 const COMMITS = 8;
