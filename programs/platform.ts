@@ -12,7 +12,7 @@ import type { Settings } from "./settings.ts";
 /** What an environment's stacks share: where containers run, and the processor that serves them all. */
 export function platform(settings: Settings, pipelines: Pipeline[], secret: SecretReader): Processor {
   const { owner, costCentre = owner, environment, image } = settings;
-  const { api: { port = 8080, allowFrom = [] } = {}, limits, allowPrivate = [] } = settings.platform;
+  const { api: { port = 8080, allowFrom = [] } = {}, limits, allowPrivate = [], lineage } = settings.platform;
   const tags: Tags = { owner, stack: platformName, environment, costCentre };
   return new Processor("processor", {
     tags,
@@ -23,6 +23,7 @@ export function platform(settings: Settings, pipelines: Pipeline[], secret: Secr
     port,
     allowFrom,
     allowPrivate,
+    lineage,
     token:
       allowFrom.length > 0 ? new Secret("api-token", { tags, value: secret(platformName, "api-token") }) : undefined,
   });

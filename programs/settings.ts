@@ -1,3 +1,4 @@
+import { LineageBinding } from "@cais/spec/bindings.ts";
 import { knownKeys } from "@cais/spec/known-keys.ts";
 import { environments, platformName, TagValue } from "@cais/spec/names.ts";
 import { suggest } from "@cais/spec/suggest.ts";
@@ -54,6 +55,7 @@ function settingsOf(stacks: string[]) {
         api: Api.optional(),
         limits: Limits.optional(),
         allowPrivate: z.array(Cidr).optional(),
+        lineage: LineageBinding.optional(),
       })
       .prefault({}),
   });

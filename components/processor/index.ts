@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import type { ProcessorConfig } from "@cais/spec/bindings.ts";
+import type { LineageBinding, ProcessorConfig } from "@cais/spec/bindings.ts";
 import type { Stack } from "@cais/spec/stack.ts";
 import type { Bound } from "../bound.ts";
 import type { Cluster } from "../cluster/index.ts";
@@ -38,6 +38,8 @@ export interface ProcessorArgs {
   allowFrom?: string[];
   /** Private addresses (CIDRs) that sinks may send to. Default: none. */
   allowPrivate?: string[];
+  /** Who is told of runs as OpenLineage. Default: nobody. */
+  lineage?: LineageBinding | undefined;
   /** Bearer token that the API asks for. */
   token?: Secret | undefined;
   /** Default: what `cais:target` names. */
@@ -70,7 +72,7 @@ export class Processor extends pulumi.ComponentResource {
     const target = args.target ?? stackTarget();
     const { unsupported, provision } = processorTargets[target];
     honour(this, name, target, args, unsupported, ["allowFrom"]);
-    const { tags, pipelines, port = 8080, allowFrom = [], allowPrivate = [], token } = args;
+    const { tags, pipelines, port = 8080, allowFrom = [], allowPrivate = [], lineage, token } = args;
     const limits = args.limits ?? { memoryBytes: 2e9, cpus: 2, tempBytes: 20e9 };
     if (allowFrom.length > 0 && token === undefined)
       throw new pulumi.RunError(`${name}: allowFrom opens the API to others, so it needs a token.`);
@@ -89,6 +91,7 @@ export class Processor extends pulumi.ComponentResource {
         threads: Math.max(1, Math.floor(limits.cpus)),
       },
       allowPrivate,
+      ...(lineage ? { lineage } : {}),
       stacks: Object.fromEntries(
         pipelines.map(({ stack, sql, stores: { input, lake, output }, events, secrets }) => [
           stack.name,
