@@ -97,11 +97,32 @@ function withoutSql(file: SeenFile | undefined): string {
   return ranges.length === 0 ? "" : ` WHERE NOT (${ranges.join(" OR ")})`;
 }
 
-async function typesIn(connection: DuckDBConnection, paths: string[], differ: boolean): Promise<Map<string, string>> {
+/** The columns of files that are known, by their paths, while a session lasts: to ask for them takes milliseconds. */
+const known = new Map<string, ReadonlyMap<string, string>>();
+
+/** Says which columns files have that were just written. */
+export function filesAre(paths: string[], columns: TableColumn[]): void {
+  const types = new Map(columns.map(({ name, type }) => [name, type]));
+  for (const path of paths) known.set(path, types);
+}
+
+/** Forgets all files: in another session one path may be another file. */
+export const forgetFiles = (): void => known.clear();
+
+async function typesIn(
+  connection: DuckDBConnection,
+  paths: string[],
+  differ: boolean,
+): Promise<ReadonlyMap<string, string>> {
+  const [only = ""] = paths;
+  const found = paths.length === 1 ? known.get(only) : undefined;
+  if (found !== undefined) return found;
   // A file whose columns cannot be found by their names is no table's.
   const union = differ && paths.length > 1 ? ", union_by_name = true" : "";
   const columns = await columnsOf(connection, `SELECT * FROM read_parquet(${sqlTexts(paths)}${union})`);
-  return new Map(columns.map(({ name, type }) => [name, type]));
+  const types = new Map(columns.map(({ name, type }) => [name, type]));
+  if (paths.length === 1) known.set(only, types);
+  return types;
 }
 
 /** The columns of a SELECT. */

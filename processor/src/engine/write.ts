@@ -10,6 +10,7 @@ import { fileStats } from "../tables/delta/stats.ts";
 import { query } from "./duckdb.ts";
 import type { MadeFile } from "./messages.ts";
 import { sqlName, sqlText } from "./quote.ts";
+import { filesAre } from "./seen.ts";
 import { SqlRefused } from "./select.ts";
 
 /** More partitions in one run are likely a column of the wrong kind: each is a file, and a table of them is slow. */
@@ -34,6 +35,8 @@ export interface Writing {
 export interface Stored {
   select: string;
   columns: TableColumn[];
+  /** The columns of its files. */
+  fileColumns: TableColumn[];
 }
 
 /**
@@ -60,6 +63,7 @@ export function stored(select: string, columns: TableColumn[], partitionBy: stri
   return {
     select: isSame ? select : `SELECT ${cells.join(", ")} FROM (${select}\n) AS made(${names})`,
     columns: kept.map(({ name, inTable }) => ({ name, type: inTable })),
+    fileColumns: kept.map(({ name, inFile }) => ({ name, type: inFile })),
   };
 }
 
@@ -76,9 +80,18 @@ function asRefused<T>(work: () => T): T {
 const options = "FORMAT parquet, COMPRESSION zstd, RETURN_STATS";
 
 /** Writes the rows of a SELECT as Parquet files of a table. */
-export async function writeFiles(
+export async function writeFiles(connection: DuckDBConnection, all: Stored, writing: Writing): Promise<MadeFile[]> {
+  const files = await writeAll(connection, all, writing);
+  filesAre(
+    files.map(({ file }) => file),
+    all.fileColumns,
+  );
+  return files;
+}
+
+async function writeAll(
   connection: DuckDBConnection,
-  { select, columns }: Stored,
+  { select, columns, fileColumns }: Stored,
   { folder, name, partitionBy = [], key = [], large = false }: Writing,
 ): Promise<MadeFile[]> {
   await mkdir(join(folder, "made"), { recursive: true });
@@ -90,7 +103,7 @@ export async function writeFiles(
     stats: fileStats(row.count, columns, row.column_statistics, { partitionBy, always: key }),
   });
   if (partitionBy.length > 0)
-    return writePartitions(connection, { select, columns }, { folder, name, partitionBy }, made);
+    return writePartitions(connection, { select, columns, fileColumns }, { folder, name, partitionBy }, made);
   const file = join(folder, "made", large ? name : `${name}.parquet`);
   // What an attempt before left there is none of the table's.
   if (large) await rm(file, { recursive: true, force: true });
