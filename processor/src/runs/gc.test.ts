@@ -8,6 +8,7 @@ import { startProcessor } from "../main.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
 import { rejectedFileKey, tableFileKey } from "../tables/index.ts";
+import { payloadKey, turnOf } from "../sinks/index.ts";
 import { archiveKey } from "./after.ts";
 import { collectGarbage } from "./gc.ts";
 import { correctionKey, uploadKey } from "./input-keys.ts";
@@ -67,7 +68,7 @@ const inputOrphans = () => {
 };
 const lakeOrphans = () => {
   const files = [tableFileKey("sold", run(), 1), tableFileKey("gone", `${run()}-0`, 12)];
-  return [...files, rejectedFileKey(run(), 2)];
+  return [...files, rejectedFileKey(run(), 2), payloadKey(run(), 3, { as: "parquet" })];
 };
 
 it("deletes what a crash left, and says what it was", async () => {
@@ -113,6 +114,12 @@ it("deletes nothing else", async () => {
   await ledger.claim({ ...object, stack: "old", key: elsewhere });
   const root = (await ledger.runs({ stack: "sales", limit: 1 }))[0]?.id ?? "";
   await ledger.requeue({ run: root, kind: "replay", correction: { key: correction, sha256: "x", bytes: 5 } });
+  // What waits to be delivered.
+  const [sink] = stack.sinks;
+  if (sink === undefined) throw new Error("unreachable");
+  const [waiting = ""] = await put(stack.lake, [payloadKey(run(), 0, { as: "parquet" })]);
+  const id = { ...sink, id: "9-csv-other" };
+  await ledger.deliveries.add(turnOf("sales", id, { run: root, payloadKey: waiting, rows: 1, bytes: 5 }));
   const before = await all(stack);
   expect(await collectGarbage({ stacks, ledger, now: later }, { dryRun: false })).toEqual([]);
   expect(await all(stack)).toEqual(before);
