@@ -9,6 +9,7 @@ import { gcCommand } from "./gc.ts";
 import { ingestCommand } from "./ingest.ts";
 import { matrixCommand } from "./matrix.ts";
 import { planCommand } from "./plan.ts";
+import { queryCommand } from "./query.ts";
 import { rejectedCommand } from "./rejected.ts";
 import { replayCommand } from "./replay.ts";
 import { rerunCommand } from "./rerun.ts";
@@ -32,6 +33,7 @@ for (const command of [
   ingestCommand(),
   runsCommand(),
   tablesCommand(),
+  queryCommand(),
   rejectedCommand(),
   replayCommand(),
   rerunCommand(),

@@ -1,9 +1,13 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TableRows, Tables } from "@cais/spec/api.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { cais, scratch, start, type Started, sweep } from "../tests/start.ts";
 
-const sample = join(import.meta.dirname, "..", "stacks", "inmet", "sample.csv");
+const root = join(import.meta.dirname, "..");
+const sample = join(root, "stacks", "inmet", "sample.csv");
 let data: string;
 let processor: Started;
 beforeAll(async () => {
@@ -76,4 +80,69 @@ it.each([
   const ended = await run(...args);
   expect(ended.stderr).toContain(told);
   expect(ended.code).toBe(code);
+});
+
+const sql = "SELECT n AS number, chr(64 + n) AS letter FROM (SELECT unnest([2, 10]) AS n)";
+
+it("prints a query's rows as a table, CSV or JSON, and says if there are more", { timeout: 60_000 }, async () => {
+  expect(await run("query", sql)).toEqual({ code: 0, stdout: "number  letter\n     2  B\n    10  J\n", stderr: "" });
+  expect(await run("query", sql, "--format", "csv", "--limit", "1")).toEqual({
+    code: 0,
+    stdout: "number,letter\r\n2,B\r\n",
+    stderr: "There are more than 1 row: narrow the query or raise --limit.\n",
+  });
+  expect((await run("query", sql, "--json")).stdout).toBe('{"number":2,"letter":"B"}\n{"number":10,"letter":"J"}\n');
+  expect(await run("query", "SELECT max(rain_mm) AS most FROM rain_by_day WHERE false AND day > '2000-01-01'")).toEqual(
+    {
+      code: 0,
+      stdout: "most\nnull\n",
+      stderr: "",
+    },
+  );
+  expect((await run("query", "SELECT 1 AS one WHERE false")).stderr).toBe("No rows.\n");
+});
+
+it("writes a query's rows to a new file, and no other", { timeout: 60_000 }, async () => {
+  const out = join(data, "out.csv");
+  expect(await run("query", sql, "--out", out)).toMatchObject({ code: 0, stderr: `${out} is written.\n` });
+  expect(await readFile(out, "utf8")).toBe("number,letter\r\n2,B\r\n10,J\r\n");
+  expect(await run("query", sql, "--out", out)).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("is there already"),
+  });
+});
+
+it("tells why a query is refused", { timeout: 60_000 }, async () => {
+  expect(await run("query", "DROP TABLE inmet.inmet")).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: "cais: Bad Request: The query cannot be answered. It must be one SELECT statement.\n",
+  });
+  expect(await run("query", "FROM nothing")).toMatchObject({
+    code: 1,
+    stderr: 'cais: Not Found: There is no table "nothing" that you may see; GET /v1/tables lists them.\n',
+  });
+  expect(await run("query", sql, "--limit", "0")).toMatchObject({ code: 2 });
+});
+
+/** How many queries the processor is at. */
+const folders = () =>
+  readdir(join(data, "work/queries")).then(
+    (names) => names.length,
+    () => 0,
+  );
+
+it("gives a query up at Ctrl-C", { timeout: 60_000 }, async () => {
+  const endless =
+    "SELECT count(*) FROM range(100000) a, range(100000) b, range(100) c WHERE a.range * b.range % 7 = c.range";
+  const args = [join(root, "cli/cais.mjs"), "query", endless, "--url", processor.url];
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "ignore", "pipe"] });
+  let told = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (told += text));
+  // The request was made when the processor's engine has a folder for it.
+  await expect.poll(folders, { timeout: 30_000 }).toBe(1);
+  child.kill("SIGINT");
+  const [code] = (await once(child, "close")) as [number | null];
+  expect({ code, told }).toEqual({ code: 130, told: "\nInterrupted: the query was given up\n" });
+  await expect.poll(folders, { timeout: 30_000 }).toBe(0);
 });

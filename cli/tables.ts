@@ -6,6 +6,7 @@ import { Failure } from "./failure.ts";
 import { grid, isNumber, printable, terminalWidth } from "./grid.ts";
 import { write } from "./planning.ts";
 import { formatBytes, formatCount, formatRows, formatTime } from "./run-text.ts";
+import { optimizeCommand, vacuumCommand } from "./tables-upkeep.ts";
 
 interface Options {
   url?: string;
@@ -24,6 +25,8 @@ export const tablesCommand = (): Command =>
   new Command("tables")
     .description("list the tables, or show one: its columns and first rows, or its versions")
     .argument("[table]", "a table as STACK/TABLE")
+    .addCommand(optimizeCommand(tablePath))
+    .addCommand(vacuumCommand(tablePath))
     .option("--versions", "the table's versions, newest first, instead of its rows")
     .addOption(new Option("--version <number>", "the table as it was at this version").argParser(parseVersion))
     .addOption(
@@ -41,6 +44,8 @@ Examples:
   npx cais tables inmet/rain_by_day --versions
   npx cais tables inmet/rain_by_day --version 4
   npx cais tables inmet/rain_by_day --at 2026-01-31
+  npx cais tables optimize inmet/inmet
+  npx cais tables vacuum inmet/inmet --dry-run
 ${tokenHelp}
 Exit codes: 0 done, 1 there is no such table or version, or it cannot be read, 2 wrong usage.`,
     )
