@@ -44,7 +44,7 @@ async function benchFile(work: string, size: number, python: string, profile: bo
 
   const bare = await outside("bare DuckDB", process.execPath, "duckdb.ts");
   say("Cais …");
-  const processor = await startProcessor(work, { sink: true, profile });
+  const processor = await startProcessor(work, { stack: "messy", profile });
   const measured = measure(processor.pid);
   const response = await fetch(`${processor.url}/v1/stacks/bench/files?name=messy.csv`, {
     method: "POST",

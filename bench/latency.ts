@@ -13,7 +13,7 @@ const SEEN_SECONDS = 60;
 
 /** (d) The time from a file's putting to its run's end, one file after the other, on an idle processor. */
 export async function* benchLatency(work: string, { count }: { count: number }): AsyncIterable<Part> {
-  const processor = await startProcessor(work, { sink: true });
+  const processor = await startProcessor(work, { stack: "messy" });
   const rows: Row[] = [];
   const notes = [
     "The monitor looks every second, and claims what it saw unchanged twice.",

@@ -1,6 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { benchDelta } from "./delta.ts";
 import { benchFiles } from "./files.ts";
 import { benchLatency } from "./latency.ts";
 import { machine, type Part, say, textOf } from "./report.ts";
@@ -9,14 +10,15 @@ import { benchUpload } from "./upload.ts";
 
 const usage = `npm run bench -- [PART…] [OPTION…]
 
-Measures the processor beside Pandas, Polars, FastAPI and bare DuckDB, which it installs below .cais/bench by uv or pip.
+Measures the processor beside Pandas, Polars, FastAPI, bare DuckDB and delta-rs, which it installs below .cais/bench by uv or pip.
 docs/performance.md says what is compared, and what came of it.
 
   files           a messy CSV, the whole run
   requests        small files, at concurrency 1, 8 and 32
   upload          a file of 100 MB
   latency         from put to done, by API and monitor
-  all             these four (default); the machine should do nothing else meanwhile
+  delta           commits, 10,000 small files in one table, a merge of 1 % into 10 million rows, beside delta-rs
+  all             these five (default); the machine should do nothing else meanwhile
 
   --megabytes N,N sizes of the CSV (default: 500,2000)
   --quick         a tenth of the sizes and counts, to see that it works
@@ -41,6 +43,7 @@ const all: Record<string, () => AsyncIterable<Part>> = {
   requests: () => benchRequests(work, { count: 1500 * scale }),
   upload: () => benchUpload(work, { bytes: 100e6 * scale, times: 5 }),
   latency: () => benchLatency(work, { count: 40 * scale }),
+  delta: () => benchDelta(work, { commits: 500 * scale, files: 10_000 * scale, rows: 10_000_000 * scale }),
 };
 
 /** What the arguments ask for. `--help` and wrong usage end the process here, before anything is installed or removed. */
@@ -61,7 +64,7 @@ function readArguments() {
       process.stdout.write(usage);
       process.exit(0);
     }
-    const parts = ["all", "files", "requests", "upload", "latency"];
+    const parts = ["all", "files", "requests", "upload", "latency", "delta"];
     const unknown = asked.positionals.find((name) => !parts.includes(name));
     if (unknown !== undefined) throw new Error(`There is no benchmark "${unknown}"; there is ${parts.join(", ")}.`);
     const megabytes = asked.values.megabytes.split(",").map(Number);

@@ -6,7 +6,7 @@ import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { Run } from "@cais/spec/api.ts";
 import { z } from "zod";
-import { writeConfig } from "./stack.ts";
+import { type BenchStack, writeConfig } from "./stack.ts";
 
 /** A real processor in a process of its own, as `cais start` starts it but for the page. */
 export interface BenchProcessor {
@@ -21,12 +21,12 @@ const Line = z.object({ msg: z.string().optional(), url: z.string().optional() }
 
 export async function startProcessor(
   work: string,
-  { sink, profile = false }: { sink: boolean; profile?: boolean },
+  { stack, profile = false }: { stack: BenchStack; profile?: boolean },
 ): Promise<BenchProcessor> {
   const folder = join(work, "processor");
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
-  const config = await writeConfig(folder, { sink });
+  const config = await writeConfig(folder, { stack });
   const child = spawn(
     process.execPath,
     [

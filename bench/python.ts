@@ -14,9 +14,10 @@ const packages = [
   "pandas==3.1.1",
   "polars==2.1.0",
   "pyarrow==26.0.1",
+  "deltalake==1.6.6",
 ];
 
-/** The Python with the baselines' packages, made with the first benchmark (about 500 MB). */
+/** The Python with the baselines' packages, made with the first benchmark (about 700 MB). */
 export async function preparePython(say: (line: string) => void): Promise<string> {
   const python = join(environment, "bin", "python");
   const uv = await run("uv", ["--version"]).then(

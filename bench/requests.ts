@@ -55,7 +55,7 @@ export async function* benchRequests(work: string, { count }: { count: number })
   await fastapi.stop();
 
   for (const level of levels) {
-    const processor = await startProcessor(work, { sink: false });
+    const processor = await startProcessor(work, { stack: "messy without sink" });
     const address = `${processor.url}/v1/stacks/bench/files`;
     await openClient(1).post(address, formType, formOf("small.csv", Buffer.from(messyText(SMALL, 7))));
     await untilIdle(processor.url);

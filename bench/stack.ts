@@ -4,7 +4,7 @@ import { ProcessorConfig } from "@cais/spec/bindings.ts";
 import { Stack } from "@cais/spec/stack.ts";
 
 /** What the files of `messy.ts` must hold. The baselines clean by the same rules. */
-const stack = Stack.parse({
+const messy = Stack.parse({
   name: "bench",
   owner: "bench",
   environments: ["dev"],
@@ -29,14 +29,32 @@ const stack = Stack.parse({
 });
 
 /** The same without a sink: a table that grows with every small file would make each sink write all of it again. */
-const withoutSink = Stack.parse({ ...stack, sinks: [] });
+const withoutSink = Stack.parse({ ...messy, sinks: [] });
+
+/** Rows that take the place of those with the same number. */
+const merging = Stack.parse({
+  ...messy,
+  contract: {
+    columns: [
+      { name: "id", type: "integer", required: true },
+      { name: "day", type: "date" },
+      { name: "station", type: "string" },
+      { name: "value", type: "double" },
+    ],
+  },
+  tables: [{ name: "clean", layer: "silver", sql: "clean.sql", disposition: "merge", key: ["id"] }],
+  sinks: [],
+});
+
+const stacks = { messy, "messy without sink": withoutSink, merge: merging };
+export type BenchStack = keyof typeof stacks;
 
 const store = (role: string) => ({ driver: "fs", path: `bench/${role}` });
 
 /** Writes the config of a processor with that stack, whose stores are folders beside it. */
 export async function writeConfig(
   folder: string,
-  { sink, port = 0 }: { sink: boolean; port?: number },
+  { stack, port = 0 }: { stack: BenchStack; port?: number },
 ): Promise<string> {
   const config = ProcessorConfig.parse({
     environment: "dev",
@@ -47,7 +65,7 @@ export async function writeConfig(
     engine: { memoryBytes: 180e6, threads: 2 },
     stacks: {
       bench: {
-        stack: sink ? stack : withoutSink,
+        stack: stacks[stack],
         sql: { "clean.sql": "SELECT * FROM input" },
         stores: { input: store("input"), lake: store("lake"), output: store("output") },
         // As often as a monitor can look. Uploads through the API do not wait for it.

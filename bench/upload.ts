@@ -51,7 +51,7 @@ export async function* benchUpload(
   );
   await fastapi.stop();
 
-  const processor = await startProcessor(work, { sink: false });
+  const processor = await startProcessor(work, { stack: "messy without sink" });
   const address = `${processor.url}/v1/stacks/bench/files`;
   // The run of the one before must not be in the way.
   const idle = () => untilIdle(processor.url);
