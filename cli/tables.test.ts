@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { TableRows, Tables } from "@cais/spec/api.ts";
+import { Vacuumed } from "@cais/spec/upkeep.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { cais, scratch, start, type Started, sweep } from "../tests/start.ts";
 
@@ -145,4 +146,29 @@ it("gives a query up at Ctrl-C", { timeout: 60_000 }, async () => {
   const [code] = (await once(child, "close")) as [number | null];
   expect({ code, told }).toEqual({ code: 130, told: "\nInterrupted: the query was given up\n" });
   await expect.poll(folders, { timeout: 30_000 }).toBe(0);
+});
+
+it("optimizes and vacuums a table", { timeout: 60_000 }, async () => {
+  const none = "There are no small files to put together.\n";
+  expect(await run("tables", "optimize", "inmet/inmet")).toEqual({ code: 0, stdout: none, stderr: "" });
+  expect((await run("ingest", "inmet", sample, "--wait", "--again")).code).toBe(0);
+  expect(await run("tables", "optimize", "inmet/inmet")).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^2 files became 1 file of \d+\.\d kB\.\n$/),
+  });
+  expect((await run("tables", "optimize", "inmet/inmet")).stdout).toBe(none);
+  expect(await run("tables", "vacuum", "inmet/inmet", "--dry-run")).toMatchObject({
+    code: 0,
+    stdout: "There is nothing to delete.\n",
+  });
+  const { stdout } = await run("tables", "vacuum", "inmet/inmet", "--json");
+  expect(Vacuumed.parse(JSON.parse(stdout))).toEqual({ stack: "inmet", name: "inmet", dryRun: false, files: [] });
+  expect(await run("tables", "optimize", "inmet")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("STACK/TABLE"),
+  });
+  expect(await run("tables", "vacuum", "inmet/none")).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("There is no table"),
+  });
 });
