@@ -275,4 +275,7 @@ it("has a run's own try wait for the sink, and queues it where that fails", asyn
   expect([await offer(second), await offer(first)]).toEqual(["delivered", "delivered"]);
   expect(seen).toEqual([second.id]);
   expect((await ledger.run(second.id))?.outputs).toMatchObject([{ kind: "csv", name: "sold", location: "there" }]);
+  // The sender left to the run what the run did, and had the time of another one to show it.
+  expect(await offer(await ended("c"))).toBe("delivered");
+  expect(log.join("")).not.toContain("broke off");
 });
