@@ -110,6 +110,23 @@ it("keeps to 1,000,000 rows an hour and 120 POSTs an hour of a large table", asy
   expect(refused()).toEqual([]);
 });
 
+it("has five POSTs on their way at most, though more sinks push to the dataset", async () => {
+  const release = bi.hold();
+  const one = await rowsFile([{ n: 1 }]);
+  const outcomes = await Promise.all(
+    Array.from({ length: 6 }, async () => {
+      const pushed = open().deliver(one, turn());
+      pushed.catch(() => release());
+      return pushed.then(
+        () => "taken",
+        (error: unknown) => (error instanceof DeliveryDelayed && !error.counts ? "waits" : error),
+      );
+    }),
+  );
+  expect(outcomes.toSorted()).toEqual(["taken", "taken", "taken", "taken", "taken", "waits"]);
+  expect(refused()).toEqual([]);
+});
+
 it("waits as long as a 429 asks, and a minute if it does not say", async () => {
   bi.next = [{ status: 429, retryAfter: "120" }, { status: 429 }];
   expect(await deliver(open(), await rowsFile(numbers(0, 3)))).toBe(180);
@@ -206,10 +223,10 @@ it("refreshes a dataset after its push, or alone after a run, once for all runs 
   const alone = open({ table: undefined, url: undefined, token: { secret: "app" }, refresh: refreshed });
   expect(alone).toMatchObject({ name: refreshed.dataset, delivers: { endings: ["done"] } });
   await deliver(alone, ended(clock - 1));
-  expect(bi.answers).toHaveLength(4);
+  expect(bi.answers).toHaveLength(3);
   clock += 5000;
   await deliver(alone, ended(clock - 1));
-  expect(bi.answers.slice(4)).toEqual(["token 200", "refresh 202"]);
+  expect(bi.answers.slice(3)).toEqual(["token 200", "refresh 202"]);
   for (let i = 0; i < 6; i += 1) await deliver(alone, ended((clock += 1000)));
   await expect(deliver(alone, ended((clock += 1000)))).rejects.toThrow(
     expect.objectContaining({

@@ -25,6 +25,12 @@ export interface BiOutside {
   now?: () => number;
 }
 
+/** An application's credential, and a token for it. */
+interface Opened {
+  credential: powerBi.Credential;
+  token: string;
+}
+
 /** How far a push is. `doubtful`: a POST was sent of which it is not known whether it was taken. */
 const Progress = z.object({ row: z.number(), doubtful: z.boolean().default(false) });
 type Progress = z.output<typeof Progress>;
@@ -61,7 +67,8 @@ export function biSink(options: SinkOptions<"bi">, outside: BiOutside): SinkPart
       : "a POST whose answer was lost is sent again, so that its rows, 10,000 at most, may be there twice",
     async deliver(payload, turn) {
       if (!("file" in payload)) throw new Error("Power BI is given rows.");
-      const { target, caller, token } = await openTarget(url.secret, turn);
+      const { target, caller, opened } = await openTarget(url.secret, turn);
+      const token = opened?.token;
       const limiter = await limiterOf(target.dataset);
       let progress = turn.progress == null ? undefined : Progress.parse(turn.progress);
       const stored = () => ({ rows: replaces ? 0 : limiter.rowsIn(target.table), known: limiter.file });
@@ -79,7 +86,7 @@ export function biSink(options: SinkOptions<"bi">, outside: BiOutside): SinkPart
         sending: async (row) => (replaces ? turn.save({ row, doubtful: true } satisfies Progress) : undefined),
         sent: (row) => turn.save({ row, doubtful: false } satisfies Progress),
       });
-      if (refresh !== undefined) await refreshAfter(turn, now());
+      if (refresh !== undefined) await refreshAfter(turn, now(), opened);
       return { location: `the dataset in the secret ${url.secret}` };
     },
   };
@@ -87,12 +94,12 @@ export function biSink(options: SinkOptions<"bi">, outside: BiOutside): SinkPart
   async function openTarget(name: string, turn: Turn) {
     const target = powerBi.readTarget(await turn.secret(name), `The secret "${name}"`);
     const caller = { addresses: outside.addresses, signal: turn.signal };
-    const token = target.hasKey && !replaces ? undefined : (await open(turn))?.token;
-    return { target, caller, token };
+    const opened = target.hasKey && !replaces ? undefined : await open(turn);
+    return { target, caller, opened };
   }
 
   /** The application's credential and a token for it; undefined if the stack names none. */
-  async function open(turn: Turn): Promise<{ credential: powerBi.Credential; token: string } | undefined> {
+  async function open(turn: Turn): Promise<Opened | undefined> {
     if (options.token === undefined) return undefined;
     const { secret: name } = options.token;
     const credential = powerBi.readCredential(await turn.secret(name), `The secret "${name}"`);
@@ -101,13 +108,13 @@ export function biSink(options: SinkOptions<"bi">, outside: BiOutside): SinkPart
   }
 
   /** Refreshes the dataset, unless a refresh began since `at`: that one has read what was there then. */
-  async function refreshAfter(turn: Turn, at: number): Promise<{ location: string }> {
-    const opened = await open(turn);
+  async function refreshAfter(turn: Turn, at: number, before?: Opened): Promise<{ location: string }> {
+    const location = `dataset ${refresh?.dataset}`;
+    const limiter = await limiterOf(`refresh ${refresh?.dataset}`);
+    if ((limiter.refreshedAt() ?? -Infinity) > at) return { location };
+    const opened = before ?? (await open(turn));
     if (refresh === undefined || opened === undefined)
       throw new Error("A refresh needs a dataset and a token; validate the stack.");
-    const location = `dataset ${refresh.dataset}`;
-    const limiter = await limiterOf(`refresh ${refresh.dataset}`);
-    if ((limiter.refreshedAt() ?? -Infinity) > at) return { location };
     const began = now();
     const caller = { addresses: outside.addresses, signal: turn.signal };
     const answer = await powerBi.refreshDataset(caller, opened.credential, refresh, opened.token);
