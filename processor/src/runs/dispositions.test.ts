@@ -191,8 +191,15 @@ it("replaces partitions by what each file gives, but not those of a newer file",
     large: ["02 2", "02 5", "03 3"],
   });
   // What a file does not give any more leaves with it.
-  const stricter = await start(more, { "newest.sql": "SELECT day, note FROM input WHERE amount < 3" });
+  const stricter = await start(more, {
+    "newest.sql": "SELECT day, note FROM input WHERE amount < 3 OR amount = 5",
+    "latest.sql": "SELECT day, amount, note FROM input WHERE amount < 5",
+  });
   await again(stricter, first, "reruns");
   expect(await rows(stricter, "newest")).toEqual(["01 a", "02 d"]);
+  expect(await rows(stricter, "latest")).toEqual(["01 1 a", "02 5 d", "03 3 c"]);
+  // Of the key that it does not give any more, the file before has a row.
+  await again(stricter, second, "reruns");
+  expect(await rows(stricter, "latest")).toEqual(["01 1 a", "02 2 b", "03 3 c"]);
   await expectPublished([...names, "newest"]);
 });
