@@ -13,7 +13,6 @@ import { openDuckDB, sentenceOf } from "./duckdb.ts";
 import { type Reads, type Reply, Request } from "./messages.ts";
 import { answer, sourcesOf } from "./query.ts";
 import { wholeBecause } from "./row-wise.ts";
-import { forgetFiles } from "./seen.ts";
 import { SqlRefused, tablesRead } from "./select.ts";
 import { foldTable, mergeTable } from "./merge.ts";
 import { attachTable, convert, makeTable, reading, rewrite } from "./tables.ts";
@@ -37,7 +36,6 @@ function close(): void {
 async function reply(request: Request): Promise<unknown> {
   if (request.do === "open") {
     close();
-    forgetFiles();
     limitBytes = request.limits.memoryBytes + OVERHEAD_BYTES;
     ({ instance, connection } = await openDuckDB(request.folder, request.limits));
     small = smallChecks(instance);

@@ -97,17 +97,20 @@ function withoutSql(file: SeenFile | undefined): string {
   return ranges.length === 0 ? "" : ` WHERE NOT (${ranges.join(" OR ")})`;
 }
 
-/** The columns of files that are known, by their paths, while a session lasts: to ask for them takes milliseconds. */
-const known = new Map<string, ReadonlyMap<string, string>>();
+/** What is known of the columns of files, by their paths: to ask for them takes milliseconds. */
+const known = new WeakMap<DuckDBConnection, Map<string, ReadonlyMap<string, string>>>();
 
-/** Says which columns files have that were just written. */
-export function filesAre(paths: string[], columns: TableColumn[]): void {
-  const types = new Map(columns.map(({ name, type }) => [name, type]));
-  for (const path of paths) known.set(path, types);
+function knownIn(connection: DuckDBConnection): Map<string, ReadonlyMap<string, string>> {
+  const files = known.get(connection) ?? new Map<string, ReadonlyMap<string, string>>();
+  known.set(connection, files);
+  return files;
 }
 
-/** Forgets all files: in another session one path may be another file. */
-export const forgetFiles = (): void => known.clear();
+/** Says which columns files have that were just written. */
+export function filesAre(connection: DuckDBConnection, paths: string[], columns: TableColumn[]): void {
+  const types = new Map(columns.map(({ name, type }) => [name, type]));
+  for (const path of paths) knownIn(connection).set(path, types);
+}
 
 async function typesIn(
   connection: DuckDBConnection,
@@ -115,13 +118,13 @@ async function typesIn(
   differ: boolean,
 ): Promise<ReadonlyMap<string, string>> {
   const [only = ""] = paths;
-  const found = paths.length === 1 ? known.get(only) : undefined;
+  const found = paths.length === 1 ? knownIn(connection).get(only) : undefined;
   if (found !== undefined) return found;
   // A file whose columns cannot be found by their names is no table's.
   const union = differ && paths.length > 1 ? ", union_by_name = true" : "";
   const columns = await columnsOf(connection, `SELECT * FROM read_parquet(${sqlTexts(paths)}${union})`);
   const types = new Map(columns.map(({ name, type }) => [name, type]));
-  if (paths.length === 1) known.set(only, types);
+  if (paths.length === 1) knownIn(connection).set(only, types);
   return types;
 }
 

@@ -83,6 +83,7 @@ const options = "FORMAT parquet, COMPRESSION zstd, RETURN_STATS";
 export async function writeFiles(connection: DuckDBConnection, all: Stored, writing: Writing): Promise<MadeFile[]> {
   const files = await writeAll(connection, all, writing);
   filesAre(
+    connection,
     files.map(({ file }) => file),
     all.fileColumns,
   );
