@@ -34,6 +34,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
   const waiting = (await readdir(folder)).filter((name) => /^\d{16}\.json$/.test(name)).toSorted();
   let last = Number.parseInt(waiting.at(-1) ?? "0", 10);
   const stopping = new AbortController();
+  const stopped = new Promise<void>((resolve) => stopping.signal.addEventListener("abort", () => resolve()));
   let sending: Promise<void> | undefined;
 
   function wake(): void {
@@ -54,7 +55,7 @@ export async function openOutbox(options: OutboxOptions): Promise<Outbox> {
       } catch (error) {
         if (stopping.signal.aborted) return;
         log.warn({ err: error, wait, waiting: waiting.length }, "lineage events cannot be sent; it is tried again");
-        await pause(wait, undefined, { signal: stopping.signal, ref: false }).catch(() => undefined);
+        await Promise.race([pause(wait, undefined, { ref: false }), stopped]);
         wait = Math.min(wait * 2, WAIT_MS.longest);
       }
   }

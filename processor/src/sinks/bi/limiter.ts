@@ -63,8 +63,13 @@ export async function openLimiter(file: string, now: () => number): Promise<Limi
   const pending: number[] = [];
   let writing: Promise<void> = Promise.resolve();
 
-  // What failed before was told to who asked for it.
-  const save = () => (writing = writing.catch(() => undefined).then(() => write(file, sent)));
+  const save = () => (writing = writeAfter(writing));
+
+  /** One after the other; what failed before was told to who asked for it. */
+  async function writeAfter(before: Promise<void>): Promise<void> {
+    await Promise.allSettled([before]);
+    await write(file, sent);
+  }
 
   /** Milliseconds until a POST of so many rows may be sent. */
   function waitMs(rows: number): number {
