@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startSite, type Site } from "./site.ts";
 import { openBrowser, sendAndWait, visit } from "./visit.ts";
@@ -110,6 +110,59 @@ describe("runs", () => {
     await page.goBack();
     await page.getByRole("heading", { level: 1, name: "Runs" }).waitFor();
   });
+});
+
+const lineage = (page: Page) => page.getByRole("region", { name: "Where its rows went" });
+
+describe("where the rows went", () => {
+  it("is a picture, and a list for who does not see it", async () => {
+    await using visitor = await visit(browser, site);
+    const { page } = visitor;
+    await visitor.open(run);
+    const nodes = lineage(page).getByRole("listitem");
+    await expect.poll(() => nodes.count()).toBe(4);
+    expect(await nodes.allTextContents()).toEqual([
+      "thirty days.csvFile received720 rows",
+      "inmetTable, clean rows, from thirty days.csv658 rows",
+      "rain_by_dayTable, summary, from inmet28 rows",
+      "inmetCSV file, from inmet658 rows",
+    ]);
+    // A curve from each to what is made of it, and each beside the one before.
+    expect(await lineage(page).locator("svg path[data-state=done]").count()).toBe(3);
+    const [file, silver, gold] = await Promise.all(
+      [0, 1, 2].map(async (nth) => (await nodes.nth(nth).boundingBox())?.x),
+    );
+    expect(Number(file)).toBeLessThan(Number(silver));
+    expect(Number(silver)).toBeLessThan(Number(gold));
+    await nodes.nth(1).getByRole("link", { name: "inmet" }).click();
+    await page.getByRole("heading", { level: 1, name: "inmet" }).waitFor();
+  });
+
+  it("is the list alone on a phone", async () => {
+    await using visitor = await visit(browser, site, { viewport: { width: 390, height: 844 } });
+    const { page } = visitor;
+    await visitor.open(run);
+    const nodes = lineage(page).getByRole("listitem");
+    await expect.poll(() => nodes.count()).toBe(4);
+    const [file, silver] = await Promise.all([0, 1].map(async (nth) => (await nodes.nth(nth).boundingBox())?.y));
+    expect(Number(silver)).toBeGreaterThan(Number(file));
+    expect(await nodes.nth(1).getByText("from thirty days.csv").isVisible()).toBe(true);
+    expect(await lineage(page).locator("svg path").first().isVisible()).toBe(false);
+  });
+});
+
+it("a delivery that is not done says why, and is tried again by its button", async () => {
+  await using visitor = await visit(browser, site);
+  const { page } = visitor;
+  await visitor.open("#/stacks/small");
+  await page.locator("input[type=file]").waitFor({ state: "attached" });
+  await sendAndWait(page, "no secret.csv", "a,b\n1,2\n", "Quarantined");
+  const deliveries = page.getByRole("region", { name: "Deliveries" });
+  await deliveries.getByText("Tried again later").waitFor();
+  await deliveries.getByText('"hook-', { exact: false }).waitFor();
+  await visitor.expectAccessible();
+  await deliveries.getByRole("button", { name: /^Try again now: / }).click();
+  await expect.poll(() => page.getByRole("status").getByText("is delivered again.", { exact: false }).count()).toBe(1);
 });
 
 describe("an error", () => {

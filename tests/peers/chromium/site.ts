@@ -14,7 +14,10 @@ export interface Site extends AsyncDisposable {
   url: string;
 }
 
-/** Starts the processor of `stacks/inmet` and of `small`, the same stack with files of at most 1 kB. */
+/**
+ * Starts the processor of `stacks/inmet` and of `small`, the same stack with files of at most 1 kB and a webhook that lacks
+ * its secrets.
+ */
 export async function startSite({ token }: { token?: string } = {}): Promise<Site> {
   const parent = join(root, ".cais", "tests");
   await mkdir(parent, { recursive: true });
@@ -37,7 +40,13 @@ async function config(): Promise<ProcessorConfig> {
   const folder = join(root, "stacks", "inmet");
   const yaml: unknown = parse(await readFile(join(folder, "stack.yaml"), "utf8"));
   const inmet = Stack.parse(yaml);
-  const small = Stack.parse({ ...inmet, name: "small", source: { upload: { formats: ["csv"], maxBytes: 1000 } } });
+  const webhook = { url: { secret: "hook-url" }, secret: { secret: "hook-key" } };
+  const small = Stack.parse({
+    ...inmet,
+    name: "small",
+    source: { upload: { formats: ["csv"], maxBytes: 1000 } },
+    sinks: [...inmet.sinks, { webhook }],
+  });
   const files = (await readdir(folder)).filter((name) => name.endsWith(".sql"));
   const sql = Object.fromEntries(
     await Promise.all(files.map(async (name) => [name, await readFile(join(folder, name), "utf8")] as const)),

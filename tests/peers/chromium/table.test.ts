@@ -87,6 +87,35 @@ it("rows come in pages that can be linked and left by Back", async () => {
   await page.getByText("1–50 of 9,504").waitFor();
 });
 
+it("a table tells its columns and its versions when they are unfolded", async () => {
+  await using visitor = await visit(browser, site);
+  const { page } = visitor;
+  await visitor.open("#/tables/inmet/rain_by_day");
+  await page.getByText("5 columns").click();
+  const columns = page.getByRole("table", { name: "5 columns" }).getByRole("row");
+  await columns.nth(1).waitFor();
+  expect(await columns.nth(2).getByRole("cell").allTextContents()).toEqual(["rain_mm", "DOUBLE"]);
+  await page.getByText("Versions", { exact: true }).click();
+  const versions = page.getByRole("table", { name: "Versions" }).getByRole("row");
+  await versions.nth(1).waitFor();
+  const [version, , operation, added, removed, rows] = await versions.nth(1).getByRole("cell").allTextContents();
+  expect({ version, added, removed, rows }).toEqual({ version: "0", added: "+396", removed: "–", rows: "396" });
+  expect(operation).toMatch(/^[A-Z ]+$/);
+  await visitor.expectAccessible();
+});
+
+it("the tables come with the sinks that deliver them, and what each delivered last", async () => {
+  await using visitor = await visit(browser, site);
+  const { page } = visitor;
+  await visitor.open("#/tables");
+  const sinks = page.getByRole("region", { name: "Where they are delivered" }).first().getByRole("listitem");
+  const csv = sinks.filter({ hasText: "CSV file" }).first();
+  await csv.getByText("Delivered", { exact: true }).waitFor();
+  expect(await csv.textContent()).toMatch(/^inmet CSV file.* · 9,504 rows · .*inmet_clean\.csvDelivered$/);
+  await csv.getByRole("link").click();
+  await expect.poll(() => page.getByRole("heading", { level: 1, name: "a year.csv" }).count()).toBe(1);
+});
+
 it("a table can be downloaded whole", async () => {
   await using visitor = await visit(browser, site);
   const { page } = visitor;

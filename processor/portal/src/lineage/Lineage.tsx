@@ -46,7 +46,7 @@ function Picture({ lineage }: { lineage: LineageAnswer }) {
   const stateOf = (id: string) => nodes.find((node) => node.id === id)?.state;
   const size = { "--width": px(layout.width), "--height": px(layout.height) } as CSSProperties;
   return (
-    <div className={classes.scroll} role="region" tabIndex={0} aria-label={t("lineage.title")}>
+    <div className={classes.scroll} role="group" tabIndex={0} aria-label={t("lineage.title")}>
       <div className={classes.picture} style={size}>
         <svg className={classes.curves} width={layout.width} height={layout.height} aria-hidden="true">
           {edges.map(({ from, to }, index) => (
