@@ -3,7 +3,7 @@ import type { ObjectStore } from "../object-store/index.ts";
 import type { DataFile } from "./delta/actions.ts";
 import { readStats } from "./delta/stats.ts";
 import { countRows } from "./footer.ts";
-import { type LogView, readView } from "./log-view.ts";
+import { type LogView, readView, withoutStats } from "./log-view.ts";
 import { keyOf, pathOf, type Planned, planPublications, type Refusal } from "./plan-publication.ts";
 
 /** A table of which the log is read and the ledger written, by one at a time. */
@@ -44,6 +44,7 @@ export async function follow(of: FollowedTable): Promise<Aligned> {
   if (of.alignedAt !== view.head.version) {
     await recordWritten(of, view);
     await align(of, view);
+    for (const [path, file] of view.files) view.files.set(path, withoutStats(file));
     of.alignedAt = view.head.version;
   }
   return { view, pending: await ledger.publications.pending({ stack, table }) };

@@ -1,6 +1,7 @@
 import type { ObjectStore } from "../object-store/index.ts";
 import { type DataFile, LogGone, type Snapshot, type TableHead } from "./delta/actions.ts";
 import { changesSince, snapshotAt } from "./delta/snapshot.ts";
+import { readStats } from "./delta/stats.ts";
 
 /** What the ledger's batches are called in a table's log. */
 export const appIdOf = (stack: string, table: string) => `${stack}/${table}`;
@@ -12,6 +13,15 @@ export interface LogView {
   files: Map<string, DataFile>;
   /** The newest batch of the ledger that the log has; 0: none. */
   batch: number;
+}
+
+/**
+ * Once the ledger has a file, its statistics are kept there alone, but for how many rows it has: they are most of what a file
+ * takes in memory.
+ */
+export function withoutStats(file: DataFile): DataFile {
+  const { rows } = readStats(file.stats);
+  return { ...file, stats: rows === undefined ? null : JSON.stringify({ numRecords: rows }) };
 }
 
 /** The table as its log is now: `known`, moved on, if the log still holds what came after it. Undefined: there is no log. */

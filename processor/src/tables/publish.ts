@@ -5,7 +5,7 @@ import { commit } from "./delta/commit.ts";
 import { newMetadata } from "./delta/schema.ts";
 import { snapshotAt } from "./delta/snapshot.ts";
 import { type FollowedTable, follow } from "./follow.ts";
-import { appIdOf, type LogView } from "./log-view.ts";
+import { appIdOf, type LogView, withoutStats } from "./log-view.ts";
 import { changeOf, dataFileOf, planPublications, together, unwrittenOf } from "./plan-publication.ts";
 
 /** Other programs commit between as often as this before a publication waits for its next turn. */
@@ -58,7 +58,7 @@ async function create(of: FollowedTable, pending: Publication[]): Promise<boolea
     pending.map(({ id }) => id),
     { version, unwritten },
   );
-  of.view = { head, files: new Map(files.map((file) => [file.path, file])), batch: last?.batch ?? 0 };
+  of.view = { head, files: new Map(files.map((file) => [file.path, withoutStats(file)])), batch: last?.batch ?? 0 };
   return true;
 }
 
@@ -73,7 +73,7 @@ async function write(of: FollowedTable, view: LogView, group: Publication[]): Pr
   );
   if (applied && version === view.head.version + 1) {
     for (const { path } of change.removes) view.files.delete(path);
-    for (const file of change.adds) view.files.set(file.path, file);
+    for (const file of change.adds) view.files.set(file.path, withoutStats(file));
     of.view = { head, files: view.files, batch: change.transaction?.version ?? view.batch };
     of.alignedAt = version;
   }

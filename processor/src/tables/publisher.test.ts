@@ -267,6 +267,19 @@ describe("a commit that does not fit what another program did", () => {
     expect(await shop.ledger.requeue({ run: b, kind: "rerun" })).toMatchObject({ state: "queued" });
   });
 
+  it("gives back what it replaced and is still there, with whose rows these are", async () => {
+    const [a, b] = [await shop.load("sold"), await shop.load("sold")];
+    await shop.publisher.flush();
+    const both = await shop.load("sold", { removes: [`sold/${a}.parquet`, `sold/${b}.parquet`] });
+    await shop.others("sold", { remove: [`${a}.parquet`] });
+    await shop.publisher.flush();
+    expect((await shop.ledger.run(both))?.state).toBe("failed");
+    expect((await shop.ledger.tables.read("shop", "sold"))?.files).toMatchObject([
+      { key: `sold/${b}.parquet`, rows: 2, parts: [{ run: b, root: b, rows: 2 }] },
+    ]);
+    await same("sold");
+  });
+
   it("is a merge that did not see rows which were added", async () => {
     await shop.load("sold");
     await shop.publisher.flush();
