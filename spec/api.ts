@@ -18,7 +18,9 @@ export type RunState = z.output<typeof RunState>;
 export const Step = z.object({
   name: z
     .string()
-    .describe("`contract`, `tables/<table>`, `merge/<table>`, `commit`, `sinks/csv/<table>`, `after/archive` or `after/delete`."),
+    .describe(
+      "`contract`, `tables/<table>`, `merge/<table>`, `commit`, `sinks/csv/<table>`, `after/archive` or `after/delete`.",
+    ),
   startedAt: z.iso.datetime(),
   finishedAt: z.iso.datetime().nullable().describe("null while it runs, and for the step that failed."),
 });
