@@ -36,10 +36,13 @@ export interface Plan {
   wholeFile: boolean;
 }
 
-const plans = new WeakMap<OpenStack, Plan>();
+/** What a plan is made of. */
+type Planned = { config: Pick<OpenStack["config"], "stack" | "sql"> };
+
+const plans = new WeakMap<Planned, Plan>();
 
 /** The plan of a stack, found in its SQL by the engine's own parser. */
-export async function planOf(stack: OpenStack, engine: Engine): Promise<Plan> {
+export async function planOf(stack: Planned, engine: Pick<Engine, "reads">): Promise<Plan> {
   const known = plans.get(stack);
   if (known !== undefined) return known;
   const { tables, sinks, contract } = stack.config.stack;
