@@ -100,6 +100,13 @@ const passing = new Map([
   ["58", "the server's system failed"],
 ]);
 
+/** What is told instead of Postgres' own message, by SQLSTATE: it may hold a cell, or a part of the address, which is a secret. */
+const untold: [RegExp, string][] = [
+  [/^(22|23|P0)/, "it refuses a value"],
+  [/^28/, "it refuses the user, the password or where it is called from"],
+  [/^3D/, "there is no such database"],
+];
+
 /**
  * What becomes of a delivery in which this was thrown. Postgres' own message is told only where it cannot hold a cell, and
  * its error is no cause, since its details hold cells, too.
@@ -129,7 +136,6 @@ export function faultOf(error: unknown, doing: string): DeliveryDelayed | Delive
     (column ?? error.column) === undefined ? "" : `, column ${column ?? error.column}`,
     error.constraint === undefined ? "" : `, constraint ${error.constraint}`,
   ].join("");
-  const isOfCells = /^(22|23|P0)/.test(code);
-  const why = isOfCells ? "it refuses a value" : error.message;
+  const why = untold.find(([codes]) => codes.test(code))?.[1] ?? error.message;
   return new DeliveryRefused(`Could not ${doing}${at}: ${why} (SQLSTATE ${code}).`);
 }

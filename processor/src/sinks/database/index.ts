@@ -45,8 +45,7 @@ export function databaseSink(
       } finally {
         await client.end();
       }
-      const { host, port, database } = address;
-      return { location: `postgres://${host.startsWith("/") ? "" : host}:${port}/${database}/${options.to}` };
+      return { location: `${options.to} in the database of the secret ${options.url.secret}` };
     },
   };
 }
