@@ -76,6 +76,8 @@ it("describes for each route exactly what the route answers", async () => {
   const [waiting, delivered] = [await find("stack=forgotten&state=retrying"), await find("state=delivered")];
   const long = "x".repeat(65);
   const post = { method: "POST" };
+  const json = { "content-type": "application/json" };
+  const sql = (text: string) => ({ method: "POST", headers: json, body: JSON.stringify({ sql: text }) });
   const csv = { method: "POST", body: "day,amount,note\n2024-01-02,1,x\n" };
   const files = "/v1/stacks/sales/files?name=a.csv";
   const slow = request(`${url}${files}`, { method: "POST", ...named("slow") });
@@ -155,6 +157,14 @@ it("describes for each route exactly what the route answers", async () => {
       ["/v1/deliveries/x/retry", post],
       ["/v1/deliveries/999/retry", post],
       [`/v1/deliveries/${delivered?.id}/retry`, post],
+    ],
+    "post /v1/query": [
+      ["/v1/query", sql("SELECT 1 AS one")],
+      ["/v1/query", sql("DROP TABLE sold")],
+      ["/v1/query", sql("SELECT * FROM nothing")],
+      ["/v1/query", sql("SELECT string_agg(repeat('x', 1000), '') AS much FROM range(10_000_000)")],
+      ["/v1/query", { ...post, headers: { "content-type": "text/plain" }, body: "SELECT 1" }],
+      ["/v1/query", sql("x".repeat(600_000))],
     ],
     "post /v1/gc": [
       ["/v1/gc", post],
