@@ -19,7 +19,7 @@ export const Step = z.object({
   name: z
     .string()
     .describe(
-      "`contract`, `tables/<table>`, `merge/<table>`, `commit`, `sinks/csv/<table>`, `after/archive` or `after/delete`.",
+      "`contract`, `tables/<table>`, `merge/<table>`, `commit`, `sinks/<kind>/<name>`, `after/archive` or `after/delete`.",
     ),
   startedAt: z.iso.datetime(),
   finishedAt: z.iso.datetime().nullable().describe("null while it runs, and for the step that failed."),
