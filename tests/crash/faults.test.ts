@@ -6,7 +6,7 @@ import { Problem } from "@cais/spec/api.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { send } from "../../processor/src/processor-for-tests.ts";
 import { idle, listening, prepare, stopWell } from "./chain.ts";
-import { type Acknowledged, sendAll } from "./client.ts";
+import { type Acknowledged, isPublished, sendAll } from "./client.ts";
 import { smallLoad } from "./load.ts";
 import { killAll, startProcessor } from "./processor.ts";
 import { compare, type Result, resultOf } from "./result.ts";
@@ -145,6 +145,8 @@ it.runIf(mayMount).each(roles)("waits for a store that is read-only: %s", { time
   await mount(store, ["--bind", store]);
   const child = await listening(folder);
   const first = await firstResult(child);
+  // What is open to be written keeps a mount as it is.
+  await expect.poll(() => isPublished(child.url), { timeout: 20_000 }).toBe(true);
   await run("mount", ["-o", "remount,bind,ro", store]);
   expect(await statuses(child.url, 2)).toEqual(answers[role]);
   await run("mount", ["-o", "remount,bind,rw", store]);
