@@ -1,11 +1,14 @@
 import { Run, RunKind, RunState, Runs } from "@cais/spec/api.ts";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { Lineage } from "@cais/spec/lineage.ts";
 import { connect, requestJson, tokenHelp, type Connection } from "./client.ts";
+import { lineageLines } from "./lineage-text.ts";
 import { formatEnd, formatRun, formatState, formatStep, formatWaiting } from "./run-text.ts";
 
 interface Options {
   url?: string;
   json?: true;
+  lineage?: true;
   stack?: string;
   state?: RunState;
   kind?: RunKind;
@@ -23,10 +26,12 @@ export const runsCommand = (): Command =>
     .addOption(new Option("--kind <kind>", "only loads, replays or reruns").choices(RunKind.options))
     .option("--file <run>", "only runs of the file of this run: its load, replays and reruns")
     .option("--limit <number>", "how many to list (1 to 200)", parseLimit, 20)
+    .option("--lineage", "with a run: what it made of what, from its file to the sinks")
     .option("--json", "print the answer as JSON")
     .option("--url <url>", "the processor's address (default: CAIS_URL, or the one started here)")
     .addHelpText("after", tokenHelp)
-    .action(async (id: string | undefined, options: Options) => {
+    .action(async (id: string | undefined, options: Options, command: Command) => {
+      if (id === undefined && options.lineage) command.error("error: --lineage needs a run: cais runs ID --lineage");
       const connection = await connect(options.url);
       if (id === undefined) await list(connection, options);
       else await show(connection, id, options);
@@ -55,7 +60,11 @@ async function list(connection: Connection, { json, limit, ...filter }: Options)
   if (answer.next) process.stderr.write("There are more: --limit shows up to 200.\n");
 }
 
-async function show(connection: Connection, id: string, { json }: Options) {
+async function show(connection: Connection, id: string, { json, lineage }: Options) {
+  if (json && lineage) {
+    const answer = await requestJson(connection, `/v1/runs/${encodeURIComponent(id)}/lineage`, Lineage);
+    return void process.stdout.write(`${JSON.stringify(answer, undefined, 2)}\n`);
+  }
   const run = await requestJson(connection, `/v1/runs/${encodeURIComponent(id)}`, Run);
   if (json) return void process.stdout.write(`${JSON.stringify(run, undefined, 2)}\n`);
   process.stdout.write(
@@ -65,4 +74,7 @@ async function show(connection: Connection, id: string, { json }: Options) {
   if (run.retryAt !== null) process.stdout.write(`${formatWaiting(run)}\n`);
   else if (run.attempts > 1) process.stdout.write(`  ${run.attempts} attempts\n`);
   if (run.finishedAt !== null) process.stdout.write(`${formatEnd(run)}\n`);
+  if (!lineage) return;
+  const answer = await requestJson(connection, `/v1/runs/${encodeURIComponent(id)}/lineage`, Lineage);
+  process.stdout.write(`\n${lineageLines(answer).join("\n")}\n`);
 }

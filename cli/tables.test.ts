@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { TableRows, Tables } from "@cais/spec/api.ts";
+import { Runs, TableRows, Tables } from "@cais/spec/api.ts";
 import { Vacuumed } from "@cais/spec/upkeep.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { cais, scratch, start, type Started, sweep } from "../tests/start.ts";
@@ -34,6 +34,14 @@ it("lists tables before and after their first run", { timeout: 60_000 }, async (
   expect(after.stdout).toMatch(/^inmet\/inmet +silver +\d+ +\d+\.\d kB +(?:–|0) +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/m);
   const { tables } = Tables.parse(JSON.parse((await run("tables", "--json")).stdout));
   expect(tables.map(({ stack, name }) => `${stack}/${name}`)).toContain("inmet/inmet");
+});
+
+it("tells what a run made of what", { timeout: 60_000 }, async () => {
+  const { runs } = Runs.parse(JSON.parse((await run("runs", "--json")).stdout));
+  const { stdout, code } = await run("runs", runs[0]?.id ?? "", "--lineage");
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/\n\nsample\.csv  \d+ rows\n└─ inmet \(silver\)  \d+ rows.*\n   ├─ rain_by_day \(gold\)  /);
+  expect(stdout).toMatch(/\n {3}└─ csv: inmet  \d+ rows  \S+inmet_clean\.csv\n$/);
 });
 
 it("shows a table's columns and rows", { timeout: 60_000 }, async () => {
