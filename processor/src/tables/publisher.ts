@@ -64,10 +64,8 @@ export function startPublisher({ stacks, ledger, log, waitMs = WAIT_MS }: Publis
   function alone<T>(stack: string, table: string, work: () => Promise<T>): Promise<T> {
     const id = `${stack}/${table}`;
     const turn = (turns.get(id) ?? Promise.resolve()).then(work, work);
-    turns.set(
-      id,
-      turn.catch(() => undefined),
-    );
+    // Who asked for it hears what it throws; the next one begins all the same.
+    turns.set(id, Promise.allSettled([turn]));
     return turn;
   }
 
@@ -84,16 +82,24 @@ export function startPublisher({ stacks, ledger, log, waitMs = WAIT_MS }: Publis
       });
   }
 
-  async function flush(stack?: string): Promise<void> {
+  /** Publishes what waits; gives what it failed with, which is logged. */
+  async function publishAll(stack?: string): Promise<unknown[]> {
     const errors: unknown[] = [];
-    for (const { stack: of, name } of await ledger.tables.list(stack))
-      try {
-        if (await isDue(of, name)) await publishTable(of, name);
-      } catch (error) {
-        log.error({ err: error, stack: of, table: name }, "the table's log is not written; it is tried again");
-        errors.push(error);
-      }
-    if (errors.length > 0) throw errors[0];
+    const told = (error: unknown, of: object) => {
+      log.error({ err: error, ...of }, "a table's log is not written; it is tried again");
+      errors.push(error);
+    };
+    try {
+      for (const { stack: of, name } of await ledger.tables.list(stack))
+        try {
+          if (await isDue(of, name)) await publishTable(of, name);
+        } catch (error) {
+          told(error, { stack: of, table: name });
+        }
+    } catch (error) {
+      told(error, { stack });
+    }
+    return errors;
   }
 
   const isDue = async (stack: string, table: string) =>
@@ -115,15 +121,10 @@ export function startPublisher({ stacks, ledger, log, waitMs = WAIT_MS }: Publis
   /** Never rejects. */
   async function turn(stack: string): Promise<void> {
     waiting.delete(stack);
-    try {
-      await flush(stack);
-      retries.delete(stack);
-    } catch {
-      // Told by flush.
-      const ms = Math.min(RETRY_MS.longest, 2 * (retries.get(stack) ?? RETRY_MS.first / 2));
-      retries.set(stack, ms);
-      schedule(stack, ms, 0);
-    }
+    if ((await publishAll(stack)).length === 0) return void retries.delete(stack);
+    const ms = Math.min(RETRY_MS.longest, 2 * (retries.get(stack) ?? RETRY_MS.first / 2));
+    retries.set(stack, ms);
+    schedule(stack, ms, 0);
   }
 
   return {
@@ -146,13 +147,15 @@ export function startPublisher({ stacks, ledger, log, waitMs = WAIT_MS }: Publis
       }
     },
     alone,
-    flush,
+    async flush(stack) {
+      const [error] = await publishAll(stack);
+      if (error !== undefined) throw error;
+    },
     async stop() {
       isStopped = true;
       for (const { timer } of waiting.values()) clearTimeout(timer);
       waiting.clear();
-      // Each failure is logged, and done by the next start.
-      await flush().catch(() => undefined);
+      await publishAll();
       await Promise.all(turns.values());
     },
   };
