@@ -308,4 +308,20 @@ describe("rows as received", () => {
     ]);
     await expect(make('SELECT * FROM "rows as received"')).rejects.toThrow("but it sees input, bronze only");
   });
+
+  it("numbers the rows of a large file too, which nothing may refuse", async () => {
+    const file = join(folder, "large.csv");
+    const lines = Array.from({ length: 50_000 }, (_, n) => `${n === 30_000 ? "x" : n},${"word ".repeat(20)}`);
+    await writeFile(file, ["n,word", ...lines].join("\n"));
+    const contract = Contract.parse({ columns: [{ name: "n", type: "integer" }] });
+    const received = { file: "large.csv", run: "run-2", receivedAt: "2024-02-29T00:00:00Z" };
+    const reading = run();
+    await mkdir(reading);
+    const asked = { folder: reading, file, name: "large.csv", upload: Upload.parse({}), contract, replay: null };
+    await engine.begin();
+    expect(await engine.checkContract({ ...asked, received })).toMatchObject({ read: 50_000, clean: 49_999 });
+    const { files } = await engine.makeTable({ folder: run(), name: "bronze", sql: null, before: [] });
+    const wrong = "SELECT count(*), count(*) FILTER (_row <> n + 2) FROM read_parquet($1)";
+    expect(await parquetRows([files[0]?.file ?? ""], wrong)).toEqual([["49999", "0"]]);
+  });
 });
