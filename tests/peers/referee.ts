@@ -11,7 +11,7 @@ export interface Referee {
   history(location: string): Promise<{ version: number; operation: string }[]>;
   /** Asks for a change; the answer is the table's version after it. */
   change(
-    question: "append" | "delete" | "optimize" | "checkpoint",
+    question: "append" | "delete" | "optimize" | "checkpoint" | "forget",
     location: string,
     more?: Record<string, unknown>,
   ): Promise<number>;

@@ -98,6 +98,13 @@ def checkpoint(location):
     return table.version()
 
 
+def forget(location):
+    """Has removed files kept for no time at all."""
+    table = DeltaTable(location)
+    table.alter.set_table_properties({"delta.deletedFileRetentionDuration": "interval 0 seconds"})
+    return table.version()
+
+
 def race(location, writer, commits, seed):
     """Appends a row a commit, as fast as it can but for short waits by the seed."""
     chance = random.Random(seed)
@@ -109,7 +116,7 @@ def race(location, writer, commits, seed):
 
 
 questions = {
-    function.__name__: function for function in (read, history, append, delete, optimize, checkpoint, race)
+    function.__name__: function for function in (read, history, append, delete, optimize, checkpoint, forget, race)
 }
 for line in sys.stdin:
     asked = json.loads(line)
