@@ -12,9 +12,9 @@ export function Sinks({ stack, sinks }: { stack: string; sinks: SinkStatus[] }) 
   const { t } = useTranslation();
   if (sinks.length === 0) return null;
   return (
-    <Paper component="section" withBorder p="lg" aria-labelledby={`sinks-${stack}`}>
+    <Paper component="section" withBorder p="lg" aria-label={`${t("sink.title")}: ${stack}`}>
       <Stack gap="sm">
-        <Title order={3} size="h5" id={`sinks-${stack}`}>
+        <Title order={3} size="h5">
           {t("sink.title")}
         </Title>
         <ul className={classes.sinks}>
