@@ -5,7 +5,7 @@ import { smallLoad } from "./load.ts";
 import { killAll } from "./processor.ts";
 import { histogram, runSeries } from "./series.ts";
 
-const SEEDS = 34;
+const SEEDS = 50;
 
 it(`loses nothing and doubles nothing when it is killed: ${SEEDS} seeds`, { timeout: 900_000 }, async () => {
   const base = join(import.meta.dirname, "..", "..", ".cais", "crash");
