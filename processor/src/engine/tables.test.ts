@@ -277,6 +277,26 @@ describe("files that differ", () => {
   });
 });
 
+const float = (nan: number) => `CASE WHEN range = ${nan} THEN 'nan'::DOUBLE ELSE range END`;
+
+describe("statistics of a large file", () => {
+  it.each([[], ["p"]])(
+    "bound no column with a NaN in any of its row groups (partitioned by %s)",
+    async (...partitionBy) => {
+      const made = await make(
+        `SELECT ${float(5)} AS first, ${float(250_000)} AS middle, ${float(399_999)} AS last, range::FLOAT AS none,
+         {'a, "b': ${float(7)}, c: range::DOUBLE} AS st, 1 AS p FROM range(400000)`,
+        { partitionBy },
+      );
+      const stats = JSON.parse(made.files[0]?.stats ?? "{}");
+      delete stats.maxValues.p;
+      expect(stats).toMatchObject({ numRecords: 400_000, nullCount: { first: 0 } });
+      expect(stats.maxValues).toEqual({ none: 399_999, st: { c: 399_999 } });
+      expect(Object.keys(stats.minValues)).not.toContain("first");
+    },
+  );
+});
+
 describe("rows as received", () => {
   it("says of each clean row where it came from", async () => {
     const file = join(folder, "file.csv");

@@ -9,7 +9,7 @@ import { tableColumns } from "../tables/delta/schema.ts";
 import { fileStats } from "../tables/delta/stats.ts";
 import { query } from "./duckdb.ts";
 import type { MadeFile } from "./messages.ts";
-import { sqlName, sqlText } from "./quote.ts";
+import { sqlName, sqlText, sqlTexts } from "./quote.ts";
 import { filesAre } from "./seen.ts";
 import { SqlRefused } from "./select.ts";
 
@@ -203,8 +203,38 @@ const textsOf = (entries: z.output<typeof Texts>): Record<string, string> =>
 
 /** Does a COPY, and gives the files that it wrote. */
 async function copy(connection: DuckDBConnection, sql: string): Promise<WrittenFile[]> {
-  return z.array(WrittenFile).parse((await connection.runAndReadAll(sql)).getRowObjectsJS());
+  const files = z.array(WrittenFile).parse((await connection.runAndReadAll(sql)).getRowObjectsJS());
+  await findNaN(connection, files);
+  return files;
 }
+
+/** As few rows are always one row group: DuckDB puts those of its threads together up to half of 122,880 rows. */
+const ONE_GROUP = 10_000;
+
+/**
+ * Marks the columns with a NaN in any row group: DuckDB says `has_nan` of the last one alone. The others tell it by having
+ * no bounds although they have values.
+ */
+async function findNaN(connection: DuckDBConnection, files: WrittenFile[]): Promise<void> {
+  const large = files.filter(
+    ({ count, column_statistics: columns }) =>
+      count > ONE_GROUP && Object.values(columns).some(({ has_nan: hasNaN }) => hasNaN === "false"),
+  );
+  if (large.length === 0) return;
+  const groups = await query(
+    connection,
+    `SELECT DISTINCT file_name, path_in_schema FROM parquet_metadata(${sqlTexts(large.map(({ filename }) => filename))})
+     WHERE type IN ('FLOAT', 'DOUBLE') AND stats_max_value IS NULL AND stats_null_count IS DISTINCT FROM num_values`,
+  );
+  const found = new Set(groups.map((group) => `${String(group["file_name"])}\0${String(group["path_in_schema"])}`));
+  for (const { filename, column_statistics: columns } of large)
+    for (const [name, statistics] of Object.entries(columns))
+      if (found.has(`${filename}\0${pathInSchema(name)}`)) statistics["has_nan"] = "true";
+}
+
+/** `"a"."b"` as parquet_metadata has it: `a, b`. */
+const pathInSchema = (name: string) =>
+  [...name.matchAll(/"((?:[^"]|"")*)"/g)].map(([, part = ""]) => part.replaceAll('""', '"')).join(", ");
 
 /** How many rows a relation has. */
 export async function countOf(connection: DuckDBConnection, relation: string): Promise<number> {
