@@ -53,7 +53,8 @@ export function startReferee(program: string, args: string[], env: Record<string
   // Answers come in the order of the questions, so one waits for the one before.
   const inTurn = (question: string, asked: Record<string, unknown>) => {
     const mine = last.then(() => ask(question, asked));
-    last = mine.catch(() => undefined);
+    // Who asked hears that it failed; the next question is asked all the same.
+    last = Promise.allSettled([mine]);
     return mine;
   };
 
