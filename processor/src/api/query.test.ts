@@ -1,4 +1,4 @@
-import { readdir, rm } from "node:fs/promises";
+import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { CreatedToken } from "@cais/spec/access.ts";
 import { Problem, Run, Upload } from "@cais/spec/api.ts";
@@ -94,6 +94,22 @@ describe("a query", () => {
       "SELECT (SELECT count(*) FROM sales.sold AT (VERSION => 0)), (SELECT count(*) FROM sales.sold)",
     );
     expect(counts.data).toEqual([["2", "3"]]);
+  });
+
+  it("says that a version is gone of which vacuum deleted files", async () => {
+    const { data } = await answer("FROM sales.by_day ORDER BY ALL");
+    const byDay = join(folder, "sales/lake/by_day");
+    const lines = (await readFile(join(byDay, "_delta_log", `${"0".repeat(20)}.json`), "utf8")).split("\n");
+    const [path = ""] = lines.flatMap((line) => (line.includes('"add"') ? [String(JSON.parse(line).add.path)] : []));
+    await rm(join(byDay, path));
+    const detail =
+      'Version 0 of table "by_day" can no longer be read, for vacuum deleted files of it; ask for a later one.';
+    expect(await (await query({ sql: "FROM sales.by_day AT (VERSION => 0)" })).json()).toMatchObject({
+      status: 404,
+      detail,
+    });
+    expect(await (await ask("GET", "/tables/sales/by_day?version=0")).json()).toMatchObject({ status: 404, detail });
+    expect((await answer("FROM sales.by_day ORDER BY ALL")).data).toEqual(data);
   });
 
   it.each([

@@ -10,7 +10,7 @@ import type { Answered, Found } from "../query/index.ts";
 import { TooManyQueries } from "../query/slots.ts";
 import { openNdjson } from "../sinks/ndjson/index.ts";
 import type { Writes } from "../sinks/writes.ts";
-import { tableAt } from "../tables/history.ts";
+import { filesThen, tableAt } from "../tables/history.ts";
 import { findStack } from "./find.ts";
 import type { Processor } from "./index.ts";
 import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
@@ -85,8 +85,8 @@ export const query: FastifyPluginAsyncZod<Processor> = async (app, { stacks, led
     const { version, time } = source;
     if (version !== null || time !== null) {
       const at = version === null ? { time: new Date(time ?? "") } : { version };
-      const { files, columns } = await tableAt(lake, name, at, state?.columns);
-      return { files: { lake, files: async () => files }, columns };
+      const then = await tableAt(lake, name, at, state?.columns);
+      return { files: filesThen(lake, name, then), columns: then.columns };
     }
     if (state === undefined)
       throw new ApiProblem("no-such-table", `The table ${stack}.${name} is empty: its first run makes its columns.`);

@@ -9,7 +9,7 @@ import { findStack } from "./find.ts";
 import { Moment, wholeNumber } from "./parameters.ts";
 import { plainEndings } from "../formats/names.ts";
 import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
-import { tableAt, versionsOf } from "../tables/history.ts";
+import { filesThen, tableAt, versionsOf } from "../tables/history.ts";
 import type { LakeFiles } from "../tables/index.ts";
 import { sendText } from "./stream.ts";
 
@@ -61,8 +61,9 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
     if (version !== undefined && at !== undefined)
       throw new ApiProblem("bad-request", "Give version or at, not both: each says which version is meant.");
     const when = version === undefined ? { time: new Date(at ?? "") } : { version };
-    const { files: list, at: time, ...then } = await tableAt(lake, name, when, table.columns);
-    const files: LakeFiles = { lake, files: async () => list };
+    const found = await tableAt(lake, name, when, table.columns);
+    const { files: list, at: time, ...then } = found;
+    const files = filesThen(lake, name, found);
     const rows = list.every((file) => file.rows !== undefined)
       ? list.reduce((total, file) => total + (file.rows ?? 0), 0)
       : await countRows(files);

@@ -121,7 +121,7 @@ export function openQueries({ folder, limits, log, seconds }: QueriesOptions): Q
             const { files, columns } = await tableOf(source);
             const into = join(place, `table-${index}`);
             await mkdir(into);
-            tables.push({ files: await bring(files.lake, files.files, into), columns });
+            tables.push({ files: await bring(files, into), columns });
           }
           return engine.answer({ folder: place, sql, tables, limit, writes });
         },

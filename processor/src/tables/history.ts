@@ -6,7 +6,7 @@ import { listLog, type LogFiles, readVersion } from "./delta/log.ts";
 import { columnsOf } from "./delta/schema.ts";
 import { snapshotAt } from "./delta/snapshot.ts";
 import { readStats } from "./delta/stats.ts";
-import type { LakeFile } from "./index.ts";
+import type { LakeFile, LakeFiles } from "./index.ts";
 
 /** Where in a table's history: a version, or what was the newest one at a time. */
 export type At = { version: number } | { time: Date };
@@ -54,6 +54,16 @@ export async function tableAt(
     files,
   };
 }
+
+/** What an older version's rows are read from. Once vacuum deleted some of it, that is NoSuchVersion and no loss. */
+export const filesThen = (lake: ObjectStore, table: string, { version, files }: TableThen): LakeFiles => ({
+  lake,
+  files: async () => files,
+  gone: () =>
+    new NoSuchVersion(
+      `Version ${version} of table "${table}" can no longer be read, for vacuum deleted files of it; ask for a later one.`,
+    ),
+});
 
 function versionOf(versions: LogFiles["versions"], time: Date): number | undefined {
   let found: number | undefined;

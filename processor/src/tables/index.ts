@@ -56,6 +56,8 @@ export interface LakeFile {
 export interface LakeFiles {
   lake: ObjectStore;
   files: () => Promise<LakeFile[]>;
+  /** What is wrong if one is not there, where that is no loss. */
+  gone?: () => Error;
 }
 
 /** Every read has a folder of its own in `folder`, in which DuckDB finds the files. */
@@ -72,14 +74,14 @@ export function openTableReader(folder: string): TableReader {
   }
 
   async function* stream(
-    { lake, files }: LakeFiles,
+    files: LakeFiles,
     sqlOf: (connection: DuckDBConnection, found: SeenFile[]) => Promise<string>,
   ): AsyncGenerator<DuckDBValue[][]> {
     const readFolder = join(folder, `read-${++reads}`);
     await mkdir(readFolder, { recursive: true });
     const connection = await connect();
     try {
-      const found = await bring(lake, files, readFolder);
+      const found = await bring(files, readFolder);
       const result = await connection.stream(await sqlOf(connection, found));
       for (;;) {
         const chunk = await result.fetchChunk();
@@ -104,15 +106,15 @@ export function openTableReader(folder: string): TableReader {
   }
 
   return {
-    async rows({ lake, files }, columns, { limit, offset }) {
+    async rows(all, columns, { limit, offset }) {
       let skip = offset;
-      const some = async () => {
-        const needed = neededFor(await files(), { limit, offset });
+      const files = async () => {
+        const needed = neededFor(await all.files(), { limit, offset });
         skip = needed.offset;
         return needed.files;
       };
       const page = () => `LIMIT ${limit} OFFSET ${skip}`;
-      return (await Array.fromAsync(records({ lake, files: some }, columns, page))).flat();
+      return (await Array.fromAsync(records({ ...all, files }, columns, page))).flat();
     },
     allRows: (files, columns, view) => records(files, columns, undefined, view),
     select: (files, query) => stream(files, async (_, found) => query(`read_parquet(${pathsOf(found)})`)),
@@ -161,17 +163,18 @@ export function neededFor(
 }
 
 /** Fetches the files of a table. One may be deleted between listing and fetching; then the list is read again. */
-export async function bring(lake: ObjectStore, list: LakeFiles["files"], folder: string): Promise<SeenFile[]> {
+export async function bring({ lake, files, gone }: LakeFiles, folder: string): Promise<SeenFile[]> {
   for (let attempt = 1; attempt <= 3; attempt++) {
     const found: SeenFile[] = [];
     let missing: string | undefined;
-    for (const [index, { key, partition }] of (await list()).entries()) {
+    for (const [index, { key, partition }] of (await files()).entries()) {
       const file = join(folder, `${attempt}-${index}.parquet`);
       if (await lake.fetch(key, file)) found.push({ file, ...(partition && { partition }) });
       else missing ??= key;
     }
     if (missing === undefined) return found;
-    if (attempt === 3) throw new Error(`The lake lacks ${lake.location(missing)}, which the ledger lists; restore it.`);
+    if (attempt === 3)
+      throw gone?.() ?? new Error(`The lake lacks ${lake.location(missing)}, which the ledger lists; restore it.`);
   }
   return [];
 }
