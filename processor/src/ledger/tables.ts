@@ -131,6 +131,8 @@ export interface Followed {
   location: string;
   /** The newest batch number that the log has of this table: the ledger's next ones are larger. */
   batch?: number;
+  /** `change` of the state that this was worked out from; 0 if there was no table. Default: it fits any. */
+  base?: number;
 }
 
 export interface TableLedger {
@@ -144,7 +146,7 @@ export interface TableLedger {
   list(stack?: string): Promise<{ stack: string; name: string }[]>;
   /** Makes a change that is no run's, such as files made into larger ones. Throws TableChanged. */
   change(stack: string, change: TableChange): Promise<void>;
-  /** Brings a table in line with its log. Without adds and removes it records the version alone. */
+  /** Brings a table in line with its log. Without adds and removes it records the version alone. Throws TableChanged. */
   follow(stack: string, name: string, followed: Followed): Promise<void>;
   /** What a merge table's files gave: by file number, of one file by run. */
   contributions(stack: string, name: string): Promise<Contribution[]>;
@@ -188,8 +190,9 @@ export interface PublicationLedger {
    */
   published(ids: number[], written: { version: number; unwritten?: string[] }): Promise<void>;
   /**
-   * Gives a publication up, brings the table in line with its log, and fails its runs with the reason. `table` is what
-   * changes by that; what the publication added is noted as loose.
+   * Gives publications of a table up, brings it in line with its log, and fails their runs with the reasons: none of them
+   * brought anything to it. `table` is what changes by that; what the publications added is noted as loose. Throws
+   * TableChanged.
    */
-  refused(id: number, refusal: { reason: string; table: Followed }): Promise<void>;
+  refused(refusals: { id: number; reason: string }[], table: Followed): Promise<void>;
 }

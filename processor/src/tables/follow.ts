@@ -1,4 +1,11 @@
-import type { Followed, Ledger, Publication, TableFile, TableState } from "../ledger/index.ts";
+import {
+  type Followed,
+  type Ledger,
+  type Publication,
+  TableChanged,
+  type TableFile,
+  type TableState,
+} from "../ledger/index.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import type { DataFile } from "./delta/actions.ts";
 import { readStats } from "./delta/stats.ts";
@@ -43,7 +50,8 @@ export async function follow(of: FollowedTable): Promise<Aligned> {
   if (view === undefined) return { view, pending: await ledger.publications.pending({ stack, table }) };
   if (of.alignedAt !== view.head.version) {
     await recordWritten(of, view);
-    await align(of, view);
+    // A run that committed meanwhile may fit what the log has, or not: that is worked out anew.
+    while (!(await align(of, view)));
     for (const [path, file] of view.files) view.files.set(path, withoutStats(file));
     of.alignedAt = view.head.version;
   }
@@ -75,8 +83,9 @@ async function recordWritten({ stack, table, ledger }: FollowedTable, view: LogV
   );
 }
 
-async function align(of: FollowedTable, view: LogView): Promise<void> {
-  const { stack, table, lake, ledger } = of;
+/** False if the ledger's table changed while it was worked out what it lacks. */
+async function align(of: FollowedTable, view: LogView): Promise<boolean> {
+  const { stack, table, ledger } = of;
   const state = await ledger.tables.read(stack, table);
   const pending = await ledger.publications.pending({ stack, table });
   const plan = planPublications(view, pending, {
@@ -84,17 +93,17 @@ async function align(of: FollowedTable, view: LogView): Promise<void> {
     foreign: hasForeignRows(of, view, state, pending),
   });
   const followed = await difference(of, view, state, plan.planned);
-  const last = plan.refused.at(-1);
-  for (const refusal of plan.refused) {
-    const { publication, reason } = refusal;
-    // All that the log says in one transaction with the last one, so that until then these are found again.
-    const own = new Set(publication.adds.map(({ key }) => key));
-    const removes = state?.files.flatMap(({ key }) => (own.has(key) ? [key] : [])) ?? [];
-    const asBefore = { ...followed, version: state?.version ?? view.head.version, adds: [], removes };
-    await ledger.publications.refused(publication.id, { reason, table: refusal === last ? followed : asBefore });
-    of.onRefused(refusal);
+  try {
+    // In one transaction with all that the log says, so that until then these are found again.
+    const refusals = plan.refused.map(({ publication: { id }, reason }) => ({ id, reason }));
+    if (refusals.length > 0) await ledger.publications.refused(refusals, followed);
+    else await ledger.tables.follow(stack, table, followed);
+  } catch (error) {
+    if (error instanceof TableChanged) return false;
+    throw error;
   }
-  if (last === undefined) await ledger.tables.follow(stack, table, { ...followed, location: lake.location(table) });
+  for (const refusal of plan.refused) of.onRefused(refusal);
+  return true;
 }
 
 /** Whether other programs added rows that the ledger does not know yet. */
@@ -131,6 +140,7 @@ async function difference(
     partitionBy: metadata.partitionColumns,
     location: lake.location(table),
     batch: view.batch,
+    base: state?.change ?? 0,
   };
 }
 

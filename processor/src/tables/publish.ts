@@ -64,7 +64,14 @@ async function create(of: FollowedTable, pending: Publication[]): Promise<boolea
 
 async function write(of: FollowedTable, view: LogView, group: Publication[]): Promise<void> {
   const { table, lake, ledger } = of;
-  const { planned } = planPublications(view, group, { known: [], foreign: false });
+  const { planned, refused } = planPublications(view, group, { known: [], foreign: false });
+  const [refusal] = refused;
+  if (refusal !== undefined) {
+    // It was made after the log was followed last; that is done again, which says what becomes of it.
+    of.view = undefined;
+    of.alignedAt = undefined;
+    throw new CommitConflict(refusal.reason);
+  }
   const change = changeOf(view, group, planned);
   const { version, applied, head } = await commit(lake, table, change, view.head);
   await ledger.publications.published(

@@ -5,6 +5,7 @@ import { parquetWriteBuffer } from "hyparquet-writer";
 import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openLedger } from "../ledger/index.ts";
+import type { ObjectStore } from "../object-store/index.ts";
 import { listLog, readVersion } from "./delta/log.ts";
 import { testFolder } from "../processor-for-tests.ts";
 import { evolve, newMetadata } from "./delta/schema.ts";
@@ -215,6 +216,33 @@ describe("what another program commits", () => {
     expect(await shop.inLog("sold")).toEqual([`${b}.parquet`, "theirs.parquet"].toSorted());
     await same("sold");
     expect(await shop.ledger.run(b)).toMatchObject({ state: "done", outputs: [{ version: 2 }] });
+  });
+
+  it("while a run commits to the same table: the commit is put behind it or refused, and never lost", async () => {
+    const [a, b] = [await shop.load("sold"), await shop.load("sold")];
+    await shop.publisher.flush();
+    const { bytes } = await shop.lake.put("sold/theirs.parquet", parquetOf(7));
+    const add = foreign("theirs.parquet", { size: bytes, stats: null });
+    await shop.others("sold", { adds: [add], remove: [`${a}.parquet`] });
+    const late: string[] = [];
+    // How many rows theirs has is asked of the file: meanwhile, a run that read the table before commits.
+    const get: ObjectStore["get"] = async (key, ...range) => {
+      if (key.endsWith("theirs.parquet") && late.length === 0) {
+        const more = [...columns, { name: "note", type: "VARCHAR" }];
+        late.push(await shop.load("sold", { removes: [`sold/${a}.parquet`] }));
+        late.push(await shop.load("sold", { columns: more }));
+      }
+      return shop.lake.get(key, ...range);
+    };
+    const publisher = shop.restart({ lake: Object.assign(Object.create(shop.lake), { get }) });
+    await publisher.follow("shop", ["sold"]);
+    await publisher.flush();
+    expect(late).toHaveLength(2);
+    expect(await shop.ledger.run(late[0] ?? "")).toMatchObject({ state: "failed", error: gone(`${a}.parquet`) });
+    expect(await shop.ledger.run(late[1] ?? "")).toMatchObject({ state: "done", error: null });
+    expect(await shop.inLog("sold")).toEqual([`${b}.parquet`, `${late[1]}.parquet`, "theirs.parquet"].toSorted());
+    expect((await shop.ledger.tables.head("shop", "sold"))?.columns).toHaveLength(2);
+    await same("sold");
   });
 
   it("can be a restored version: whose rows those are is known", async () => {

@@ -120,7 +120,7 @@ export function publicationsConform(subject: Subject): void {
       const reason = "Another program rewrote it; run it again.";
       await ledger.publications.published([first?.id ?? 0], { version: 0 });
       const table = followed(1, { adds: [fileOf("rain/theirs", null, 5)], removes: [`rain/${running}`] });
-      await ledger.publications.refused(second?.id ?? 0, { reason, table });
+      await ledger.publications.refused([{ id: second?.id ?? 0, reason }], table);
       await subject.crash();
       expect(await pending()).toEqual([]);
       expect(await state()).toMatchObject({ version: 1, change: 3 });
@@ -148,8 +148,8 @@ export function publicationsConform(subject: Subject): void {
       const id = await subject.load("a");
       const [{ id: first } = { id: 0 }] = await pending();
       const table = followed(4, { removes: [`rain/${id}`] });
-      await subject.ledger.publications.refused(first, { reason: "No.", table });
-      expect(await subject.ledger.run(id)).toMatchObject({ state: "failed", error: "No." });
+      await subject.ledger.publications.refused([{ id: first, reason: "No." }], table);
+      expect(await subject.ledger.run(id)).toMatchObject({ state: "failed", error: "No.", outputs: [] });
       expect(await keys()).toEqual([]);
     });
   });

@@ -82,19 +82,28 @@ export function publications(connection: Connection, { followNow }: Tables): Pub
           for (const key of unwritten) drop(stack, table, key);
         }
       }),
-    refused: (id, { reason, table: followed }) =>
+    refused: (refusals, followed) =>
       write(() => {
-        const publication = take(id);
-        if (publication === undefined) return;
-        const { stack, table, runs, adds } = publication;
-        followNow(stack, table, followed, new Set(adds.map(({ key }) => key)));
+        const taken = refusals.flatMap(({ id, reason }) => {
+          const publication = take(id);
+          return publication === undefined ? [] : [{ ...publication, reason }];
+        });
+        const [first] = taken;
+        if (first === undefined) return;
+        const { stack, table } = first;
+        const dropped = new Set(taken.flatMap(({ adds }) => adds.map(({ key }) => key)));
+        followNow(stack, table, followed, dropped);
         // Those that a later commit took out again: no version names them either.
-        for (const { key } of adds) drop(stack, table, key);
-        for (const run of runs)
-          sql(
-            `UPDATE runs SET refusal = ?1, state = iif(state = 'done', 'failed', state), error = iif(state = 'done', ?1, error)
-             WHERE id = ?2`,
-          ).run(reason, run);
+        for (const key of dropped) drop(stack, table, key);
+        for (const { runs, reason } of taken)
+          for (const run of runs) {
+            sql("DELETE FROM outputs WHERE run = ? AND kind = 'table' AND name = ?").run(run, table);
+            sql(
+              `UPDATE runs SET refusal = ?1, state = iif(state = 'done', 'failed', state),
+                 error = iif(state = 'done', ?1, error)
+               WHERE id = ?2`,
+            ).run(reason, run);
+          }
       }),
   };
 }

@@ -23,6 +23,11 @@ export interface Tables {
   followNow(stack: string, name: string, followed: Followed, dropped?: ReadonlySet<string>): void;
 }
 
+function mustBe(stack: string, name: string, head: TableHead | undefined, change: number): void {
+  if ((head?.change ?? 0) !== change)
+    throw new TableChanged(`The table "${name}" of the stack "${stack}" has changed since it was read; do it again.`);
+}
+
 export function tables(connection: Connection, time: () => string): Tables {
   const { sql, write } = connection;
 
@@ -91,8 +96,7 @@ export function tables(connection: Connection, time: () => string): Tables {
   function change(stack: string, asked: string[], runs: ReadonlySet<string>, batch: number, to: TableChange): void {
     const { name, columns, partitionBy, location, removes, operation, how } = to;
     const before = headOf(stack, name);
-    if ((before?.change ?? 0) !== to.base)
-      throw new TableChanged(`The table "${name}" of the stack "${stack}" has changed since it was read; do it again.`);
+    mustBe(stack, name, before, to.base);
     const isTaken = (run: string | null) => run === null || runs.has(run) || !asked.includes(run);
     const adds = to.adds.filter(({ parts }) => parts.some(({ run }) => isTaken(run)));
     const isSame = before !== undefined && JSON.stringify(before.columns) === JSON.stringify(columns);
@@ -170,8 +174,9 @@ export function tables(connection: Connection, time: () => string): Tables {
   const nextBatch = () => Number(sql("UPDATE batches SET last = last + 1 RETURNING last").get()?.["last"]);
 
   function followNow(stack: string, name: string, followed: Followed, dropped?: ReadonlySet<string>): void {
-    const { version, adds, removes, columns, partitionBy, batch } = followed;
+    const { version, adds, removes, columns, partitionBy, batch, base } = followed;
     const before = headOf(stack, name);
+    if (base !== undefined) mustBe(stack, name, before, base);
     const isSame =
       JSON.stringify([before?.columns, before?.partitionBy]) === JSON.stringify([columns, partitionBy]) &&
       adds.length === 0 &&
