@@ -2,9 +2,8 @@ import { Delivery, DeliveryState } from "@cais/spec/api.ts";
 import { Deliveries } from "@cais/spec/deliveries.ts";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { connect, requestJson, tokenHelp } from "./client.ts";
-import { printable } from "./grid.ts";
 import { write } from "./planning.ts";
-import { formatBytes, formatRows, formatTime } from "./run-text.ts";
+import { formatBytes, formatRows, formatTime, troubleOf } from "./run-text.ts";
 
 interface Options {
   url?: string;
@@ -76,7 +75,7 @@ async function retry(id: string, { url, json }: Options): Promise<void> {
 
 /** A delivery as lines: what and where, and below it why it waits. */
 export function formatDelivery(delivery: Delivery): string {
-  const { id, state, stack, sink, run, rows, bytes, attempts, retryAt, deliveredAt, error } = delivery;
+  const { id, state, stack, sink, run, rows, bytes, attempts, retryAt, deliveredAt } = delivery;
   const facts = [
     ...(bytes > 0 ? [formatRows(rows), formatBytes(bytes)] : []),
     ...(deliveredAt !== null ? [formatTime(deliveredAt)] : []),
@@ -87,5 +86,6 @@ export function formatDelivery(delivery: Delivery): string {
   ];
   const line =
     `${String(id).padStart(6)}  ${state.padEnd(10)}  ${stack}  ${sink}  ${run}  ${facts.join(", ")}`.trimEnd();
-  return error === null ? line : `${line}\n        ${printable(error)}`;
+  const trouble = troubleOf(delivery);
+  return trouble === null ? line : `${line}\n        ${trouble}`;
 }

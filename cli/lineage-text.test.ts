@@ -32,8 +32,14 @@ it("tells a lineage as a tree, and what is made of several once", () => {
       state: "failed",
       delivery: { id: 1, state: "failed", error: "It was refused." },
     }),
+    node("late", {
+      kind: "sink",
+      layer: null,
+      sink: "bi",
+      delivery: { id: 2, state: "superseded", error: "It was down." },
+    }),
   ];
-  const edges = ["file>a", "file>b", "a>both", "b>both", "both>sink"].map((edge) => {
+  const edges = ["file>a", "file>b", "a>both", "b>both", "both>sink", "both>late"].map((edge) => {
     const [from = "", to = ""] = edge.split(">");
     return { from, to };
   });
@@ -41,7 +47,8 @@ it("tells a lineage as a tree, and what is made of several once", () => {
     "a�[2J.csv  1 row",
     "├─ a (silver)  2 rows  from new rows only  version 3",
     "│  └─ both (gold)  2 rows  made anew: joins",
-    "│     └─ bi: both  failed  2 rows  It was refused.",
+    "│     ├─ bi: both  failed  2 rows  It was refused.",
+    "│     └─ bi: late  2 rows  a later delivery took its place",
     "└─ b (silver)  not made",
     "   └─ both (gold) (see above)",
   ]);

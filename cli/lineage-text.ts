@@ -1,6 +1,6 @@
 import type { Lineage, LineageNode } from "@cais/spec/lineage.ts";
 import { printable } from "./grid.ts";
-import { formatRows } from "./run-text.ts";
+import { formatRows, troubleOf } from "./run-text.ts";
 
 /** A run's lineage as a tree: below each what is made of it. What is made of several is told once, and then named. */
 export function lineageLines({ nodes, edges }: Lineage): string[] {
@@ -29,6 +29,7 @@ const describe = ({ kind, name, layer, sink }: LineageNode): string =>
   kind === "file" ? printable(name) : kind === "table" ? `${name} (${layer})` : `${sink}: ${name}`;
 
 function factsOf({ state, rows, how, version, location, kind, delivery }: LineageNode): string[] {
+  const trouble = delivery && troubleOf(delivery);
   return [
     ...(state === "done" ? [] : [state === "none" ? "not made" : state]),
     ...(rows === null || state === "none" ? [] : [formatRows(rows)]),
@@ -37,6 +38,7 @@ function factsOf({ state, rows, how, version, location, kind, delivery }: Lineag
       : [how.mode === "incremental" ? "from new rows only" : `made anew${how.why ? `: ${how.why}` : ""}`]),
     ...(version === null ? [] : [`version ${version}`]),
     ...(kind === "sink" && location !== null ? [printable(location)] : []),
-    ...(delivery?.error == null ? [] : [printable(delivery.error)]),
+    ...(delivery?.state === "superseded" ? ["a later delivery took its place"] : []),
+    ...(trouble === null ? [] : [trouble]),
   ];
 }

@@ -1,5 +1,6 @@
 import { styleText } from "node:util";
-import type { Run, RunState, Step } from "@cais/spec/api.ts";
+import type { Delivery, Run, RunState, Step } from "@cais/spec/api.ts";
+import { printable } from "./grid.ts";
 
 /** A number of things, with separators for thousands. */
 export const formatCount = (count: number): string => count.toLocaleString("en");
@@ -34,7 +35,28 @@ export function formatEnd(run: Run): string {
     lines.push(
       `  ${output.kind.padEnd(5)} ${output.name.padEnd(22)} ${formatCount(output.rows).padStart(11)} ${output.rows === 1 ? "row " : "rows"} ${formatBytes(output.bytes).padStart(9)}  ${output.location}`,
     );
-  return [...lines, ...nextSteps(run)].join("\n");
+  return [...lines, ...undelivered(run), ...nextSteps(run)].join("\n");
+}
+
+/** The error of a delivery, where it still says something: one that is tried now or that is done is past it. */
+export const troubleOf = ({ state, error }: Pick<Delivery, "state" | "error">): string | null =>
+  error !== null && (state === "retrying" || state === "failed") ? printable(error) : null;
+
+/** What sinks have not got of a run, and where that is followed. The run itself is done without it. */
+function undelivered({ id, deliveries }: Run): string[] {
+  const open = deliveries.filter(({ state }) => state !== "delivered" && state !== "superseded");
+  if (open.length === 0) return [];
+  return [
+    ...open.map((delivery) => {
+      const { kind, name, state, retryAt } = delivery;
+      const stands = state === "failed" ? "not delivered" : "not delivered yet";
+      const facts = [retryAt === null ? "" : `tried again at ${timeOf(retryAt)}`, troubleOf(delivery) ?? ""].filter(
+        (fact) => fact !== "",
+      );
+      return `  ${kind.padEnd(5)} ${name.padEnd(22)} ${[stands, ...facts].join("; ")}`;
+    }),
+    `  what sinks deliver, and why not: npx cais deliveries --run ${id}`,
+  ];
 }
 
 /** What is in no table yet of the run's file, and the commands that bring it there. */
@@ -67,11 +89,13 @@ export const formatState = (state: RunState): string => styleText(colours[state]
 
 /** A run on one line of a list. */
 export function formatRun(run: Run): string {
-  const { id, stack, state, kind, file, rows, attempts, open, queuedAt, finishedAt, retryAt } = run;
+  const { id, stack, state, kind, file, rows, attempts, open, queuedAt, finishedAt, retryAt, deliveries } = run;
+  const failed = deliveries.filter((delivery) => delivery.state === "failed").length;
   const notes = [
     kind === "load" ? "" : kind,
     rows.read > 0 ? `${formatCount(rows.clean)} clean, ${formatCount(rows.rejected)} rejected` : "",
     open === null ? "" : open.scope === "file" ? "all open" : `${formatCount(open.rows)} open`,
+    failed === 0 ? "" : `${failed} not delivered`,
     attempts > 1 ? `${attempts} attempts` : "",
     retryAt === null ? "" : `again at ${timeOf(retryAt)}`,
     finishedAt ? `${(milliseconds(queuedAt, finishedAt) / 1000).toFixed(1)} s` : "",
@@ -82,9 +106,12 @@ export function formatRun(run: Run): string {
 /** A run that was queued just now by a command. */
 export const formatQueued = ({ id, kind, file }: Run): string => `${file.name}  ${kind} ${id}`;
 
-/** Why a run waits for its next attempt, and until when. */
-export const formatWaiting = ({ attempts, error, retryAt }: Run): string =>
-  `  attempt ${attempts} broke off${error === null ? "" : `: ${error}`}${retryAt === null ? "" : `; the next one is at ${timeOf(retryAt)}`}`;
+/** Why a run waits for its next attempt, and until when. What is not the run's fault counts as no attempt. */
+export function formatWaiting({ attempts, error, retryAt }: Run): string {
+  const why = error === null ? "" : `: ${error.replace(/\.$/, "")}`;
+  const until = retryAt === null ? "" : `; the next ${attempts === 0 ? "try" : "one"} is at ${timeOf(retryAt)}`;
+  return `  ${attempts === 0 ? "it waits" : `attempt ${attempts} broke off`}${why}${until}`;
+}
 
 /** A day and a time of day in UTC. */
 export const formatTime = (iso: string): string => `${iso.slice(0, 10)} ${timeOf(iso)}`;
