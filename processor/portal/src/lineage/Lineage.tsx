@@ -91,7 +91,7 @@ function Node({ node, lineage: { stack, nodes, edges }, layout }: NodeProps) {
     ...(node.bytes === null ? [] : [bytes(node.bytes)]),
     ...(version === null ? [] : [t("tables.version", { version: number(version) })]),
     ...(how === null ? [] : [t(`how.${how.mode}`)]),
-    ...(delivery?.error == null ? [] : [delivery.error]),
+    ...(delivery?.error == null || state === "done" ? [] : [delivery.error]),
     ...(location === null ? [] : [location]),
   ];
   return (
