@@ -48,7 +48,7 @@ export function eventOf(run: Run, moment: Moment, { environment, file, columns, 
           ? {
               errorMessage: {
                 ...facet("ErrorMessage"),
-                message: `The run ${run.id} of the stack ${run.stack} ended as ${run.state}; npx cais runs show ${run.id} tells why.`,
+                message: `The run ${run.id} of the stack ${run.stack} ended as ${run.state}; npx cais runs ${run.id} tells why.`,
                 programmingLanguage: "TypeScript",
               },
             }

@@ -121,7 +121,7 @@ it("tells that a run failed, and never its error, which may hold a cell", () => 
     run: {
       facets: {
         errorMessage: {
-          message: `The run ${run.id} of the stack sales ended as quarantined; npx cais runs show ${run.id} tells why.`,
+          message: `The run ${run.id} of the stack sales ended as quarantined; npx cais runs ${run.id} tells why.`,
         },
       },
     },
