@@ -80,7 +80,7 @@ it("asks for as long a life as is said", { timeout: 60_000 }, async () => {
 it.each([
   [["token", "create"], "cais: required option '--name <name>' not specified"],
   [["token", "create", "--name", "x", "--expires", "soon"], "must be days or hours such as 30d or 12h, or never."],
-  [["token", "create", "--name", "x", "--action", "write"], "Allowed choices are read, send, replay, admin."],
+  [["token", "create", "--name", "x", "--action", "write"], "Allowed choices are read, send, replay, pii, admin."],
   [["audit", "--since", "soon"], "must be a time such as 2026-01-31T12:00:00Z."],
 ])("%j is wrong usage", async (args, told) => {
   const { code, stderr } = await run(args);
