@@ -48,6 +48,10 @@ describe("the tables of a query", () => {
     ["SELECT * FROM sold;", [{ stack: null, table: "sold", ...now }]],
     [`FROM "azure-cost".cost`, [{ stack: "azure-cost", table: "cost", ...now }]],
     ["WITH a AS (SELECT * FROM b) SELECT * FROM A, b", [{ stack: null, table: "b", ...now }]],
+    ["WITH t AS (FROM t), u AS (FROM t) FROM u", [{ stack: null, table: "t", ...now }]],
+    ["WITH u AS (FROM t), t AS (SELECT 1) FROM u, t", [{ stack: null, table: "t", ...now }]],
+    ["WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t WHERE n < 3) FROM t", []],
+    ["SELECT (WITH t AS (SELECT 1) FROM t), id FROM t", [{ stack: null, table: "t", ...now }]],
     [
       "SELECT (SELECT max(x) FROM c WHERE c.y = d.y) FROM s.d d",
       [
@@ -106,6 +110,12 @@ describe("a query", () => {
       more: false,
       lines: ["0,0.0", "1,0.5", "2,"],
     });
+  });
+
+  it("may call a part of it by the name of the table that it reads", async () => {
+    const sql =
+      "WITH t AS (SELECT id + 10 AS id FROM t WHERE t.id > 0), u AS (SELECT id + 100 AS id FROM t) FROM t, u ORDER BY ALL";
+    expect((await answer(sql, [await numbers(3)])).lines).toEqual(["11,111", "11,112", "12,111", "12,112"]);
   });
 
   it("gives so many rows, in their order, and says that there are more", async () => {

@@ -6,7 +6,7 @@ import { query } from "./duckdb.ts";
 import type { Answer, Request, Source } from "./messages.ts";
 import { sqlName, sqlText } from "./quote.ts";
 import { columnsOf } from "./seen.ts";
-import { checkSelect, commonTables, objectsIn, parse, type Part, SqlRefused } from "./select.ts";
+import { checkSelect, parse, type Part, SqlRefused } from "./select.ts";
 import { attachTable, reading } from "./tables.ts";
 
 /** What a table is called in the SQL that runs: no name that a query's own parts can have. */
@@ -58,10 +58,9 @@ async function rewritten(connection: DuckDBConnection, sql: string): Promise<{ s
     throw new SqlRefused(`It must be one SELECT statement, but it has ${statements.length}.`);
   const [row] = await query(connection, `SELECT json_serialize_sql(${sqlText(select)}) AS parsed`);
   const parsed = parseExactly(z.string().parse(row?.["parsed"]));
-  const own = new Set([...objectsIn(parsed)].flatMap(commonTables).map((name) => name.toLowerCase()));
   const sources: Source[] = [];
   const known = new Map<string, number>();
-  changeIn(parsed, (part) => {
+  changeIn(parsed, new Set(), (part, own) => {
     if (part["type"] !== "BASE_TABLE") return undefined;
     const { catalog_name: catalog, schema_name: stack, table_name: table, alias, at_clause: at } = Named.parse(part);
     if (catalog !== "") throw new SqlRefused(`It reads "${catalog}.${stack}.${table}"; name tables as stack.table.`);
@@ -122,9 +121,27 @@ function parseExactly(json: string): Part {
 const printExactly = (parsed: Part): string =>
   JSON.stringify(parsed).replaceAll(new RegExp(`"${NUMBER}([^"]*)"`, "g"), "$1");
 
-/** Changes parts of a parsed query where they stand, from the outside in. */
-function changeIn(value: unknown, change: (part: Part) => Part | undefined): void {
+const CommonTables = z.object({
+  cte_map: z.object({ map: z.array(z.object({ key: z.string(), value: z.unknown() })) }),
+});
+const Recursive = z.object({ query: z.object({ node: z.object({ type: z.literal("RECURSIVE_CTE_NODE") }) }) });
+
+/**
+ * Changes parts of a parsed query where they stand, from the outside in. `own` are the names of the query's own parts (WITH)
+ * that are seen there, in lower case: each sees those before it, and itself only if it is recursive.
+ */
+function changeIn(
+  value: unknown,
+  own: ReadonlySet<string>,
+  change: (part: Part, own: ReadonlySet<string>) => Part | undefined,
+): void {
   if (typeof value !== "object" || value === null) return;
-  if (!Array.isArray(value)) Object.assign(value, change({ ...value }));
-  for (const inner of Object.values(value)) changeIn(inner, change);
+  if (!Array.isArray(value)) Object.assign(value, change({ ...value }, own));
+  let seen = own;
+  for (const { key, value: inner } of CommonTables.safeParse(value).data?.cte_map.map ?? []) {
+    const after = new Set([...seen, key.toLowerCase()]);
+    changeIn(inner, Recursive.safeParse(inner).success ? after : seen, change);
+    seen = after;
+  }
+  for (const [key, inner] of Object.entries(value)) if (key !== "cte_map") changeIn(inner, seen, change);
 }

@@ -122,7 +122,7 @@ export function* objectsIn(value: unknown): Generator<Part> {
 const CommonTables = z.object({ cte_map: z.object({ map: z.array(z.object({ key: z.string() })) }) });
 
 /** The names of a part's own queries (WITH). */
-export function commonTables(part: Part): string[] {
+function commonTables(part: Part): string[] {
   const { data } = CommonTables.safeParse(part);
   return data?.cte_map.map.map(({ key }) => key) ?? [];
 }
