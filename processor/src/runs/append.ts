@@ -70,18 +70,22 @@ export async function appendDraft(session: Session, table: Table, runs: MadeRun[
 async function checkFound({ ledger }: Session, name: string, files: PresentFile[], roots: ReadonlySet<string>) {
   const parts = files.flatMap((file) => file.parts);
   if (!parts.some(({ run }) => run === null)) return;
-  const found = new Set(parts.map(({ root }) => root));
+  const found = new Map<string | null, number>();
+  for (const { run, rows } of parts) found.set(run, (found.get(run) ?? 0) + rows);
   for (const root of roots) {
-    if (found.has(root)) continue;
-    const runs = await ledger.runs({ root, limit: 1000 });
-    const before = runs
-      .flatMap(({ outputs }) => outputs)
-      .find((output) => output.kind === "table" && output.name === name);
-    if (before !== undefined && before.rows > 0)
+    // Newest first. What the oldest one of which rows are there and those after it brought was never replaced.
+    const before = (await ledger.runs({ root, limit: 1000 })).flatMap(({ id, outputs }) =>
+      outputs.flatMap((output) => (output.kind === "table" && output.name === name ? [{ id, rows: output.rows }] : [])),
+    );
+    const oldest = before.findLastIndex(({ id }) => found.has(id));
+    const lost = before
+      .slice(0, Math.max(1, oldest + 1))
+      .reduce((sum, { id, rows }) => sum + rows - (found.get(id) ?? 0), 0);
+    if (lost > 0)
       throw new EndedEarly(
         "failed",
         "stack",
-        `The ${before.rows} rows that this file brought into the table "${name}" may be in files which another program rewrote, so to load it anew could double them; delete its rows there and send it once more (again=true), or let Cais alone optimize the table.`,
+        `${lost} ${lost === 1 ? "row" : "rows"} that this file brought into the table "${name}" may be in files which another program rewrote, so to load it anew could double them; delete its rows there and send it once more (again=true), or let Cais alone optimize the table.`,
       );
   }
 }

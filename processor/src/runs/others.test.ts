@@ -59,7 +59,7 @@ async function rows(url: string, table: string): Promise<string[]> {
 const how = (run: Run, table: string) => run.outputs.find(({ kind, name }) => kind === "table" && name === table)?.how;
 
 /** Another program's commit to a table: of what the SQL gives, in place of `remove`. Waits until the table has its newest version. */
-async function others(table: string, select: string, remove: "all" | "none" = "none"): Promise<void> {
+async function others(table: string, select: string, remove: (path: string) => boolean = () => false): Promise<void> {
   const lake = await openObjectStore({ driver: "fs", path: "sales/lake" }, folder);
   await processor?.stop();
   processor = undefined;
@@ -78,7 +78,7 @@ async function others(table: string, select: string, remove: "all" | "none" = "n
   const columns = described.map((row) => ({ name: String(row["column_name"]), type: String(row["column_type"]) }));
   const metadata = evolve(snapshot.metadata, columns, table);
   const { size } = await stat(file);
-  const gone = remove === "all" ? [...snapshot.files.values()] : [];
+  const gone = [...snapshot.files.values()].filter(({ path: own }) => remove(own));
   await commit(lake, table, {
     operation: "WRITE",
     readVersion: snapshot.version,
@@ -180,14 +180,32 @@ it("goes on with a table whose files another program put together, or made empty
   let url = await start();
   await ingest(url, "01,1,a");
   await ingest(url, "02,2,b");
-  await others("sold", "SELECT * FROM t", "all");
-  await others("latest", "SELECT * FROM t WHERE amount > 1", "all");
+  await others("sold", "SELECT * FROM t", () => true);
+  await others("latest", "SELECT * FROM t WHERE amount > 1", () => true);
   url = await start();
   expect(await ingest(url, "03,3,c")).toMatchObject({ state: "done", error: null });
   expect(await rows(url, "sold")).toEqual(["01 1 a", "02 2 b", "03 3 c"]);
   expect(await rows(url, "latest")).toEqual(["02 2 b", "03 3 c"]);
   expect(await rows(url, "by_day")).toEqual(["01 1", "02 2", "03 3"]);
   expect((await deltaTable(folder, "sales", "sold")).rows.length).toBeGreaterThan(1);
+  await expectPublished();
+});
+
+it("refuses to run a file again of which another program rewrote some rows, and others not", async () => {
+  const url = await start();
+  const { id } = await ingest(url, "01,1,a", "02,x,b");
+  const form = new FormData();
+  const editable = await (await fetch(`${url}/v1/runs/${id}/rejected?format=editable`)).text();
+  form.append("file", new Blob([editable.replace("2024-01-02,x", "2024-01-02,2")]), "corrected.csv");
+  const replay = Run.parse(await (await fetch(`${url}/v1/runs/${id}/replays`, { method: "POST", body: form })).json());
+  expect(await ended(url, replay.id)).toMatchObject({ state: "done", rows: { clean: 1 } });
+  await others("sold", "SELECT * FROM t WHERE amount = 2", (path) => path.includes(replay.id));
+  const again = await start();
+  expect(await rerun(again, { ...replay, id })).toMatchObject({
+    state: "failed",
+    error: expect.stringMatching(/^1 row that this file brought into the table "sold" may be in files which another/),
+  });
+  expect(await rows(again, "sold")).toEqual(["01 1 a", "02 2 b"]);
   await expectPublished();
 });
 
