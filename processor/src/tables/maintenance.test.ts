@@ -210,3 +210,18 @@ it("deletes what no kept version needs, a week later, and versions after a month
   await shop.restart().flush();
   expect((await snapshotAt(shop.lake, "sold"))?.files.has("after.parquet")).toBe(true);
 });
+
+it("keeps files for a week from when the log lost them, however long before the ledger did", async () => {
+  await load("x", "y");
+  const removed = { path: "file-0.parquet", dataChange: true, size: 10, partitionValues: { day: "x" } };
+  // As if it was written eight days after the ledger had it.
+  await shop.others("sold", { removes: [{ ...removed, deletionTimestamp: Date.now() + 8 * DAY }] });
+  await shop.publisher.follow("shop", ["sold"]);
+  expect(await shop.ledger.tables.removed("shop", "sold")).toMatchObject([{ key: "sold/file-0.parquet" }]);
+  const unused = async (days: number) => {
+    now = () => new Date(Date.now() + days * DAY);
+    return (await maintenance.vacuum(kept(), "sold", { dryRun: true })).map(({ key }) => key);
+  };
+  expect(await unused(9)).toEqual([]);
+  expect(await unused(16)).toEqual(["sold/file-0.parquet"]);
+});

@@ -7,6 +7,7 @@ import { fileRetention } from "./delta/retention.ts";
 import { snapshotAt } from "./delta/snapshot.ts";
 import { type UnusedFile, vacuum as unusedFiles } from "./delta/vacuum.ts";
 import { isOptimizeDue, type Optimized, type OptimizedTable, optimize } from "./optimize.ts";
+import { pathOf } from "./plan-publication.ts";
 import type { Publisher } from "./publisher.ts";
 
 const DAY_MS = 86_400_000;
@@ -137,8 +138,11 @@ async function unusedOf(
   const oldest = now.getTime() - fileRetention(snapshot.metadata);
   // A checkpoint names what was removed only for a while, the ledger until it is deleted.
   for (const { key, removedAt } of await ledger.tables.removed(stack, table)) {
-    if (found.has(key) || isNeeded(key) || snapshot.files.has(key.slice(table.length + 1))) continue;
-    if (Date.parse(removedAt) >= oldest) continue;
+    const path = pathOf(table, key);
+    if (found.has(key) || isNeeded(key) || snapshot.files.has(path)) continue;
+    // The log may have heard of it much later than the ledger, and until then versions still had it.
+    const inLog = snapshot.tombstones.get(path)?.deletionTimestamp ?? 0;
+    if (Math.max(Date.parse(removedAt), inLog) >= oldest) continue;
     unused.push({ key, bytes: (await lake.head(key))?.bytes ?? 0 });
   }
   return unused;
