@@ -31,11 +31,13 @@ export function Results({ run }: { run: Run }) {
                     {t(kind === "table" ? "run.resultTable" : `sink.${kind}`)}
                   </Text>
                 </Text>
-                <Text size="sm" c="dimmed">
-                  {t("run.rows", { count: rows, number: number(rows) })} · {bytes(size)}
-                  {how != null && ` · ${t(`how.${how.mode}`)}`}
-                  {how?.why !== undefined && <span lang="en"> ({how.why})</span>}
-                </Text>
+                {kind !== "webhook" && (
+                  <Text size="sm" c="dimmed">
+                    {t("run.rows", { count: rows, number: number(rows) })} · {bytes(size)}
+                    {how != null && ` · ${t(`how.${how.mode}`)}`}
+                    {how?.why !== undefined && <span lang="en"> ({how.why})</span>}
+                  </Text>
+                )}
                 {kind !== "table" && (
                   <Text size="xs" c="dimmed" className={classes.location ?? ""}>
                     {location}

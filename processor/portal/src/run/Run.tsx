@@ -135,7 +135,11 @@ function Retry({ run, at }: { run: RunAnswer; at: string }) {
       bg="var(--page-warn-ground)"
       variant="outline"
       icon={<Icon name="clock" />}
-      title={t("run.retry", { attempt: number(run.attempts), at: exact(at) })}
+      title={
+        run.attempts === 0
+          ? t("run.waits", { at: exact(at) })
+          : t("run.retry", { attempt: number(run.attempts), at: exact(at) })
+      }
     >
       {run.error !== null && (
         <Text style={{ overflowWrap: "anywhere" }} lang="en">

@@ -4,30 +4,11 @@ import { useTranslation } from "react-i18next";
 import { Icon } from "../icon/Icon.tsx";
 import { useFormat } from "../language/format.ts";
 import classes from "./Steps.module.css";
-
-const sinkKinds = ["csv", "parquet", "bi", "webhook", "database"] as const;
-
-/** Says in words what a step does; one that the page does not know yet keeps its name. */
-function useStepName() {
-  const { t } = useTranslation();
-  return (name: string) => {
-    const [noun, first, second] = name.split("/");
-    if (name === "contract") return t("run.stepContract");
-    if (name === "commit") return t("run.stepCommit");
-    if (noun === "tables" && first !== undefined) return t("run.stepTable", { table: first });
-    const kind = noun === "sinks" ? sinkKinds.find((known) => known === first) : undefined;
-    if (kind !== undefined && second !== undefined)
-      return t("run.stepSink", { table: second, kind: t(`sink.${kind}`) });
-    if (name === "after/archive" || name === "after/delete")
-      return t(name === "after/archive" ? "run.stepArchive" : "run.stepDelete");
-    return name;
-  };
-}
+import { stepName } from "./step-name.ts";
 
 function StepItem({ step, state }: { step: Step; state: Run["state"] }) {
   const { t } = useTranslation();
   const { duration, exact } = useFormat();
-  const nameOf = useStepName();
   const open = step.finishedAt === null;
   const now = open && state === "running";
   const stopped = open && (state === "failed" || state === "quarantined");
@@ -41,7 +22,7 @@ function StepItem({ step, state }: { step: Step; state: Run["state"] }) {
           <Icon name={stopped ? "cross" : "check"} size={15} />
         )}
       </span>
-      <span className={classes.name}>{nameOf(step.name)}</span>
+      <span className={classes.name}>{stepName(step.name, t)}</span>
       <Text component="span" size="sm" c="dimmed" className={classes.time ?? ""} title={exact(step.startedAt)}>
         {step.finishedAt !== null && duration(Date.parse(step.finishedAt) - Date.parse(step.startedAt))}
         {now && t("run.stepNow")}

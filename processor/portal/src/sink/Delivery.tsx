@@ -71,8 +71,10 @@ export function DeliveryTrouble({ of, sink }: { of: DeliveryShown; sink: string 
         </Text>
       )}
       <Text size="sm" c="dimmed">
-        {t("delivery.attempts", { count: of.attempts, number: number(of.attempts) })}
-        {of.retryAt !== null && ` · ${t("delivery.again", { at: exact(of.retryAt) })}`}
+        {[
+          ...(of.attempts > 0 ? [t("delivery.attempts", { count: of.attempts, number: number(of.attempts) })] : []),
+          ...(of.retryAt === null ? [] : [t("delivery.again", { at: exact(of.retryAt) })]),
+        ].join(" · ")}
       </Text>
       {delivery !== null && (
         <Button
