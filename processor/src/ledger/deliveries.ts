@@ -50,6 +50,8 @@ export interface DeliveryLedger {
   retry(id: number, attempt: { at: Date; error: string; counts?: boolean }): Promise<Delivery>;
   /** Given up; its payload is kept, so that it can be tried again by hand, and later ones of its sink go on. */
   failed(id: number, error: string): Promise<Delivery>;
+  /** Given up for a later one, which holds the whole table, while it was `delivering`. Its payload is noted as loose. */
+  superseded(id: number): Promise<Delivery>;
   /** Tries one that waits or failed again now, with all its attempts; gives undefined if it does neither. */
   again(id: number): Promise<Delivery | undefined>;
   /** Puts back all that are `delivering`, as at the processor's end: the attempts do not count. */

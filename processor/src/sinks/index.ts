@@ -56,19 +56,22 @@ export { DeliveryDelayed, DeliveryRefused, SecretMissing } from "./faults.ts";
 /** Where the lake keeps what waits to be delivered. `nth` is the sink's place in the stack. */
 export const payloadKey = (run: string, nth: number, { as }: Writes) => `deliveries/${run}-${nth}.${as}`;
 
+/** Whether each delivery holds the whole table, so that one says all that those before it did. */
+export const isWhole = ({ delivers }: Pick<Sink, "delivers">) => "table" in delivers && delivers.of === "table";
+
 /** A sink's turn at what a run committed, as the ledger queues it. */
 export const turnOf = (
   stack: string,
-  { kind, name, id, delivers, canDouble }: Sink,
+  sink: Sink,
   of: Pick<NewDelivery, "run" | "payloadKey" | "rows" | "bytes">,
 ): NewDelivery => ({
   ...of,
   stack,
-  sink: id,
-  kind,
-  name,
-  canDouble,
-  supersedes: "table" in delivers && delivers.of === "table",
+  sink: sink.id,
+  kind: sink.kind,
+  name: sink.name,
+  canDouble: sink.canDouble,
+  supersedes: isWhole(sink),
 });
 
 /** What sinks reach beside their stack's own secrets. */

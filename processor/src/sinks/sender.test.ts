@@ -1,7 +1,7 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Delivery } from "@cais/spec/api.ts";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { type Ledger, openLedger } from "../ledger/index.ts";
 import { openLog } from "../log/index.ts";
 import { startMetrics } from "../metrics/index.ts";
@@ -278,4 +278,86 @@ it("has a run's own try wait for the sink, and queues it where that fails", asyn
   // The sender left to the run what the run did, and had the time of another one to show it.
   expect(await offer(await ended("c"))).toBe("delivered");
   expect(log.join("")).not.toContain("broke off");
+});
+
+/** A sink of the whole of `sold`, at a place of its stack. */
+const wholeSink = (place: number, deliver: (turn: Turn) => Promise<void>): Sink =>
+  sinkThat(deliver, {
+    kind: "database",
+    name: "sold",
+    id: `${place}-database-sold`,
+    delivers: { table: "sold", of: "table", writes: { as: "ndjson", form: "texts" } },
+  });
+
+/** Queues what a run of this name gave a sink. */
+async function queue(sink: Sink, name: string): Promise<string> {
+  const { id } = await ended(name);
+  const payloadKey = `deliveries/${id}-0.ndjson`;
+  await writeFile(join(folder, "rows"), name);
+  await stack.lake.putFile(payloadKey, join(folder, "rows"));
+  await ledger.deliveries.add(turnOf("sales", sink, { run: id, payloadKey, rows: 1, bytes: 1 }));
+  return id;
+}
+
+it.each([
+  ["fails", () => new DeliveryDelayed("It is full.")],
+  ["is given up", () => new DeliveryRefused("It is full.")],
+])("does not try a whole table again that %s while a newer one came", async (_, error) => {
+  const seen: string[] = [];
+  const { promise: newerIsThere, resolve } = Promise.withResolvers<void>();
+  const sink = wholeSink(0, async ({ run }) => {
+    seen.push(run);
+    if (seen.length > 1) return;
+    await newerIsThere;
+    throw error();
+  });
+  await start({ ...sink, retrySeconds: [3600] });
+  const first = await queue(sink, "a");
+  await untilAll("delivering");
+  const second = await queue(sink, "b");
+  resolve();
+  await untilAll("delivered", "superseded");
+  expect(seen).toEqual([first, second]);
+  expect((await all())[1]?.payloadKey).toBeNull();
+  expect(await ledger.deliveries.again(1)).toBeUndefined();
+});
+
+it("does not put an older whole table over a newer one that came to the sink's new place", async () => {
+  const seen: string[] = [];
+  let isClosed = true;
+  const sink = wholeSink(1, async ({ run }) => {
+    if (isClosed) throw new DeliveryRefused("It is closed.");
+    seen.push(run);
+  });
+  await start(sink);
+  await queue({ ...sink, id: "0-database-sold" }, "a");
+  await untilAll("failed");
+  isClosed = false;
+  const newer = await queue(sink, "b");
+  await untilAll("delivered", "failed");
+  await ledger.deliveries.again(1);
+  await untilAll("delivered", "superseded");
+  expect(seen).toEqual([newer]);
+});
+
+it("rests where the ledger cannot note that a delivery begins", async () => {
+  await start(sinkThat(async () => undefined));
+  const noted = vi.spyOn(ledger.deliveries, "start").mockRejectedValue(new Error("The disk is full."));
+  await sender.tell(await ended("a"), "done");
+  await expect.poll(() => log.join("")).toContain("a delivery could not begin");
+  for (let turn = 0; turn < 500; turn++) await new Promise((done) => setImmediate(done));
+  expect(noted).toHaveBeenCalledTimes(1);
+});
+
+it("tries a delivery again that could not be judged", async () => {
+  const sink = wholeSink(0, async () => undefined);
+  await start(sink);
+  const { list } = ledger.deliveries;
+  vi.spyOn(ledger.deliveries, "list").mockImplementation(async (filter) => {
+    if (filter.sink === undefined) return list(filter);
+    throw new Error("The ledger is busy.");
+  });
+  await queue(sink, "a");
+  await untilAll("retrying");
+  expect((await all())[0]?.error).toBe("The processor failed, not who receives it; see its log.");
 });

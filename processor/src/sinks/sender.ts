@@ -1,15 +1,16 @@
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Delivery } from "@cais/spec/api.ts";
-import { RunEnding } from "@cais/spec/sinks.ts";
+import type { RunEnding } from "@cais/spec/sinks.ts";
 import type { Ledger } from "../ledger/index.ts";
 import type { Metrics } from "../metrics/index.ts";
 import type { OpenStack } from "../runs/stack.ts";
 import type { Tracing } from "../tracing/index.ts";
-import { DeliveryDelayed, DeliveryRefused, type Payload, payloadKey, type Sink, sinkOf, turnOf } from "./index.ts";
-import { openTurn, toldOf, withoutSecrets } from "./turn.ts";
+import { DeliveryDelayed, DeliveryRefused, isWhole, payloadKey, type Sink, sinkOf, turnOf } from "./index.ts";
+import { bring } from "./payload.ts";
+import { openTurn, OUR_FAULT, toldOf, withoutSecrets } from "./turn.ts";
 import type { Written } from "./writes.ts";
 
 /** Deliveries that are made at a time, each of another sink. */
@@ -17,6 +18,9 @@ const AT_A_TIME = 4;
 
 /** Longest wait before the ledger is looked at again: its clock may be set, and it may have failed. */
 const LOOK_MS = 60_000;
+
+/** Wait after an attempt that could not even begin or be judged, as where the ledger's disk is full. */
+const BROKE_OFF_MS = 5000;
 
 export interface SenderOptions {
   stacks: ReadonlyMap<string, OpenStack>;
@@ -67,6 +71,7 @@ export function startSender(options: SenderOptions): Sender {
   const turns = new Map<string, Promise<void>>();
   const working = new Set<Promise<void>>();
   const stopping = new AbortController();
+  const stopped = new Promise<void>((resolve) => stopping.signal.addEventListener("abort", () => resolve()));
   let timer: NodeJS.Timeout | undefined;
   let asking: Promise<void> | undefined;
   let askAgain = false;
@@ -100,7 +105,9 @@ export function startSender(options: SenderOptions): Sender {
       const due = await deliveries.due(AT_A_TIME + turns.size);
       for (const delivery of due) {
         if (working.size >= AT_A_TIME || stopping.signal.aborted) break;
-        const name = nameOf(delivery.stack, delivery.sink);
+        // A sink that has another place now is still one sink.
+        const sink = sinkOf(stacks.get(delivery.stack)?.sinks ?? [], delivery);
+        const name = nameOf(delivery.stack, sink?.id ?? delivery.sink);
         if (turns.has(name)) continue;
         const work = inTurn(name, () => attempt(delivery)).finally(() => {
           working.delete(work);
@@ -123,12 +130,21 @@ export function startSender(options: SenderOptions): Sender {
       const { delivery, progress } = await deliveries.start(id);
       const attributes = { "cais.stack": stack, "cais.run": run, "cais.attempt": delivery.attempts };
       const span = tracing.start(`delivery ${delivery.kind}`, undefined, attributes);
-      const record = await settle(delivery, progress);
+      const record = await settle(delivery, progress).catch((error: unknown) => brokeOff(delivery, error));
       const { state } = await until(record, { delivery: id, stack, sink });
-      span.end({}, state !== "delivered");
+      span.end({}, state !== "delivered" && state !== "superseded");
     } catch (error) {
-      if (!stopping.signal.aborted) log.error({ err: error, delivery: id, stack, sink }, "a delivery broke off");
+      if (stopping.signal.aborted) return;
+      log.error({ err: error, delivery: id, stack, sink }, "a delivery could not begin");
+      await Promise.race([pause(BROKE_OFF_MS, undefined, { ref: false }), stopped]);
     }
+  }
+
+  /** What records that a delivery is to be tried again though it could not be judged: else its sink would wait for a restart. */
+  function brokeOff({ id, stack, sink }: Delivery, error: unknown): () => Promise<Delivery> {
+    stopping.signal.throwIfAborted();
+    log.error({ err: error, delivery: id, stack, sink }, "a delivery broke off");
+    return async () => deliveries.retry(id, { at: new Date(Date.now() + LOOK_MS), error: OUR_FAULT });
   }
 
   /** Records what became of a delivery, if need be later: until then its sink waits. */
@@ -163,11 +179,15 @@ export function startSender(options: SenderOptions): Sender {
     const isRecorded = delivery.payloadKey === null && "table" in sink.delivers;
     // A crash cut off a run that had delivered it already.
     if (isRecorded) return () => deliveries.delivered(id);
+    // Added while this one was delivered, or in another place of the stack: to deliver this one now would undo it.
+    const isOutdone = async () =>
+      isWhole(sink) && (await deliveries.list({ stack: name, sink: sink.id, limit: 1 })).some((last) => last.id > id);
+    if (await isOutdone()) return () => deliveries.superseded(id);
     const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(seconds * 1000)]);
     const turn = openTurn(stack, delivery, signal, { id, progress, ledger: deliveries });
     const work = join(folder, String(id));
     try {
-      const payload = await bring(stack, sink, delivery, work);
+      const payload = await bring({ stack, sink, delivery, ledger, folder: work });
       const { location } = await sink.deliver(payload, turn);
       return async () => {
         const { kind, rows, bytes } = delivery;
@@ -179,6 +199,7 @@ export function startSender(options: SenderOptions): Sender {
       };
     } catch (error) {
       stopping.signal.throwIfAborted();
+      if (await isOutdone()) return () => deliveries.superseded(id);
       const later = (waitSeconds: number, told: string, counts: boolean) => async () => {
         const at = new Date(Date.now() + waitSeconds * 1000);
         return deliveries.retry(id, { at, error: told, counts });
@@ -197,28 +218,6 @@ export function startSender(options: SenderOptions): Sender {
     } finally {
       await rm(work, { recursive: true, force: true });
     }
-  }
-
-  async function bring(stack: OpenStack, { delivers }: Sink, delivery: Delivery, work: string): Promise<Payload> {
-    const { payloadKey, run, rows, bytes } = delivery;
-    if (payloadKey === null) {
-      const event = await ledger.run(run);
-      if (event === undefined) throw new DeliveryRefused(`The ledger has no run ${run} any more.`);
-      const ending = RunEnding.safeParse(event.state);
-      if (!ending.success)
-        throw new DeliveryDelayed("The run goes on; it is told when it has ended.", { counts: false });
-      if ("endings" in delivers && !delivers.endings.includes(ending.data))
-        throw new DeliveryRefused(`The run ended as ${ending.data}, of which this sink is not told.`);
-      return { event };
-    }
-    // An attempt that was killed left its payload there.
-    await rm(work, { recursive: true, force: true });
-    await mkdir(work, { recursive: true, mode: 0o700 });
-    const file = join(work, "payload");
-    if (await stack.lake.fetch(payloadKey, file)) return { file, rows, bytes };
-    throw new DeliveryRefused(
-      `The lake lacks ${stack.lake.location(payloadKey)}, which was to be delivered; restore it.`,
-    );
   }
 
   async function offer(offered: Offered): Promise<"delivered" | "queued"> {

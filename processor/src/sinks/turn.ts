@@ -33,11 +33,12 @@ export function openTurn(
   };
 }
 
+/** What they are told of a fault that is not the receiver's. */
+export const OUR_FAULT = "The processor failed, not who receives it; see its log.";
+
 /** What the ledger and people are told of an attempt that failed. */
 export const toldOf = (error: unknown, { hide }: OpenTurn): string =>
-  error instanceof DeliveryDelayed || error instanceof DeliveryRefused
-    ? hide(error.message)
-    : "The processor failed, not who receives it; see its log.";
+  error instanceof DeliveryDelayed || error instanceof DeliveryRefused ? hide(error.message) : OUR_FAULT;
 
 /** An error as the log may tell it: without secrets, and without the other keys that libraries give theirs. */
 export function withoutSecrets(error: unknown, turn: OpenTurn): Error {

@@ -144,6 +144,16 @@ export function deliveries({ connection, now }: Parts): DeliveryLedger {
         return byId(id);
       }),
 
+    superseded: (id) =>
+      write(() => {
+        sql("UPDATE deliveries SET state = 'superseded', retry_at = NULL WHERE id = ? AND state = 'delivering'").run(
+          id,
+        );
+        const delivery = byId(id);
+        if (delivery.state === "superseded") dropPayload(delivery);
+        return byId(id);
+      }),
+
     async again(id) {
       const again = await write(() => {
         const { changes } = sql(
