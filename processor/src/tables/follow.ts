@@ -8,6 +8,7 @@ import {
 } from "../ledger/index.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import type { DataFile } from "./delta/actions.ts";
+import { checkWritable } from "./delta/features.ts";
 import { readStats } from "./delta/stats.ts";
 import { countRows } from "./footer.ts";
 import { type LogView, readView, withoutStats } from "./log-view.ts";
@@ -47,6 +48,8 @@ export async function follow(of: FollowedTable): Promise<Aligned> {
   const { view } = of;
   const head = await ledger.tables.head(stack, table);
   checkHistory(of, head?.version ?? null);
+  // What waits is published when that is mended; no run goes on meanwhile.
+  if (view !== undefined) checkWritable(table, view.head);
   if (view === undefined) return { view, pending: await ledger.publications.pending({ stack, table }) };
   if (of.alignedAt !== view.head.version) {
     await recordWritten(of, view);

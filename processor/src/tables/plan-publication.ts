@@ -1,7 +1,7 @@
 import type { TableColumn } from "@cais/spec/api.ts";
 import type { Publication, PublishedFile } from "../ledger/index.ts";
-import { type DataFile, type Metadata, type RemovedFile, SchemaChanged } from "./delta/actions.ts";
-import type { Change } from "./delta/change.ts";
+import { type DataFile, type Metadata, type RemovedFile, SchemaChanged, UnsupportedTable } from "./delta/actions.ts";
+import { type Change, checkChange } from "./delta/change.ts";
 import { columnsOf, evolve, fieldsOf, newMetadata } from "./delta/schema.ts";
 import { appIdOf, type LogView } from "./log-view.ts";
 
@@ -54,9 +54,11 @@ export function planPublications(
       continue;
     }
     try {
-      metadata = metadataWith(metadata, publication);
+      const now = metadataWith(metadata, publication);
+      checkChange(table, changeByOne(publication, now), { ...head, metadata });
+      metadata = now;
     } catch (error) {
-      if (!(error instanceof SchemaChanged)) throw error;
+      if (!(error instanceof SchemaChanged || error instanceof UnsupportedTable)) throw error;
       refused.push({ publication, reason: `${error.message} Nothing of this commit is in that table. ${RUN_AGAIN}` });
       continue;
     }
@@ -70,6 +72,20 @@ export function planPublications(
   }
   return { planned: { metadata, columns, added, removed }, refused };
 }
+
+/** A publication as a commit of its own, as far as it depends on the table's properties whether it may be made. */
+const changeByOne = ({ table, operation, adds, removes }: Publication, metadata: Metadata): Change => ({
+  operation,
+  readVersion: null,
+  metadata,
+  adds: adds.map((file) => dataFileOf(table, file, true)),
+  removes: removes.map((key) => ({
+    path: pathOf(table, key),
+    deletionTimestamp: 0,
+    dataChange: operation !== "OPTIMIZE",
+  })),
+  blindAppend: false,
+});
 
 const RUN_AGAIN = "Run the file again: npx cais rerun RUN.";
 

@@ -6,7 +6,8 @@ import { pino } from "pino";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openLedger } from "../ledger/index.ts";
 import type { ObjectStore } from "../object-store/index.ts";
-import { listLog, readVersion } from "./delta/log.ts";
+import { UnsupportedTable } from "./delta/actions.ts";
+import { listLog, readVersion, versionKey } from "./delta/log.ts";
 import { testFolder } from "../processor-for-tests.ts";
 import { evolve, newMetadata } from "./delta/schema.ts";
 import { snapshotAt } from "./delta/snapshot.ts";
@@ -321,6 +322,35 @@ describe("a commit that does not fit what another program did", () => {
     await shop.load("sold", { operation: "MERGE" });
     await shop.publisher.flush();
     expect(await shop.inLog("sold")).toHaveLength(3);
+  });
+
+  it("is one that takes rows out of a table which is to be appended to alone by now", async () => {
+    await shop.load("sold");
+    await shop.publisher.flush();
+    const head = (await snapshotAt(shop.lake, "sold"))?.metadata;
+    const set = async (configuration: Record<string, string>) => {
+      const key = versionKey("sold", (await versions("sold")).length);
+      await shop.lake.put(key, new Blob([JSON.stringify({ metaData: { ...head, configuration } })]).stream());
+    };
+    await set({ "delta.appendOnly": "true" });
+    await shop.publisher.follow("shop", ["sold"]);
+    const replaced = await shop.load("sold", { whole: true });
+    const added = await shop.load("sold");
+    await shop.publisher.flush();
+    const error = expect.stringMatching(/^Table "sold" sets delta.appendOnly, .* Run the file again/);
+    expect(await shop.ledger.run(replaced)).toMatchObject({ state: "failed", error, outputs: [] });
+    expect(await shop.ledger.run(added)).toMatchObject({ state: "done" });
+    await same("sold");
+    // One that cannot be written to at all is told before a run begins.
+    const waits = await shop.load("sold");
+    await set({ "delta.checkpoint.writeStatsAsJson": "false" });
+    await expect(shop.publisher.follow("shop", ["sold"])).rejects.toThrow(UnsupportedTable);
+    await expect(shop.publisher.flush()).rejects.toThrow(UnsupportedTable);
+    expect(await shop.ledger.run(waits)).toMatchObject({ state: "done" });
+    await set({});
+    await shop.publisher.flush();
+    expect(await shop.inLog("sold")).toHaveLength(3);
+    await same("sold");
   });
 
   it("is one with a column of another type than the log has by now", async () => {
