@@ -83,6 +83,14 @@ it("does runs one by one whose tables see what is replaced or merged", async () 
   expect((await sees("replace")).wholeFile).toBe(true);
 });
 
+it("lets no table see itself or a later one", async () => {
+  const plan = await planned({
+    first: ["append", "SELECT * FROM input WHERE n NOT IN (FROM first) AND n NOT IN (FROM next)"],
+    next: ["append", "SELECT * FROM first"],
+  });
+  expect([plan.reads("first"), plan.reads("next")]).toEqual([[], ["first"]]);
+});
+
 it("lets a table grow by rows of one that only grows", async () => {
   const plan = await planned({
     clean: ["append", "SELECT * FROM input"],

@@ -53,7 +53,13 @@ export async function planOf(stack: Planned, engine: Pick<Engine, "reads">): Pro
   const bronze = tables.find(({ layer }) => layer === "bronze")?.name;
   const readBy = (reader: string, table: string) => reads[reader]?.tables.includes(table.toLowerCase()) === true;
   const readsInput = (table: string) => table === bronze || readBy(table, "input");
-  const readOf = (reader: string) => tables.filter(({ name }) => readBy(reader, name));
+  // SQL that reads its own table or a later one is refused where it is made, since it sees those before it alone.
+  const before = (reader: string) =>
+    tables.slice(
+      0,
+      tables.findIndex(({ name }) => name === reader),
+    );
+  const readOf = (reader: string) => before(reader).filter(({ name }) => readBy(reader, name));
   const added = tables.filter(({ disposition }) => disposition !== "replace");
   const replaced = tables.filter(({ disposition }) => disposition === "replace");
 
