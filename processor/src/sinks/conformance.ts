@@ -203,7 +203,8 @@ export function behavesAsSink({ asked, of, doublesAt, saves, secret, refused, re
     expect(await receiver.times()).toBe(doublesAt.includes(point) ? 2 : 1);
   });
 
-  it.runIf(of !== "event")("says what to do where its payload is gone, and lets later ones go on", async () => {
+  // A case that does not apply to a kind is not there, so that none counts as skipped.
+  it.each(of === "event" ? [] : [of])("says what to do where its payload (of a %s) is gone, and goes on", async () => {
     const started = await start();
     const { ledger, stack, send } = started;
     const lost = await queue(started, [7]);
@@ -217,30 +218,30 @@ export function behavesAsSink({ asked, of, doublesAt, saves, secret, refused, re
     await receiver.holds(next);
   });
 
-  it.runIf(refused !== undefined)("gives up what is refused for good, and says what to do", async () => {
+  it.each(refused === undefined ? [] : [refused])("gives up what is refused for good, and says %s", async (told) => {
     const started = await start();
     const queued = await queue(started);
     await receiver.refuse?.();
     await started.send();
     const failed = await untilIn(started.ledger, queued.delivery.id, "failed");
-    expect(failed.error).toMatch(refused ?? /unreachable/);
+    expect(failed.error).toMatch(told);
     expect(failed.error).toContain(`npx cais deliveries retry ${failed.id}`);
     tellsNoSecret(failed);
   });
 
-  it.runIf(secret !== undefined)("waits for a secret that it lacks, and says which file", async () => {
+  it.each(secret === undefined ? [] : [secret])("waits for the secret %s and says where it is to be", async (name) => {
     const started = await start();
     const queued = await queue(started);
-    await rm(join(folder, secret ?? ""));
+    await rm(join(folder, name));
     await started.send();
     const waiting = await untilIn(started.ledger, queued.delivery.id, "retrying");
     expect(waiting).toMatchObject({
       attempts: 0,
-      error: `The secret "${secret}" cannot be read from ${join(folder, secret ?? "")}: put it there, in a file that not everyone may read.`,
+      error: `The secret "${name}" cannot be read from ${join(folder, name)}: put it there, in a file that not everyone may read.`,
     });
   });
 
-  it.runIf(of === "table")("delivers a newer whole table instead of one that waits", async () => {
+  it.each(of === "table" ? [of] : [])("delivers a newer whole %s instead of one that waits", async () => {
     const started = await start();
     const { ledger, send } = started;
     const first = await queue(started, [1]);

@@ -162,6 +162,21 @@ export function deliveriesConform(subject: Subject): void {
       ]);
     });
 
+    it("is given up for a later one while it is delivering, and only then", async () => {
+      const { deliveries } = subject.ledger;
+      const run = await subject.queue("a");
+      await deliveries.add(of(run));
+      expect(await deliveries.superseded(1)).toMatchObject({ state: "pending" });
+      await deliveries.start(1);
+      expect(await deliveries.superseded(1)).toMatchObject({
+        state: "superseded",
+        payloadKey: null,
+        deliveredAt: null,
+      });
+      expect(await loose()).toEqual([`deliveries/${run}-0.ndjson`]);
+      expect(await deliveries.again(1)).toBeUndefined();
+    });
+
     it("is listed newest first, by stack, state, run, sink and page", async () => {
       const { deliveries } = subject.ledger;
       const [a, b] = [await subject.queue("a"), await subject.queue("b", { stack: "other" })];
