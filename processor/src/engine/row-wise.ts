@@ -98,6 +98,9 @@ const Column = z.object({ class: z.literal("COLUMN_REF"), column_names: z.tuple(
 
 let known: Promise<Set<string>> | undefined;
 
+/** What tells the time, or counts up to it, although the engine calls it a function of a row alone. */
+const ofTheClock = new Set(["age", "current_localtime", "current_localtimestamp"]);
+
 /** What the engine does not know as functions of a row: unnest() gives rows for one, and the others are macros of such. */
 const others = [
   "unnest",
@@ -117,6 +120,8 @@ function rowFunctions(connection: DuckDBConnection): Promise<Set<string>> {
     connection,
     `SELECT lower(function_name) AS name FROM duckdb_functions() GROUP BY ALL
      HAVING bool_and(function_type = 'scalar' AND stability = 'CONSISTENT')`,
-  ).then((rows) => new Set([...rows.map(({ name }) => String(name)), ...others]));
+  ).then(
+    (rows) => new Set([...rows.map(({ name }) => String(name)), ...others].filter((name) => !ofTheClock.has(name))),
+  );
   return known;
 }
