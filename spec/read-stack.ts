@@ -174,16 +174,19 @@ function explain(issue: z.core.$ZodIssue, document: Document, at: At): StackProb
         },
       ];
     }
-    case "invalid_type":
+    case "invalid_type": {
+      const keys = issue.expected === "object" ? knownKeys(StackShape, issue.path) : [];
+      const expected = keys.length > 0 ? `a group of keys (${list(keys)})` : issue.expected;
       return [
         {
           ...place(issue.path),
           message:
             issue.input === undefined
-              ? `missing; expected ${issue.expected}`
-              : `expected ${issue.expected}, found ${show(issue.input)}`,
+              ? `missing; expected ${expected}`
+              : `expected ${expected}, found ${show(issue.input)}`,
         },
       ];
+    }
     case "invalid_union": {
       const first = issue.errors.flat().find(({ code }) => code !== "invalid_type");
       return [

@@ -145,6 +145,23 @@ it("finds columns of keys and partitions that are not there, or cannot be such",
   ]);
 });
 
+it("finds columns of a database's key that the table has not", async () => {
+  const database = { table: "by_day", url: { secret: "url" } };
+  const sinks = [
+    { database: { ...database, to: "a", key: ["day"] } },
+    { database: { ...database, to: "b" } },
+    { database: { ...database, to: "c", key: ["day", "summ"] } },
+  ];
+  expect(await dryRun(Stack.parse({ ...stack(), sinks }), sql)).toEqual([
+    {
+      table: 1,
+      line: 1,
+      path: ["sinks", 2, "database", "key", 1],
+      message: 'the table has no column "summ"; did you mean "sum"?',
+    },
+  ]);
+});
+
 it("finds a table that would add what is new in two others", async () => {
   const tables = withTables([
     { name: "received", layer: "bronze" },

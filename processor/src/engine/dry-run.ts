@@ -30,7 +30,7 @@ export interface SqlMistake {
  * Lets the engine bind a stack's rules and tables to a contract without rows: it finds what a run would find before it
  * reads its first one. After a table that cannot be made, those that may read it are not looked at.
  */
-export async function dryRun({ contract, tables }: Stack, sql: Record<string, string>): Promise<SqlMistake[]> {
+export async function dryRun({ contract, tables, sinks }: Stack, sql: Record<string, string>): Promise<SqlMistake[]> {
   const folder = await mkdtemp(join(tmpdir(), "cais-validate-"));
   const { instance, connection } = await openDuckDB(folder, { memoryBytes: 256e6, tempBytes: 1e6, threads: 1 });
   try {
@@ -56,7 +56,8 @@ export async function dryRun({ contract, tables }: Stack, sql: Record<string, st
       });
       if (mistake) return [...mistakes, { table, ...mistake }];
       known.push(name);
-      for (const found of await checkColumns(connection, tables, table)) mistakes.push({ table, line: 1, ...found });
+      for (const found of await checkColumns(connection, { tables, sinks }, table))
+        mistakes.push({ table, line: 1, ...found });
     }
     return mistakes;
   } finally {
@@ -99,19 +100,26 @@ async function checkGrowth(connection: DuckDBConnection, tables: Tables, table: 
 
 type Tables = Stack["tables"];
 
-/** What a table's columns cannot be: those of a Delta table, of its key or of its partitions. */
+/** What a table's columns cannot be: those of a Delta table, of its key or its partitions, or of a database's key. */
 async function checkColumns(
   connection: DuckDBConnection,
-  tables: Tables,
+  { tables, sinks }: Pick<Stack, "tables" | "sinks">,
   table: number,
 ): Promise<Pick<SqlMistake, "path" | "message">[]> {
   const { name, key, partitionBy } = tables[table] ?? { name: "", key: [], partitionBy: [] };
   const mistakes: Pick<SqlMistake, "path" | "message">[] = [];
   const columns = await columnsOf(connection, `SELECT * FROM ${sqlName(name)}`);
-  for (const [where, asked] of Object.entries({ key, partitionBy }))
+  const ofTable = Object.entries({ key, partitionBy }).map(([where, asked]) => ({
+    path: ["tables", table, where],
+    asked,
+  }));
+  const ofSinks = sinks.flatMap(({ database }, index) =>
+    database?.table === name ? [{ path: ["sinks", index, "database", "key"], asked: database.key ?? [] }] : [],
+  );
+  for (const { path: list, asked } of [...ofTable, ...ofSinks])
     for (const [index, column] of asked.entries()) {
       const type = columns.find((each) => each.name === column)?.type;
-      const path = ["tables", table, where, index];
+      const path = [...list, index];
       const nearest = suggest(
         column,
         columns.map((each) => each.name),
@@ -121,7 +129,7 @@ async function checkColumns(
           path,
           message: `the table has no column "${column}"${nearest === undefined ? "" : `; did you mean "${nearest}"?`}`,
         });
-      else if (/[\])]$/.test(type) && !type.startsWith("DECIMAL"))
+      else if (list[0] === "tables" && /[\])]$/.test(type) && !type.startsWith("DECIMAL"))
         mistakes.push({ path, message: `"${column}" is ${type}, of several values; name a column of one` });
     }
   if (mistakes.length > 0) return mistakes;
