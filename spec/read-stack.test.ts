@@ -104,7 +104,7 @@ sinks:
     'stack.yaml:11:40: tables[0].sql: there is no file claen.sql in the stack\'s folder; create it; did you mean "clean.sql"?',
     'stack.yaml:13:19: sinks[0].csv.table: no table "rian"; there is input',
     'stack.yaml:13:29: sinks[0].csv.to: must be relative, with no empty, . or .. part, found "../rain.csv"',
-    'stack.yaml:14:19: sinks[1].webhook.url: expected a group of keys (secret), found "https://example.org"',
+    'stack.yaml:14:21: sinks[1].webhook.url: expected a group of keys (secret), found "https://example.org"',
   ]);
 });
 
