@@ -82,6 +82,14 @@ describe("a query", () => {
     const csv = await query({ sql, format: "csv" });
     expect([csv.headers.get("x-cais-more"), csv.headers.get("x-cais-rows")]).toEqual(["false", "2"]);
     expect(await csv.text()).toBe("day,amount,note\r\n2024-01-01,1.5,'=cmd()\r\n2024-01-02,2.0,\r\n");
+    expect(await answer("SELECT 'a' || chr(10) AS a FROM range(3)")).toMatchObject({
+      rows: 3,
+      data: [["a\n"], ["a\n"], ["a\n"]],
+    });
+    const [[long = null] = []] = (await answer("SELECT repeat('x', 1000000)")).data;
+    expect(long?.length).toBe(1_000_000);
+    const many = (await answer("SELECT range FROM range(30000)", { limit: 30_000 })).data;
+    expect(many.map(([cell]) => Number(cell))).toEqual(Array.from({ length: 30_000 }, (_, index) => index));
     expect(await answer("SELECT 1 WHERE false")).toMatchObject({ rows: 0, data: [], columns: [{ name: "1" }] });
   });
 

@@ -8,7 +8,7 @@ import { EngineFailed } from "../engine/index.ts";
 import type { Source } from "../engine/messages.ts";
 import type { Answered, Found } from "../query/index.ts";
 import { TooManyQueries } from "../query/slots.ts";
-import { openNdjson } from "../sinks/ndjson/index.ts";
+import { ndjsonRows } from "../sinks/ndjson/index.ts";
 import type { Writes } from "../sinks/writes.ts";
 import { filesThen, tableAt } from "../tables/history.ts";
 import { findStack } from "./find.ts";
@@ -139,13 +139,16 @@ async function answered(work: Promise<Answered>): Promise<Answered> {
   }
 }
 
+/** An answer as it is sent. A row may be as long as the engine's memory allows, so none is held whole. */
 async function* pieces({ file, columns, rows, more }: Answered, format: "json" | "ndjson"): AsyncGenerator<string> {
-  const { lines } = await openNdjson(file);
-  if (format === "json") yield `${JSON.stringify({ columns, rows, more }).slice(0, -1)},"data":[`;
-  let before = "";
-  for await (const line of lines) {
-    yield format === "json" ? `${before}${line}` : `${line}\n`;
-    before = ",\n";
+  if (format === "ndjson") return yield* ndjsonRows(file);
+  yield `${JSON.stringify({ columns, rows, more }).slice(0, -1)},"data":[`;
+  // No JSON holds a line's end, so each is one between rows, but for the last.
+  let end = "";
+  for await (const piece of ndjsonRows(file)) {
+    const text = piece.replace(/\n$/, "");
+    yield `${end}${text}`.replaceAll("\n", ",\n");
+    end = text === piece ? "" : "\n";
   }
-  if (format === "json") yield "]}";
+  yield "]}";
 }

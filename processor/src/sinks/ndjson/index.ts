@@ -34,13 +34,33 @@ const Head = z.object({ columns: z.array(TableColumn) });
 
 /** The lines of a file. Node's readline would also end them at U+2028, which a text in JSON may hold as it is. */
 async function* linesOf(file: string): AsyncGenerator<string, undefined> {
-  let rest = "";
-  for await (const chunk of createReadStream(file, "utf8")) {
-    const parts = (rest + String(chunk)).split("\n");
-    rest = parts.pop() ?? "";
-    yield* parts;
+  // A line may be as long as the engine's memory allows: it is put together once, and not with each piece of it.
+  let parts: string[] = [];
+  for await (const piece of createReadStream(file, "utf8")) {
+    const [first = "", ...others] = String(piece).split("\n");
+    parts.push(first);
+    for (const other of others) {
+      yield parts.join("");
+      parts = [other];
+    }
   }
+  const rest = parts.join("");
   if (rest !== "") yield rest;
+}
+
+/** The text of such a file's rows in pieces of some kB, however long a line is. It ends with a line's end. */
+export async function* ndjsonRows(file: string): AsyncGenerator<string, undefined> {
+  let isAfterHead = false;
+  for await (const piece of createReadStream(file, "utf8")) {
+    const text = String(piece);
+    if (isAfterHead) {
+      yield text;
+      continue;
+    }
+    const end = text.indexOf("\n");
+    isAfterHead = end >= 0;
+    if (isAfterHead && end + 1 < text.length) yield text.slice(end + 1);
+  }
 }
 
 /** Whether a column's cells are lists, structs or the like, which become JSON. */

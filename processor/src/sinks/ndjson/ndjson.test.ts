@@ -1,10 +1,10 @@
-import { rm } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { TableColumn } from "@cais/spec/api.ts";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { testFolder } from "../../processor-for-tests.ts";
-import { ndjsonCopy, openNdjson, type RowForm } from "./index.ts";
+import { ndjsonCopy, ndjsonRows, openNdjson, type RowForm } from "./index.ts";
 
 let folder: string;
 let connection: DuckDBConnection;
@@ -68,4 +68,14 @@ it("keeps the order of rows and the names of columns, and writes a table without
   expect(columns.map(({ name }) => name)).toEqual([`a "b'`, "é"]);
   expect(rows).toEqual(Array.from({ length: 5000 }, (_, i) => `{"a \\"b'":${i},"é":1}`));
   expect((await written(`${query} WHERE false`, "texts")).rows).toEqual([]);
+});
+
+it("reads a row of any length about as fast as many rows", { timeout: 10_000 }, async () => {
+  const file = join(folder, "long.ndjson");
+  await writeFile(file, `{"columns":[]}\n["${"x".repeat(60_000_000)}"]\n["b"]\n`);
+  const { lines } = await openNdjson(file);
+  expect((await Array.fromAsync(lines)).map((line) => line.length)).toEqual([60_000_004, 5]);
+  const pieces = (await Array.fromAsync(ndjsonRows(file))).map((piece) => piece.length);
+  expect(pieces.reduce((sum, length) => sum + length, 0)).toBe(60_000_011);
+  expect(Math.max(...pieces)).toBeLessThan(100_000);
 });
