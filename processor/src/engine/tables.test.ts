@@ -112,6 +112,9 @@ describe("partitions", () => {
     await expect(make("SELECT range AS n, 1 AS m FROM range(10001)", { partitionBy: ["n"] })).rejects.toThrow(
       'The SQL of table "t" is refused: Its rows have more than 10000 different values of n; partition it by something coarser, such as a month.',
     );
+    await expect(make("SELECT 1 AS n, 'infinity'::DATE AS day", { partitionBy: ["day"] })).rejects.toThrow(
+      'The SQL of table "t" is refused: A partition cannot be named by the time infinity',
+    );
     await expect(make("SELECT 1 AS n", { partitionBy: ["day"] })).rejects.toThrow(
       'It gives no column "day", by which it is partitioned.',
     );

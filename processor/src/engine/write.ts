@@ -145,12 +145,12 @@ async function writePartitions(
     throw new SqlRefused(
       `Its rows have more than ${MAX_PARTITIONS} different values of ${partitionBy.join(", ")}; partition it by something coarser, such as a month.`,
     );
+  const valueOf = (values: (string | null)[], i: number) =>
+    asRefused(() => partitionValue(values[i] ?? null, types[i] ?? "VARCHAR"));
   const partitions = new Map(
     found.map(({ p, values }) => [
       String(p),
-      Object.fromEntries(
-        partitionBy.map((column, i) => [column, partitionValue(values[i] ?? null, types[i] ?? "VARCHAR")]),
-      ),
+      Object.fromEntries(partitionBy.map((column, i) => [column, valueOf(values, i)])),
     ]),
   );
   const joined = texts.map((text, i) => `${text} IS NOT DISTINCT FROM parts.v${i}`).join(" AND ");

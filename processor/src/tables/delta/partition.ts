@@ -11,6 +11,9 @@ export function partitionValue(text: string | null, type: string): string | null
     case "TIMESTAMP":
     case "TIMESTAMP WITH TIME ZONE":
       return timestamp(text);
+    case "DATE":
+      if (!/^\d{4}-\d\d-\d\d$/.test(text)) throw outOfReach(text);
+      return text;
     case "FLOAT":
     case "DOUBLE":
       return names[text] ?? text;
@@ -26,12 +29,15 @@ const names: Record<string, string> = { inf: "Infinity", "-inf": "-Infinity", na
 function timestamp(text: string): string {
   const [, date, time, fraction = ""] =
     /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?(?:\+00(?::00)?)?$/.exec(text) ?? [];
-  if (date === undefined)
-    throw new UnsupportedTable(
-      `A partition cannot be named by the time ${text}: it must be of the years 0000 to 9999.`,
-    );
+  if (date === undefined) throw outOfReach(text);
   return `${date}T${time}.${fraction.padEnd(6, "0")}Z`;
 }
+
+/** Readers make null of it, without a word. */
+const outOfReach = (text: string) =>
+  new UnsupportedTable(
+    `A partition cannot be named by the time ${text}: it must be of the years 0000 to 9999; leave such rows out in the SQL.`,
+  );
 
 /**
  * The text that DuckDB casts to a partition column's type, of a partition value in a log; null for null. Of what other
