@@ -15,7 +15,10 @@ export async function findRun({ ledger }: Pick<Processor, "ledger">, id: string,
 export function findStack({ stacks }: Pick<Processor, "stacks">, name: string): OpenStack {
   const stack = stacks.get(name);
   if (stack === undefined)
-    throw new ApiProblem("no-such-stack", `There is no stack "${name}"; there is ${[...stacks.keys()].join(", ")}.`);
+    throw new ApiProblem(
+      "no-such-stack",
+      `There is no stack "${name}"; there is ${[...stacks.keys()].join(", ")}, as of the processor's start.`,
+    );
   return stack;
 }
 
