@@ -156,7 +156,7 @@ describe("a file that is sent", () => {
       () => send(url, "nothing", "x"),
       404,
       "no-such-stack",
-      'There is no stack "nothing"; there is sales, as of the processor's start.',
+      'There is no stack "nothing"; this processor was started with sales.',
     ],
     [
       "another format",

@@ -17,7 +17,7 @@ export function findStack({ stacks }: Pick<Processor, "stacks">, name: string): 
   if (stack === undefined)
     throw new ApiProblem(
       "no-such-stack",
-      `There is no stack "${name}"; there is ${[...stacks.keys()].join(", ")}, as of the processor's start.`,
+      `There is no stack "${name}"; this processor was started with ${[...stacks.keys()].join(", ")}.`,
     );
   return stack;
 }
