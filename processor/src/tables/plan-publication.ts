@@ -139,6 +139,7 @@ export function changeOf(view: LogView, group: Publication[], { metadata, added,
     transaction: { appId: appIdOf(stack, table), version: last.batch, lastUpdated: deletionTimestamp },
     blindAppend: !isMove && !isMerge && group.every(({ removes, whole }) => removes.length === 0 && !whole),
     replacesAll: group.some(({ whole }) => whole),
+    seesAll: isMerge,
     operationParameters: isMove ? {} : { mode: group.some(({ whole }) => whole) ? "Overwrite" : "Append" },
     userMetadata: JSON.stringify({ runs: [...new Set(group.flatMap(({ runs }) => runs))] }),
   };

@@ -324,6 +324,20 @@ describe("a commit that does not fit what another program did", () => {
     expect(await shop.inLog("sold")).toHaveLength(3);
   });
 
+  it("is a merge beside which rows were added in the moment in which it was written", async () => {
+    await shop.load("sold");
+    await shop.publisher.flush();
+    const merged = await shop.load("sold", { operation: "MERGE" });
+    let theirs: Promise<number> | undefined;
+    const put: ObjectStore["put"] = async (...of) => {
+      await (theirs ??= shop.others("sold", { adds: [foreign("theirs.parquet")] }));
+      return shop.lake.put(...of);
+    };
+    await shop.restart({ lake: Object.assign(Object.create(shop.lake), { put }) }).flush();
+    expect((await shop.ledger.run(merged))?.error).toMatch(/while rows were merged into it/);
+    await same("sold");
+  });
+
   it("is one that takes rows out of a table which is to be appended to alone by now", async () => {
     await shop.load("sold");
     await shop.publisher.flush();

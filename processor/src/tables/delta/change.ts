@@ -28,6 +28,8 @@ export interface Change {
   blindAppend: boolean;
   /** True if the change stands for all rows of the table, so that whatever files others added meanwhile are a conflict. */
   replacesAll?: boolean;
+  /** True if rows that others append meanwhile are a conflict, as one with the same key is for a merge. */
+  seesAll?: boolean;
   /** Shown in the history. */
   operationParameters?: Record<string, string>;
   userMetadata?: string;
@@ -126,7 +128,7 @@ export function actionsOf(change: Change, id: string, isNew: boolean): object[] 
 /**
  * Why a change cannot come behind a version that another writer wrote since the change's data was read; undefined if it can
  * (https://docs.delta.io/latest/concurrency-control.html). A blind append by others is in no one's way but of who replaces
- * all rows, as in Delta's isolation level WriteSerializable.
+ * all rows or must have seen them all, as in Delta's isolation level WriteSerializable.
  */
 export function conflictWith(change: Change, { adds, removes, others }: Version): string | undefined {
   if (others.some(({ protocol }) => protocol !== undefined)) return "changed what the table asks of its writers";
@@ -136,7 +138,12 @@ export function conflictWith(change: Change, { adds, removes, others }: Version)
   if (both !== undefined) return `removed ${both.path} too`;
   const isData = [...change.adds, ...change.removes].some(({ dataChange }) => dataChange);
   const isBlind = others.some(({ commitInfo }) => commitInfo?.["isBlindAppend"] === true);
-  if (change.replacesAll === true ? adds.length === 0 : change.blindAppend || !isData || isBlind) return undefined;
+  if (
+    change.replacesAll === true
+      ? adds.length === 0
+      : change.blindAppend || !isData || (isBlind && change.seesAll !== true)
+  )
+    return undefined;
   const added = adds.find(({ dataChange }) => dataChange || change.replacesAll === true);
   return added && `added ${added.path}`;
 }

@@ -173,6 +173,12 @@ describe("a commit that comes second", () => {
     },
     { what: "merges go behind blind appends", first: {}, second: { removes: both(["first"]), blindAppend: false } },
     {
+      what: "merges that must see all rows do not",
+      first: {},
+      second: { removes: both(["first"]), blindAppend: false, seesAll: true },
+      why: "version 1 added one",
+    },
+    {
       what: "a file leaves once",
       first: { removes: both(["first"]), blindAppend: false },
       second: { adds: [], removes: both(["first"]), blindAppend: false },
