@@ -49,7 +49,7 @@ export function placeColumns(contract: Contract, header: string[], preamble: Rec
   const noLine = lines.filter((line) => line !== undefined && !Object.hasOwn(preamble, line));
   if (noLine.length > 0)
     throw new Unreadable(
-      `The lines before the header lack ${noLine.map((line) => `"${line}"`).join(", ")}; they have ${quotedList(Object.keys(preamble)) || "none"}.`,
+      `The lines before the header lack ${noLine.map((line) => `"${line}"`).join(", ")}; ${isSecret ? "what they have may be personal data and is not told" : `they have ${quotedList(Object.keys(preamble)) || "none"}`}.`,
     );
   const unknown = unknownColumns(header, wanted);
   if (contract.unknownColumns === "reject" && unknown.length > 0 && isSecret)

@@ -1,14 +1,16 @@
 import { createHmac } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { Contract } from "@cais/spec/contract.ts";
-import { Reading } from "@cais/spec/upload.ts";
+import { Reading, Upload } from "@cais/spec/upload.ts";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { checkContract } from "../engine/contract.ts";
 import { readCsv } from "../formats/csv/index.ts";
 import { testFolder } from "../processor-for-tests.ts";
 import { checkRecords } from "./check.ts";
+import { placeColumns } from "./columns.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -79,4 +81,35 @@ it("hashes nothing without a key", async () => {
     'The column "cpf" is to be hashed, but there is no key.',
   );
   connection.closeSync();
+});
+
+const day = { name: "day", type: "date" as const };
+const name = { name: "name", type: "string" as const, pii: "mask" as const };
+const badRule = "A rule of the contract failed at a value. It is not told, since the contract has personal data;";
+
+it.each([
+  ["a zone", "a.csv", "day,name\n2026-01-02,Ana S\n", "(day::TIMESTAMP AT TIME ZONE name) IS NOT NULL", badRule],
+  ["a pattern", "a.csv", "day,name\n2026-01-02,Ana S(\n", "regexp_matches('a', name)", badRule],
+  ["an error of its own", "a.csv", "day,name\n2026-01-02,Ana S\n", "error(name) IS NULL", badRule],
+  ["keys", "a.ndjson", '{"Ana S": 1}\n', "true", "What its rows have may be personal data and is not told."],
+])("tells no value in an error about %s", async (_, file, text, rule, told) => {
+  const own = await mkdtemp(join(folder, "told-"));
+  await writeFile(join(own, "file"), text);
+  const personalContract = Contract.parse({ columns: [day, name], rules: [{ check: rule, reason: "is odd" }] });
+  const connection = await (await DuckDBInstance.create()).connect();
+  const upload = Upload.parse({ formats: ["csv", "ndjson"] });
+  const asked = { folder: own, file: join(own, "file"), name: file, upload, contract: personalContract, replay: null };
+  const error: unknown = await checkContract(connection, { do: "contract", ...asked }).catch(
+    (thrown: unknown) => thrown,
+  );
+  connection.closeSync();
+  expect(String(error)).toContain(told);
+  expect(String(error)).not.toContain("Ana S");
+});
+
+it("tells nothing of the lines before the header", () => {
+  const from = Contract.parse({ columns: [{ ...name, from: { preamble: "Name" } }, day] });
+  expect(() => placeColumns(from, ["day"], { "Ana S": "1" })).toThrow(
+    'The lines before the header lack "Name"; what they have may be personal data and is not told.',
+  );
 });

@@ -56,17 +56,29 @@ async function readAndCheck(
   });
 }
 
-/** Cells are tried as their types: only a rule can make the engine stop at a value, which it tells. */
+/** The kind of an error of DuckDB, with which its message begins. What follows may quote a value, whatever the kind. */
+const KIND = /^([A-Z]\w*(?: \w+){0,3} Error): /;
+/** Kinds that tell of the machine, not of a value. */
+const ofMachine = new Set(["Out of Memory Error", "IO Error"]);
+/** Kinds of a fault of the engine, after which it ends: the message tells that. */
+const ofEngine = new Set(["INTERNAL Error", "FATAL Error"]);
+/** Kinds with which a rule can make the engine stop at a value: cells are only tried as their types. */
+const ofRule = new Set(["Conversion Error", "Invalid Input Error", "Out of Range Error", "Binder Error"]);
+
+/** Says that it was a rule that failed, and no value that is personal. */
 function ofRules(error: unknown, contract: Contract): unknown {
-  const isOfRule =
-    error instanceof Error && /^(Conversion|Invalid Input|Out of Range|Binder) Error/.test(error.message);
-  if (!isOfRule || contract.rules.length === 0) return error;
-  if (personal(contract).size > 0)
-    return new Error(
-      "A rule of the contract failed at a value. It is not told, since the contract has personal data; try the rules on a file without any.",
-      { cause: error },
-    );
-  return new Error(`A rule of the contract failed: ${error.message}`, { cause: error });
+  const [, kind = ""] = (error instanceof Error && KIND.exec(error.message)) || [];
+  if (!(error instanceof Error) || kind === "" || ofMachine.has(kind)) return error;
+  const hasRules = contract.rules.length > 0;
+  const because = { cause: error };
+  if (personal(contract).size === 0)
+    return hasRules && ofRule.has(kind) ? new Error(`A rule of the contract failed: ${error.message}`, because) : error;
+  const untold = "It is not told, since the contract has personal data";
+  if (ofEngine.has(kind) || !hasRules) return new Error(`${kind}: The engine failed at a value. ${untold}.`, because);
+  return new Error(
+    `A rule of the contract failed at a value. ${untold}; try the rules on a file without any.`,
+    because,
+  );
 }
 
 /** Adds the open rows that the replay did not read: they stay open, for the reasons that they had. */

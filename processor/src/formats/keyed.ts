@@ -1,4 +1,5 @@
 import type { Contract } from "@cais/spec/contract.ts";
+import { personal } from "../contract/pii.ts";
 import { titleOf } from "../contract/columns.ts";
 import { type Found, MAX_COLUMNS, type Records, recordWriter, Unreadable } from "../contract/records.ts";
 import { TOO_WIDE } from "./limits.ts";
@@ -86,7 +87,11 @@ export async function keyedRecords(
   if (rows === 0) throw new Unreadable("The file has no rows; send one with at least one row.");
   if (!meant && examples.size > 0)
     throw new Unreadable(
-      `No row has any of the ${expected.size} columns expected; is it the right file? Its rows have ${[...examples].map((key) => `"${key}"`).join(", ")}.`,
+      `No row has any of the ${expected.size} columns expected; is it the right file? ${
+        personal(contract).size > 0
+          ? "What its rows have may be personal data and is not told"
+          : `Its rows have ${[...examples].map((key) => `"${key}"`).join(", ")}`
+      }.`,
     );
   return records;
 }

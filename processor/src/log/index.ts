@@ -24,10 +24,10 @@ interface Told {
 const QUOTING = new Set(["EngineFailed", "Unreadable", "SqlRefused", "ApiProblem", "ReplayRefused"]);
 
 /** What DuckDB's messages begin with, such as `Conversion Error: `; what follows may quote a cell. */
-const DUCKDB = /^((?:[A-Z]\w* ){1,3}Error): /;
+const DUCKDB = /^([A-Z]\w*(?: \w+){0,3} Error): /;
 
 /** What a program of ours printed, without what an error of DuckDB quotes. */
-export const printed = (text: string) => text.replaceAll(/((?:[A-Z]\w* ){1,3}Error): .*/g, "$1");
+export const printed = (text: string) => text.replaceAll(/([A-Z]\w*(?: \w+){0,3} Error): .*/g, "$1");
 
 /**
  * What is told of an error: where it was thrown, but its message only if that quotes nothing of a file. The system's end

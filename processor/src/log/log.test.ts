@@ -93,6 +93,14 @@ it("tells what the system said, but not of which file", async () => {
   ]);
 });
 
+it.each(["Not implemented", "Out of Range", "Invalid Input"])("tells no value in an error of DuckDB: %s", (kind) => {
+  const { log, text } = listen();
+  log.error({ err: new Error(`${kind} Error: Unknown TimeZone 'marked'!`) }, "failed");
+  expect(text()).toContain(`"${kind} Error"`);
+  expect(text()).not.toContain("marked");
+  expect(printed(`${kind} Error: marked`)).toBe(`${kind} Error`);
+});
+
 it("tells what an engine printed, but not what it quotes", () => {
   expect(printed("Invalid Input Error: marked\n    at x.ts:1")).toBe("Invalid Input Error\n    at x.ts:1");
   expect(printed("FATAL ERROR: heap out of memory")).toBe("FATAL ERROR: heap out of memory");
