@@ -58,8 +58,8 @@ it("says at a run's end what its sinks have not got, and where that is followed"
   ];
   expect(formatEnd(run({ deliveries })).split("\n")).toEqual([
     "  2 rows read: 2 clean, 0 rejected",
-    "  bi    importance             not delivered yet",
-    "  bi    importance             not delivered yet; tried again at 03:04:05; It is�[2J down.",
+    "  bi       importance             not delivered yet",
+    "  bi       importance             not delivered yet; tried again at 03:04:05; It is�[2J down.",
     "  database trees                  not delivered; It refused.",
     "  what sinks deliver, and why not: npx cais deliveries --run r",
   ]);

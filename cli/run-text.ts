@@ -31,11 +31,12 @@ export function formatEnd(run: Run): string {
       `  ${formatRows(rows.read)} read: ${formatCount(rows.clean)} clean, ${formatCount(rows.rejected)} rejected`,
     );
   if (rows.rejected > 0) lines.push(`  why: npx cais rejected ${id}`);
+  const width = Math.max(5, ...[...outputs, ...run.deliveries].map(({ kind }) => kind.length));
   for (const output of outputs)
     lines.push(
-      `  ${output.kind.padEnd(5)} ${output.name.padEnd(22)} ${formatCount(output.rows).padStart(11)} ${output.rows === 1 ? "row " : "rows"} ${formatBytes(output.bytes).padStart(9)}  ${output.location}`,
+      `  ${output.kind.padEnd(width)} ${output.name.padEnd(22)} ${formatCount(output.rows).padStart(11)} ${output.rows === 1 ? "row " : "rows"} ${formatBytes(output.bytes).padStart(9)}  ${output.location}`,
     );
-  return [...lines, ...undelivered(run), ...nextSteps(run)].join("\n");
+  return [...lines, ...undelivered(run, width), ...nextSteps(run)].join("\n");
 }
 
 /** The error of a delivery, where it still says something: one that is tried now or that is done is past it. */
@@ -43,7 +44,7 @@ export const troubleOf = ({ state, error }: Pick<Delivery, "state" | "error">): 
   error !== null && (state === "retrying" || state === "failed") ? printable(error) : null;
 
 /** What sinks have not got of a run, and where that is followed. The run itself is done without it. */
-function undelivered({ id, deliveries }: Run): string[] {
+function undelivered({ id, deliveries }: Run, width: number): string[] {
   const open = deliveries.filter(({ state }) => state !== "delivered" && state !== "superseded");
   if (open.length === 0) return [];
   return [
@@ -53,7 +54,7 @@ function undelivered({ id, deliveries }: Run): string[] {
       const facts = [retryAt === null ? "" : `tried again at ${timeOf(retryAt)}`, troubleOf(delivery) ?? ""].filter(
         (fact) => fact !== "",
       );
-      return `  ${kind.padEnd(5)} ${name.padEnd(22)} ${[stands, ...facts].join("; ")}`;
+      return `  ${kind.padEnd(width)} ${name.padEnd(22)} ${[stands, ...facts].join("; ")}`;
     }),
     `  what sinks deliver, and why not: npx cais deliveries --run ${id}`,
   ];
