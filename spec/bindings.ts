@@ -81,7 +81,10 @@ export const LineageBinding = z.discriminatedUnion("driver", [
   z
     .strictObject({
       driver: z.literal("http"),
-      url: z.url({ protocol: /^https?$/ }).describe("Takes each event as a POST, such as Marquez' /api/v1/lineage."),
+      url: z
+        .url({ protocol: /^https?$/ })
+        .refine((url) => !/^https?:\/\/[^/?#]*@/i.test(url), "must hold no user and no password; give a token")
+        .describe("Takes each event as a POST, such as Marquez' /api/v1/lineage."),
       token: SecretBinding.optional().describe("Bearer token."),
     })
     .describe("An endpoint. Events wait in the data folder until it took them."),

@@ -1,6 +1,7 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Run } from "@cais/spec/api.ts";
+import { LineageBinding } from "@cais/spec/bindings.ts";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import { pino } from "pino";
@@ -163,4 +164,15 @@ it("writes a file of events in their order", async () => {
     { eventType: "START" },
     { eventType: "COMPLETE", inputs: [{ name: "archive/a.csv" }] },
   ]);
+});
+
+it.each([
+  ["https://marquez.test/api/v1/lineage", true],
+  ["https://marquez.test/api?at=a@b", true],
+  ["https://user:marked@marquez.test/api", false],
+  ["https://marked@marquez.test", false],
+])("takes the endpoint %s: %s", (url, isTaken) => {
+  const { success, error } = LineageBinding.safeParse({ driver: "http", url });
+  expect(success).toBe(isTaken);
+  expect(JSON.stringify(error?.issues ?? [])).not.toContain("marked");
 });

@@ -59,7 +59,9 @@ export function csvCopy(
 
 /** Whether the cells of a column can hold neither a formula nor what needs quotes. */
 const isPlain = ({ type }: TableColumn) =>
-  /^(DATE|TIMESTAMP.*|BOOLEAN|DOUBLE|FLOAT|U?(TINY|SMALL|BIG)INT|U?INTEGER|U?HUGEINT|DECIMAL\(.*\))$/.test(type);
+  /^(DATE|TIMESTAMP(_\w+| WITH TIME ZONE)?|BOOLEAN|DOUBLE|FLOAT|U?(TINY|SMALL|BIG)INT|U?INTEGER|U?HUGEINT|DECIMAL\(.*\))$/.test(
+    type,
+  );
 
 const hasFraction = ({ type }: TableColumn) => /^(DOUBLE|FLOAT|DECIMAL\(.*\))$/.test(type);
 

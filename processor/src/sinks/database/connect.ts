@@ -100,11 +100,16 @@ const passing = new Map([
   ["58", "the server's system failed"],
 ]);
 
-/** What is told instead of Postgres' own message, by SQLSTATE: it may hold a cell, or a part of the address, which is a secret. */
+/** Classes of SQLSTATE whose messages name tables, columns, types, rights and limits, and no more. */
+const told = /^(0A|3F|42|54)/;
+
+/** What is told instead of Postgres' own message, which may hold a cell, or a part of the address, which is a secret. */
 const untold: [RegExp, string][] = [
-  [/^(22|23|P0)/, "it refuses a value"],
+  [/^(22|23)/, "it refuses a value"],
   [/^28/, "it refuses the user, the password or where it is called from"],
   [/^3D/, "there is no such database"],
+  // Raised by a trigger or function of others (P0, 38, 39), or by a fault of the server, too.
+  [/^/, "it refuses it; its own log tells why"],
 ];
 
 /**
@@ -136,6 +141,6 @@ export function faultOf(error: unknown, doing: string): DeliveryDelayed | Delive
     (column ?? error.column) === undefined ? "" : `, column ${column ?? error.column}`,
     error.constraint === undefined ? "" : `, constraint ${error.constraint}`,
   ].join("");
-  const why = untold.find(([codes]) => codes.test(code))?.[1] ?? error.message;
+  const why = told.test(code) ? error.message : untold.find(([codes]) => codes.test(code))?.[1];
   return new DeliveryRefused(`Could not ${doing}${at}: ${why} (SQLSTATE ${code}).`);
 }
