@@ -75,7 +75,7 @@ export const enTables = {
     superseded: "A later one took its place",
     attempts_one: "{{number}} attempt",
     attempts_other: "{{number}} attempts",
-    again: "the next one is at {{at}}",
+    again: "next attempt at {{at}}",
     retry: "Try again now",
     sayRetried: "{{sink}} is delivered again.",
     notRetried: "It was not tried again",

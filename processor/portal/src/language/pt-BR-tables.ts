@@ -76,7 +76,7 @@ export const ptBRTables = {
     superseded: "Uma posterior a substituiu",
     attempts_one: "{{number}} tentativa",
     attempts_other: "{{number}} tentativas",
-    again: "a próxima é em {{at}}",
+    again: "próxima tentativa em {{at}}",
     retry: "Tentar de novo agora",
     sayRetried: "{{sink}} é entregue de novo.",
     notRetried: "Não houve nova tentativa",
