@@ -9,7 +9,7 @@ import { csvOf, expectedOf, inOrder, type Plain, salesOf, shopStack, types } fro
 
 /** More than ten, so that the logs have a checkpoint. */
 const FILES = 12;
-const tables = ["sold", "by_shop", "stock", "nested", "days", "newest"] as const;
+const tables = ["sold", "by_shop", "by_values", "stock", "nested", "days", "newest"] as const;
 
 /**
  * Tables that runs of a real processor made, as a referee finds them, and what becomes of those that it writes on in. Of a
@@ -158,6 +158,10 @@ export function holdTablesAgainst(startReferee: () => Referee, { every = 1 } = {
     ["sold", "price IS NULL", ({ price }: Plain) => price === null],
     ["by_shop", "shop = 'São Paulo/SP'", ({ shop }: Plain) => shop === "São Paulo/SP"],
     ["by_shop", "shop IS NULL", ({ shop }: Plain) => shop === null],
+    ["by_values", "sold_at < TIMESTAMP '1970-01-01 00:00:00'", ({ sold_at }: Plain) => String(sold_at) < "1970"],
+    ["by_values", "price > 2", ({ price }: Plain) => price !== null && Number(price) > 2],
+    ["by_values", "amount > 1e299", ({ amount }: Plain) => amount !== null && Number(amount) > 1e299],
+    ["by_values", "open", ({ open }: Plain) => open === true],
     ["by_shop", "day = DATE '1969-12-31'", ({ day }: Plain) => day === "1969-12-31"],
   ])("is not misled by the statistics of %s where %s", async (table, where, holds) => {
     const expected = inOrder((expectedOf(files)[table] ?? []).filter(holds));

@@ -33,6 +33,7 @@ builder = (
     .config("spark.driver.host", "127.0.0.1")
     .config("spark.driver.bindAddress", "127.0.0.1")
     .config("spark.driver.memory", "1g")
+    .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
     .config("spark.ui.enabled", "false")
     .config("spark.ui.showConsoleProgress", "false")
     # Little is done often here: what the second compiler gains it does not live to see.
