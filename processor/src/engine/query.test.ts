@@ -144,4 +144,13 @@ describe("a query", () => {
   ])("is refused for %s", async (sql, why) => {
     await expect(answer(sql)).rejects.toThrow(why);
   });
+
+  it("gives no names of columns that would fill a disk", async () => {
+    const asked = { folder, tables: [], sql: `SELECT 1 AS "${"x".repeat(90_000)}" FROM range(20000)`, limit: 20_000 };
+    await expect(engine.answer({ ...asked, writes: { as: "ndjson", form: "objects" } })).rejects.toThrow(
+      "The names of its columns take 1,800 MB in 20,000 rows of NDJSON",
+    );
+    const { rows } = await engine.answer({ ...asked, writes: { as: "csv", delimiter: ",", decimal: "." } });
+    expect(rows).toBe(20_000);
+  });
 });

@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
+import type { TableColumn } from "@cais/spec/api.ts";
 import { z } from "zod";
 import { write } from "../sinks/write.ts";
+import type { Writes } from "../sinks/writes.ts";
 import { query } from "./duckdb.ts";
 import type { Answer, Request, Source } from "./messages.ts";
 import { sqlName, sqlText } from "./quote.ts";
@@ -43,8 +45,22 @@ export async function answer(
     `CREATE OR REPLACE TEMP VIEW ${SHOWN} AS SELECT * FROM ${sqlName(ANSWER)}${more ? ` LIMIT ${limit}` : ""}`,
   );
   const columns = await columnsOf(connection, `SELECT * FROM ${SHOWN}`);
+  checkNames(columns, writes, Math.min(Number(z.bigint().parse(count?.["rows"])), limit));
   const written = await write(connection, { table: SHOWN, file: join(folder, `answer.${writes.as}`), writes });
   return { ...written, columns, more };
+}
+
+/** Most bytes that names of columns may take in an answer. */
+const NAMES_BYTES = 1e9;
+
+/** An object of JSON names its columns, which a query may name as it likes: rows without much in them would fill a disk. */
+function checkNames(columns: TableColumn[], writes: Writes, rows: number): void {
+  if (writes.as !== "ndjson" || writes.form !== "objects") return;
+  const bytes = rows * columns.reduce((sum, { name }) => sum + Buffer.byteLength(JSON.stringify(name)), 0);
+  if (bytes > NAMES_BYTES)
+    throw new SqlRefused(
+      `The names of its columns take ${Math.round(bytes / 1e6).toLocaleString("en")} MB in ${rows.toLocaleString("en")} rows of NDJSON, which is too much; name them shorter, or ask for CSV.`,
+    );
 }
 
 /**
