@@ -77,7 +77,12 @@ export async function request({ url, token }: Connection, path: string, init: Re
 /** The sentence of a problem (RFC 9457); undefined when a proxy in between answered something else. */
 function explain(body: string): string | undefined {
   const problem = Problem.safeParse(parseJson(body));
-  return problem.success ? `${problem.data.title}: ${problem.data.detail}` : undefined;
+  if (!problem.success) return undefined;
+  // Who types commands is told the command for what the API tells as an address.
+  const detail = problem.data.detail.replace(/GET \/v1\/(\w+) lists them/, (_, noun: string) =>
+    noun === "tokens" ? "npx cais token list lists them" : `npx cais ${noun} lists them`,
+  );
+  return `${problem.data.title}: ${detail}`;
 }
 
 /** Sends a request and parses its JSON answer. */

@@ -83,7 +83,7 @@ it.each([
   [["tables", "inmet/inmet", "--version", "1", "--at", "2024-01-01"], 2, "cannot be used with option"],
   [["tables", "inmet/inmet", "--version", "99"], 1, 'cais: Not Found: Table "inmet" has no version 99; it has 0 ('],
   [["tables", "inmet"], 2, "cais: a table is named as STACK/TABLE, such as inmet/rain_by_day, not inmet\n"],
-  [["tables", "inmet/nothing"], 1, 'cais: Not Found: There is no table "inmet/nothing"; GET /v1/tables lists them.\n'],
+  [["tables", "inmet/nothing"], 1, 'cais: Not Found: There is no table "inmet/nothing"; npx cais tables lists them.\n'],
   [["tables", "inmet/inmet", "--limit", "x"], 2, "must be a whole number from 0 to 10000."],
 ])("%j is refused", async (args, code, told) => {
   const ended = await run(...args);
@@ -129,7 +129,7 @@ it("tells why a query is refused", { timeout: 60_000 }, async () => {
   });
   expect(await run("query", "FROM nothing")).toMatchObject({
     code: 1,
-    stderr: 'cais: Not Found: There is no table "nothing" that you may see; GET /v1/tables lists them.\n',
+    stderr: 'cais: Not Found: There is no table "nothing" that you may see; npx cais tables lists them.\n',
   });
   expect(await run("query", sql, "--limit", "0")).toMatchObject({ code: 2 });
 });
