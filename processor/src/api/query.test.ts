@@ -131,6 +131,12 @@ describe("a query", () => {
     ["SELECT * FROM idle.sold", 404, "no-such-table", "The table idle.sold is empty: its first run makes its columns."],
     ["FROM sales.sold AT (VERSION => 99)", 404, "no-such-version", 'Table "sold" has no version 99'],
     ["DROP TABLE sales.sold", 400, "query-refused", "The query cannot be answered. It must be one SELECT statement."],
+    [
+      "SELECT * FROM my-sales.sold",
+      400,
+      "query-refused",
+      'The query cannot be answered. It must be one SELECT statement. syntax error at or near "-"; in a stack\'s name write _ for it, or the name in quotes.',
+    ],
     ["SELECT * FROM '/etc/passwd'", 404, "no-such-table", 'There is no table "/etc/passwd" that you may see'],
     ["SELECT missing FROM sales.sold", 400, "query-refused", 'Referenced column "missing" not found'],
     [endless, 422, "query-too-large", "The query was too large. It took longer than 2 seconds and was stopped."],

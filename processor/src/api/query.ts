@@ -127,8 +127,10 @@ async function answered(work: Promise<Answered>): Promise<Answered> {
     if (cause instanceof TooManyQueries) throw new ApiProblem("overloaded", cause.message, { cause });
     if (!(cause instanceof EngineFailed)) throw cause;
     const { fault, message } = cause;
-    if (fault === "refused" || fault === "engine")
-      throw new ApiProblem("query-refused", `The query cannot be answered. ${message}`, { cause });
+    if (fault === "refused" || fault === "engine") {
+      const hint = message.endsWith('near "-"') ? "; in a stack's name write _ for it, or the name in quotes." : "";
+      throw new ApiProblem("query-refused", `The query cannot be answered. ${message}${hint}`, { cause });
+    }
     if (fault === "time" || fault === "memory")
       throw new ApiProblem("query-too-large", `The query was too large. ${message} Ask for less at a time.`, { cause });
     if (fault === "disk")
