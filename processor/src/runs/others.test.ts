@@ -191,6 +191,20 @@ it("goes on with a table whose files another program put together, or made empty
   await expectPublished();
 });
 
+it("makes a merged table that another program changed anew of what all files gave", async () => {
+  const first = await ingest(await start(), "01,1,a", "02,2,b");
+  const theirs =
+    "SELECT * REPLACE (amount * 10 AS amount) FROM t WHERE amount > 1 UNION ALL SELECT DATE '2024-01-09', 9, 'x'";
+  await others("latest", theirs, () => true);
+  const url = await start();
+  expect(await ingest(url, "03,3,c")).toMatchObject({ state: "done", error: null });
+  expect(await rows(url, "latest")).toEqual(["02 20 b", "03 3 c", "09 9 x"]);
+  const again = await rerun(url, first);
+  expect(how(again, "latest")).toEqual({ mode: "full", why: "a file is run again" });
+  expect(await rows(url, "latest")).toEqual(["01 1 a", "02 2 b", "03 3 c", "09 9 x"]);
+  await expectPublished();
+});
+
 it("refuses to run a file again of which another program rewrote some rows, and others not", async () => {
   const url = await start();
   const { id } = await ingest(url, "01,1,a", "02,x,b");
