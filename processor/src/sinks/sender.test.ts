@@ -36,6 +36,10 @@ afterEach(async () => {
 });
 
 async function start(...sinks: Sink[]): Promise<void> {
+  return startWith({}, ...sinks);
+}
+
+async function startWith(options: { seconds?: number }, ...sinks: Sink[]): Promise<void> {
   sender = startSender({
     stacks: new Map([["sales", { ...stack, sinks }]]),
     ledger,
@@ -44,6 +48,7 @@ async function start(...sinks: Sink[]): Promise<void> {
     log: openLog("trace", { write: (line) => void log.push(line) }),
     folder: join(folder, "work"),
     random: () => 0,
+    ...options,
   });
 }
 
@@ -217,6 +222,17 @@ it("leaves what its stop cuts off for the next start, without an attempt more", 
   await untilAll("delivering");
   await sender.stop();
   expect(await all()).toMatchObject([{ state: "pending", error: null }]);
+});
+
+it("ends an attempt that takes too long, and says so", async () => {
+  const sink = sinkThat(
+    ({ signal }) => new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    { retrySeconds: [60] },
+  );
+  await startWith({ seconds: 0.1 }, sink);
+  await sender.tell(await ended("a"), "done");
+  await untilAll("retrying");
+  expect(await all()).toMatchObject([{ attempts: 1, error: "It took longer than 0.1 seconds and was ended." }]);
 });
 
 it("finds a sink that has another place now, and says where it is gone", async () => {

@@ -204,7 +204,7 @@ export function startSender(options: SenderOptions): Sender {
         const at = new Date(Date.now() + waitSeconds * 1000);
         return deliveries.retry(id, { at, error: told, counts });
       };
-      const told = toldOf(error, turn);
+      const told = signal.aborted ? `It took longer than ${seconds} seconds and was ended.` : toldOf(error, turn);
       if (error instanceof DeliveryDelayed && !error.counts) return later(Math.max(error.afterSeconds, 1), told, false);
       child.warn({ err: withoutSecrets(error, turn), attempts }, "not delivered");
       const next = `When that is mended, npx cais deliveries retry ${id} tries it again.`;
