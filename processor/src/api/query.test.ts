@@ -116,7 +116,8 @@ describe("a query", () => {
       status: 404,
       detail,
     });
-    expect(await (await ask("GET", "/tables/sales/by_day?version=0")).json()).toMatchObject({ status: 404, detail });
+    for (const path of ["by_day?version=0", "by_day.csv?version=0"])
+      expect(await (await ask("GET", `/tables/sales/${path}`)).json()).toMatchObject({ status: 404, detail });
     expect((await answer("FROM sales.by_day ORDER BY ALL")).data).toEqual(data);
   });
 

@@ -119,11 +119,16 @@ export function openTableReader(folder: string): TableReader {
     allRows: (files, columns, view) => records(files, columns, undefined, view),
     select: (files, query) => stream(files, async (_, found) => query(`read_parquet(${pathsOf(found)})`)),
     async *csv(files, columns, view) {
-      yield csvHeader(columns);
+      // With the first rows, so that who asks hears of files that are not there before anything is sent.
+      let header = csvHeader(columns);
       const lines = stream(files, async (connection, found) =>
         csvLines(columns, await fromSql(connection, found, columns, view)),
       );
-      for await (const rows of lines) yield rows.map(([line]) => String(line)).join("");
+      for await (const rows of lines) {
+        yield header + rows.map(([line]) => String(line)).join("");
+        header = "";
+      }
+      if (header !== "") yield header;
     },
     async stop() {
       if (opened === undefined) return;
