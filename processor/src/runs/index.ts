@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
+import { RunEnding } from "@cais/spec/sinks.ts";
 import type { Logger } from "pino";
 import type { EngineLimits } from "../engine/duckdb.ts";
 import { keepEngines } from "../engine/warm.ts";
@@ -209,6 +210,9 @@ export function startRunner(options: RunnerOptions): Runner {
   async function end(run: TakenRun, { fault, ...known }: Ended, child: Logger): Promise<void> {
     // What is to be told is queued first, so that no crash loses it; together, so that one wait for the disk serves both.
     const [, finished] = await Promise.all([sender.tell(run, known.state), ledger.finish(run.id, known)]);
+    // A table's log may have refused what it brought, so that it ended otherwise.
+    const { data: ending = known.state } = RunEnding.safeParse(finished.state);
+    if (ending !== known.state) await sender.tell(run, ending);
     waits.delete(run.id);
     metrics.finished(finished);
     traces.end(run, finished.state);
