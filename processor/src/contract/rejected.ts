@@ -52,7 +52,7 @@ export async function writeRejected(
 }
 
 /** Refused rows that are joined and sorted at a time: the engine holds them with text and cells, about a kilobyte each. */
-const SLICE_ROWS = 20_000;
+const SLICE_ROWS = 50_000;
 
 /** Ranges of identities with at most SLICE_ROWS rows each, in order. */
 async function slicesOf(connection: DuckDBConnection, all: string) {
