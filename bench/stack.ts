@@ -62,7 +62,7 @@ export async function writeConfig(
     // Every request comes from one address here, and more of them than people send.
     api: { port, limits: { requestsPerMinute: 1_000_000, uploads: 64, connections: 1000 } },
     // Less than bare DuckDB is given, since a server is beside it: both together are to stay below 500 MB.
-    engine: { memoryBytes: 155e6, threads: 2 },
+    engine: { memoryBytes: 180e6, threads: 2 },
     stacks: {
       bench: {
         stack: stacks[stack],
