@@ -61,8 +61,9 @@ describe("ingest", () => {
     expect(lines.at(-1)).toBe("[DONE]");
   });
 
+  const tables = async () => Tables.parse(await ask("/v1/tables"));
+
   it("recognizes the same content and answers with the first run", async () => {
-    const tables = async () => Tables.parse(await ask("/v1/tables"));
     // Their logs are written within two seconds of the commit.
     await expect
       .poll(async () => (await tables()).tables.filter(({ stack, version }) => stack === "inmet" && version === null), {

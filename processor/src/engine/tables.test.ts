@@ -220,7 +220,10 @@ describe("files that differ", () => {
       file: join(folder, "differ.csv"),
       writes: { as: "csv", delimiter: ",", decimal: "." },
     });
-    expect(await readFile(csv.file, "utf8")).toBe("a,b\r\n3,wide\r\n1,\r\n");
+    const [title, ...lines] = (await readFile(csv.file, "utf8")).split("\r\n");
+    expect(title).toBe("a,b");
+    // With several threads the engine keeps no order between files whose columns differ.
+    expect(lines.toSorted()).toEqual(["", "1,", "3,wide"]);
   });
 
   it("gives a table's types, in the order of the files", async () => {
