@@ -38,6 +38,8 @@ it("keeps its log to its owner", async () => {
   expect((await stat(join(data, "processor.log"))).mode & 0o777).toBe(0o600);
 });
 
+const tables = async () => Tables.parse(await ask("/v1/tables"));
+
 describe("ingest", () => {
   it("sends a file, sees it through and ends with the counts, the outputs and [DONE]", async () => {
     const { code, stdout, stderr } = await cais(["ingest", "inmet", sample, "--wait", "--url", processor.url]);
@@ -60,8 +62,6 @@ describe("ingest", () => {
     for (const { location } of outputs) expect(stdout).toContain(location);
     expect(lines.at(-1)).toBe("[DONE]");
   });
-
-  const tables = async () => Tables.parse(await ask("/v1/tables"));
 
   it("recognizes the same content and answers with the first run", async () => {
     // Their logs are written within two seconds of the commit.
