@@ -1,25 +1,16 @@
+import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { configDefaults, defineConfig } from "vitest/config";
 
-// Real services have a runner of their own: npm run test:peers.
-const exclude = [...configDefaults.exclude, "tests/peers/**", ".cais/**"];
-/** Pulumi keeps what a program made in the process, so each of these files has one of its own. */
-const pulumi = ["components", "planner", "policies", "programs"].map((folder) => `${folder}/**/*.test.ts`);
-
 export default defineConfig({
   test: {
+    include: ["**/*.test.ts"],
+    // Real services have a runner of their own: npm run test:peers.
+    exclude: [...configDefaults.exclude, "tests/peers/**", ".cais/**"],
     testTimeout: 30_000,
-    // Many tests wait for processes that they start, so one at a time would leave half of two processors idle.
-    maxWorkers: "100%",
+    // Many tests wait for processes that they start, so one for each processor would leave nearly half of them idle.
+    maxWorkers: 2 * availableParallelism(),
     // What those processes compile is kept for the next one, which starts in half of the time.
     env: { NODE_COMPILE_CACHE: resolve(".cais/compile-cache") },
-    projects: [
-      { extends: true, test: { name: "deploy", include: pulumi, exclude } },
-      // The others share two processes: to start one for each file takes longer than many a file's tests.
-      {
-        extends: true,
-        test: { name: "run", include: ["**/*.test.ts"], exclude: [...exclude, ...pulumi], isolate: false },
-      },
-    ],
   },
 });
