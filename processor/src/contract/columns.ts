@@ -52,17 +52,13 @@ export function placeColumns(contract: Contract, header: string[], preamble: Rec
       `The lines before the header lack ${noLine.map((line) => `"${line}"`).join(", ")}; ${isSecret ? "what they have may be personal data and is not told" : `they have ${quotedList(Object.keys(preamble)) || "none"}`}.`,
     );
   const unknown = unknownColumns(header, wanted);
-  if (contract.unknownColumns === "reject" && unknown.length > 0 && isSecret)
-    throw new Unreadable(
-      `The header row has ${unknown.length} columns that are not expected; leave them out. They may be personal data and are not told.`,
-    );
   if (contract.unknownColumns === "reject" && unknown.length > 0) {
     const free = wanted.filter((title) => !header.includes(title));
+    const titles = unknown.map(({ title }) => title);
     throw new Unreadable(
-      `The header row has ${explainEach(
-        unknown.map(({ title }) => title),
-        free,
-      )}, which is not expected; leave it out.`,
+      isSecret
+        ? `The header row has ${unknown.length} columns that are not expected; leave them out. They may be personal data and are not told.`
+        : `The header row has ${explainEach(titles, free)}, which is not expected; leave it out.`,
     );
   }
   return { columns: columns.map((column) => place(column, header, preamble)), unknown };
