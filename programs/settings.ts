@@ -4,6 +4,7 @@ import { environments, platformName, TagValue } from "@cais/spec/names.ts";
 import { suggest } from "@cais/spec/suggest.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { PolicySettings } from "../policies/settings.ts";
 
 const Cidr = z.union([z.cidrv4(), z.cidrv6()], "must be a range such as 10.0.0.0/8");
 
@@ -43,6 +44,7 @@ function settingsOf(stacks: string[]) {
     owner: TagValue,
     costCentre: TagValue.optional(),
     image: z.string().min(1).optional(),
+    policies: PolicySettings.optional().describe("Read by the policy pack."),
     deletable: z.array(z.enum(parts)).default([]),
     secrets: z
       .strictObject(Object.fromEntries(parts.map((part) => [part, z.record(z.string(), z.literal(true))])))
