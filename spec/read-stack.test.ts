@@ -93,7 +93,7 @@ sinks:
 `;
   expect(problems(folder("all/rain", bad))).toEqual([
     "stack.yaml:1:1: owner: missing; expected string",
-    'stack.yaml:2:1: ownr: unknown key; expected name, owner, costCentre, description, environments, source, contract, tables or sinks; did you mean "owner"?',
+    'stack.yaml:2:1: ownr: unknown key; expected name, owner, costCentre, description, environments, isolated, source, contract, tables or sinks; did you mean "owner"?',
     'stack.yaml:3:21: environments[1]: expected dev, staging or prod, found "prd"; did you mean "prod"?',
     'stack.yaml:4:31: source.upload.maxBytes: must be a number and one of B, kB, MB, GB, KiB, MiB, GiB, found "5XB"',
     'stack.yaml:7:26: contract.columns[0].type: expected string, integer, double, decimal, boolean, date or timestamp, found "dat"; did you mean "date"?',

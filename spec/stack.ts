@@ -43,6 +43,12 @@ export const StackShape = z.strictObject({
   costCentre: TagValue.optional().describe("Who pays for it. Default: the owner."),
   description: z.string().optional(),
   environments: z.array(z.enum(environments)).min(1).describe("Where it is deployed."),
+  isolated: z
+    .boolean()
+    .default(false)
+    .describe(
+      "Deployed apart, as a Pulumi stack of its own with its own processor, such as prod-openstack.<name>. `dev` holds it with all others.",
+    ),
   source: z.strictObject({
     upload: Upload,
   }),
