@@ -1,8 +1,4 @@
 import { PolicyPack } from "@pulumi/policy";
-import { disallowOpenIngress } from "./network.ts";
-import { disallowPublicAccess, requireOwner } from "./object-store.ts";
-import { requireAccessRules, requireImageDigest } from "./processor.ts";
+import { rules } from "./rules.ts";
 
-export const pack = new PolicyPack("cais", {
-  policies: [disallowPublicAccess, requireOwner, disallowOpenIngress, requireAccessRules, requireImageDigest],
-});
+export const pack = new PolicyPack("cais", { policies: [...rules] });

@@ -1,7 +1,8 @@
 import { isIP } from "node:net";
 import { SecGroupRule } from "@pulumi/openstack/networking/secGroupRule.js";
-import { type ResourceValidationPolicy, validateResourceOfType } from "@pulumi/policy";
+import { validateResourceOfType } from "@pulumi/policy";
 import { ifKnown } from "./if-known.ts";
+import type { ResourceRule } from "./rule.ts";
 
 /** Whether a range is wider than the widest private one: 10.0.0.0/8 (RFC 1918), fc00::/7 (RFC 4193). Undefined: it is no range. */
 function isOpen(range: string): boolean | undefined {
@@ -12,11 +13,14 @@ function isOpen(range: string): boolean | undefined {
   return /^\d+$/.test(bits) ? Number(bits) < (version === 6 ? 7 : 8) : undefined;
 }
 
-export const disallowOpenIngress: ResourceValidationPolicy = {
+export const disallowOpenIngress: ResourceRule = {
   name: "network-disallow-open-ingress",
   description: "Machines must not be reachable from everywhere.",
   severity: "high",
   remediationSteps: "Name the ranges that may call in cais:platform.api.allowFrom, each no wider than /8 (IPv6: /7).",
+  references: [
+    { name: "FSBP EC2.18", url: "https://docs.aws.amazon.com/securityhub/latest/userguide/ec2-controls.html#ec2-18" },
+  ],
   enforcementLevel: "mandatory",
   validateResource: [
     validateResourceOfType(SecGroupRule, (rule, { name }, report) => {
@@ -36,3 +40,5 @@ export const disallowOpenIngress: ResourceValidationPolicy = {
     }),
   ],
 };
+
+export const rules = [disallowOpenIngress];

@@ -1,33 +1,5 @@
-import { ApplicationCredential } from "@pulumi/openstack/identity/applicationCredential.js";
 import { ContainerObject } from "@pulumi/openstack/objectstorage/containerObject.js";
-import { type ResourceValidationPolicy, type StackValidationPolicy, validateResourceOfType } from "@pulumi/policy";
-import { ifKnown } from "./if-known.ts";
-
-/** A path that names neither a container nor a kind of resource, such as `/**` or `/v1/AUTH_*` followed by `/**`. */
-const isAnything = (path: string) => /^(\/(v\d[^/]*|AUTH_[^/]*|\*))*\/?\*\*$/.test(path);
-
-export const requireAccessRules: ResourceValidationPolicy = {
-  name: "processor-require-access-rules",
-  description: "Application credentials must be limited to the calls that their user makes.",
-  severity: "high",
-  remediationSteps: "List the calls as access rules (service, method, path) and leave `unrestricted` off.",
-  enforcementLevel: "mandatory",
-  validateResource: [
-    validateResourceOfType(ApplicationCredential, ({ unrestricted, accessRules = [] }, { name }, report) => {
-      if (unrestricted) report(`${name} must not be unrestricted: whoever holds it could make further credentials.`);
-      if (accessRules.length === 0)
-        report(`${name} must have access rules; without any it may do all that its owner may.`);
-      for (const rule of accessRules) {
-        // A path holds a container's name, which a plan may not know yet.
-        const path = ifKnown(() => rule.path);
-        if (path !== undefined && isAnything(path))
-          report(
-            `${name} must name what it may reach, and its rule ${rule.service} ${rule.method} ${path} names anything.`,
-          );
-      }
-    }),
-  ],
-};
+import type { StackRule } from "./rule.ts";
 
 const pinned = /@sha256:[0-9a-f]{64}$/;
 
@@ -37,11 +9,18 @@ const imagesOf = (unit: string) =>
     ([line]) => line.trim().split(/\s+/).at(-1) ?? "",
   );
 
-export const requireImageDigest: StackValidationPolicy = {
+export const requireImageDigest: StackRule = {
   name: "processor-require-image-digest",
   description: "Every workload must come with its unit, and the unit must run an image that cannot change unseen.",
   severity: "high",
   remediationSteps: "Set cais:image to registry/name@sha256:<digest>.",
+  references: [
+    { name: "CIS Kubernetes 5.5.1", url: "https://www.cisecurity.org/benchmark/kubernetes" },
+    {
+      name: "OWASP Docker rule 13",
+      url: "https://cheatsheetseries.owasp.org/cheatsheets/Docker_Security_Cheat_Sheet.html",
+    },
+  ],
   enforcementLevel: "mandatory",
   validateStack({ resources }, report) {
     const objects = resources.flatMap((resource) => {
@@ -64,3 +43,5 @@ export const requireImageDigest: StackValidationPolicy = {
     }
   },
 };
+
+export const rules = [requireImageDigest];
