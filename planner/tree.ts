@@ -1,5 +1,5 @@
 import type { Message, Plan, PlannedResource } from "./plan.ts";
-import { providedPackage } from "./urn.ts";
+import { isDefaultProvider } from "./urn.ts";
 
 /** How a part of a text is meant, for whoever has colours. */
 export type Tone = "bold" | "dim" | "red" | "yellow" | "cyan" | "magenta";
@@ -44,6 +44,3 @@ export function sentenceOf({ text, urn }: Message, { resources }: Plan): string 
   const about = resources.find((resource) => resource.urn === urn);
   return about && about.parent !== null ? `${about.name}: ${text}` : text;
 }
-
-const isDefaultProvider = ({ type, name }: PlannedResource): boolean =>
-  providedPackage(type) !== undefined && /^default(_|$)/.test(name);

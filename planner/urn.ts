@@ -19,3 +19,7 @@ export const providedPackage = (type: string): string | undefined => /^pulumi:pr
 
 /** A provider reference is `<urn>::<id>`; the id is unknown in a plan. */
 export const referenceUrn = (reference: string): string => reference.slice(0, reference.lastIndexOf("::"));
+
+/** What the engine adds where a program names no provider: `default`, or `default_3_15_2` with its version. */
+export const isDefaultProvider = ({ type, name }: { type: string; name: string }): boolean =>
+  providedPackage(type) !== undefined && /^default(_|$)/.test(name);
