@@ -38,6 +38,11 @@ const listed = async () => Runs.parse(await (await fetch(`${url}/v1/runs`)).json
 const rows = async () =>
   TableRows.parse(await (await fetch(`${url}/v1/tables/sales/sold`)).json()).data.map(({ amount }) => amount);
 const said = (text: string) => lines.filter((line) => line.includes(text)).length;
+/** Puts a whole file there at once: one that grows is seen in several versions. */
+async function put(name: string, content: string): Promise<void> {
+  await writeFile(join(folder, name), content);
+  await rename(join(folder, name), join(input, name));
+}
 /** Waits until so many runs were made, and have ended. */
 async function runs(count: number): Promise<Run[]> {
   await expect.poll(async () => (await listed()).length, { timeout: 15_000 }).toBe(count);
@@ -78,8 +83,8 @@ it("answers a file with known content by the first run, over a restart too", asy
 });
 
 it("leaves alone what the stack does not take, and what Cais keeps there", async () => {
-  await writeFile(join(input, "notes.pdf"), "x");
-  await writeFile(join(input, "large.csv"), "x".repeat(1_000_001));
+  await put("notes.pdf", "x");
+  await put("large.csv", "x".repeat(1_000_001));
   await writeFile(join(input, ".hidden.csv"), csv(1));
   for (const own of ["archive", "corrections"]) {
     await mkdir(join(input, own));

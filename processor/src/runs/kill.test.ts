@@ -77,11 +77,11 @@ it.each(["contract", "tables/by_day", "sinks/csv/sold"])(
     const sold = await readdir(join(folder, "data/sales/lake/sold"));
     expect(sold.filter((name) => name.endsWith(".parquet"))).toHaveLength(3);
     expect(await readdir(join(folder, "data/sales/lake/rejected-rows"))).toHaveLength(3);
+    expect(await kill("SIGTERM")).toBe(0);
     const unfinished = ["input", "lake", "output"].map((role) =>
       readdir(join(folder, "data/sales", role, ".unfinished")),
     );
     expect((await Promise.all(unfinished)).flat()).toEqual([]);
-    expect(await kill("SIGTERM")).toBe(0);
     const inLog = await deltaTable(join(folder, "data"), "sales", "sold");
     expect({ files: inLog.files, rows: inLog.rows.length }).toEqual({ files: 3, rows: clean });
     expect((await deltaTable(join(folder, "data"), "sales", "by_day")).files).toBe(1);
