@@ -11,6 +11,12 @@ export type Level = (typeof levels)[number];
 export const PolicySettings = z.strictObject({
   /** The level of a rule in this environment, by its id. Default: the one that the rule has by itself. */
   levels: z.record(z.string(), z.enum(levels)).default({}),
+  /** The regions in which resources may be. Default: any, but production must name them. */
+  regions: z.array(z.string().min(1)).min(1).optional(),
+  /** The sizes that machines may have: flavors by name or id, `*` for any characters. Default: any, but production must name them. */
+  machines: z.array(z.string().min(1)).min(1).optional(),
+  /** The largest disk that may be asked for, in GB. Default: any. */
+  diskGB: z.number().int().positive().optional(),
 });
 export type PolicySettings = z.output<typeof PolicySettings>;
 
@@ -23,6 +29,19 @@ export function readPolicySettings(): PolicySettings {
   if (result.success) return result.data;
   throw new pulumi.RunError(`The stack's config is not right: ${result.error.issues.map(problemOf).join("; ")}.`);
 }
+
+let known: PolicySettings | undefined;
+/** The settings, read when a rule first asks. */
+export const policySettings = (): PolicySettings => (known ??= readPolicySettings());
+
+/** `cais:environment`; undefined in a project that knows no environments. */
+export const environment = (): string | undefined => new pulumi.Config("cais").get("environment");
+
+/**
+ * Whether what was given as a secret is hidden from the pack, so that every text it sees is open for all to read. The
+ * planner hides them; Pulumi's CLI hands a pack decrypted config, and the SDK takes the mark off every input.
+ */
+export const secretsAreHidden = (): boolean => process.env["CAIS_SECRETS_HIDDEN"] === "true";
 
 const at = (...path: PropertyKey[]) => ["cais:policies", ...path].join(".");
 
