@@ -9,3 +9,13 @@ export function ifKnown<Value>(read: () => Value): Value | undefined {
     throw error;
   }
 }
+
+/** The keys of a map with their values; a value that is not known yet is undefined. */
+export const knownEntries = (map: Readonly<Record<string, unknown>> | undefined): [string, unknown][] =>
+  Object.keys(map ?? {}).map((key) => [key, ifKnown(() => map?.[key])]);
+
+/** The items of a list that are known; none of a list that is not known itself. */
+export function knownItems<Item>(read: () => readonly Item[] | undefined): Item[] {
+  const list = ifKnown(read) ?? [];
+  return Array.from(list.keys()).flatMap((index) => ifKnown(() => list[index]) ?? []);
+}

@@ -76,7 +76,7 @@ describe("Cluster", () => {
       enableOnlineResize: true,
       metadata,
     });
-    expect(inputs["platform-workloads"]).toEqual({ metadata, forceDestroy: true });
+    expect(inputs["platform-workloads"]).toEqual({ metadata: { ...metadata, role: "workloads" }, forceDestroy: true });
     expect(await resolved(result.host)).toEqual({
       kind: "vm",
       workloads: "platform-workloads-1a2b3c4",

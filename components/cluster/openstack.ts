@@ -26,7 +26,11 @@ export const openstack: ClusterTarget = {
         opts.parent,
       );
 
-    const workloads = new Container(`${name}-workloads`, { metadata, forceDestroy: true }, opts);
+    const workloads = new Container(
+      `${name}-workloads`,
+      { metadata: { ...metadata, role: "workloads" }, forceDestroy: true },
+      opts,
+    );
     const identity = new ApplicationCredential(
       `${name}-identity`,
       {
