@@ -1,4 +1,4 @@
-import { PolicyPack } from "@pulumi/policy";
+import { makePack } from "./make-pack.ts";
 import { rules } from "./rules.ts";
 
-export const pack = new PolicyPack("cais", { policies: [...rules] });
+export const pack = makePack("cais", rules, import.meta.dirname);

@@ -99,7 +99,8 @@ function explain(issue: z.core.$ZodIssue, schema: z.ZodType, document: Document,
     }
     case "invalid_type": {
       const keys = issue.expected === "object" ? knownKeys(schema, issue.path) : [];
-      const expected = keys.length > 0 ? `a group of keys (${list(keys)})` : issue.expected;
+      const expected =
+        keys.length > 0 ? `a group of keys (${list(keys)})` : issue.expected === "array" ? "a list" : issue.expected;
       return [
         {
           ...place(issue.path),

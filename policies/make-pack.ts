@@ -1,0 +1,29 @@
+import { suggest } from "@cais/spec/suggest.ts";
+import { PolicyPack } from "@pulumi/policy";
+import * as pulumi from "@pulumi/pulumi";
+import { excuse } from "./excuse.ts";
+import { readExemptions } from "./exemptions.ts";
+import type { Rule } from "./rule.ts";
+import { type Level, readPolicySettings } from "./settings.ts";
+
+/**
+ * Serves rules as a policy pack, at the levels of the stack's config and with the exemptions of the file
+ * `exemptions.yaml` in the pack's `folder`. Throws when one of them names a rule that there is not.
+ */
+export function makePack(name: string, rules: readonly Rule[], folder: string): PolicyPack {
+  const known = rules.map((rule) => rule.name);
+  const exemptions = readExemptions(folder, { rules: known });
+  const deployment = { project: pulumi.getProject(), stack: pulumi.getStack(), now: new Date() };
+  const levels = knownLevels(readPolicySettings().levels, known);
+  return new PolicyPack(name, { policies: excuse(rules, exemptions, deployment) }, levels);
+}
+
+function knownLevels(levels: Record<string, Level>, rules: string[]): Record<string, Level> {
+  const unknown = Object.keys(levels).filter((rule) => !rules.includes(rule));
+  if (unknown.length === 0) return levels;
+  const problems = unknown.map((rule) => {
+    const meant = suggest(rule, rules);
+    return `cais:policies.levels names ${rule}, and there is no such rule whose level could be set${meant ? `; did you mean ${meant}?` : ""}`;
+  });
+  throw new pulumi.RunError(problems.join("\n"));
+}
