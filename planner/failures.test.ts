@@ -61,14 +61,9 @@ describe("a program with a mistake", () => {
       'the data source openstack:images/getImage:getImage({"name":"debian-12","tag":"stable"}) has no offline answer; declare one in planner/answers.ts',
     ],
     [
-      "stack-reference",
-      "stack-reference",
-      "main.ts:37: the program refers to the stack organization/other/prod; a StackReference cannot be planned offline yet",
-    ],
-    [
       "trows",
       "stack-unknown",
-      "there is no Pulumi.trows.yaml; did you mean throws? (there is duplicate, exits-early, killed, logs-error, missing-config, missing-parent, missing-secret, never-resolves, parsed-secret, rejects, stack-reference, tells-a-secret, throws, unanswered)",
+      "there is no Pulumi.trows.yaml; did you mean throws? (there is duplicate, exits-early, killed, logs-error, missing-config, missing-parent, missing-secret, never-resolves, parsed-secret, rejects, tells-a-secret, throws, unanswered)",
     ],
   ])("%s: %s", async (stack, code, message) => {
     const error = await failure(plan({ root: fixture("failures"), stack }));

@@ -13,11 +13,15 @@ import { type Message, type Plan, toPlan } from "./plan.ts";
 import { requireSdk, startProgram } from "./program.ts";
 import { loadProject, type Project } from "./project.ts";
 import { redactError, Secrets } from "./redact.ts";
+import type { Registration } from "./registration.ts";
 import { earlyEnd, programError } from "./report.ts";
 import { channelOptions, listen } from "./server.ts";
+import { givenBy, type Given, referenceAnswer, References, referredStack } from "./stack-reference.ts";
+import { type Properties, unknown } from "./value.ts";
 
 export { PlanError, type PlanErrorCode } from "./error.ts";
 export type { Message, Plan, PlannedResource, Violation } from "./plan.ts";
+export { References } from "./stack-reference.ts";
 
 export interface PlanOptions {
   /** The folder with Pulumi.yaml. */
@@ -29,6 +33,8 @@ export interface PlanOptions {
   signal?: AbortSignal;
   /** Answers to data sources. Default: those of `answers.ts`. */
   answers?: Readonly<Record<string, Answer>>;
+  /** What stacks are known to give to others. Plans that share it plan a referenced stack once. Default: nothing. */
+  references?: References;
 }
 
 /**
@@ -36,11 +42,18 @@ export interface PlanOptions {
  * policy pack. Needs no credential, provider plugin or Pulumi CLI, and decrypts nothing.
  * @throws PlanError when there is no plan; a violation is part of the plan, not an error.
  */
-export async function plan({ root, stack, policyPack, signal, answers }: PlanOptions): Promise<Plan> {
+export async function plan({
+  root,
+  stack,
+  policyPack,
+  signal,
+  answers = declaredAnswers,
+  references = new References(),
+}: PlanOptions): Promise<Plan> {
   const project = await loadProject(path.resolve(root), stack);
   requireSdk(project);
-  const deployment = new Planning(project, answers ?? declaredAnswers);
-  const abort = () => deployment.fail(new PlanError("aborted", `the plan of ${stack} was stopped`));
+  const deployment = new Planning(project, answers, references);
+  const abort = () => deployment.abort();
   if (signal?.aborted) abort();
   signal?.addEventListener("abort", abort, { once: true });
   try {
@@ -53,19 +66,28 @@ export async function plan({ root, stack, policyPack, signal, answers }: PlanOpt
 /** One plan in the making, with all that has to be ended after it. */
 class Planning {
   readonly #project: Project;
+  readonly #answers: Readonly<Record<string, Answer>>;
+  readonly #references: References;
   readonly #secrets = new Secrets();
   readonly #monitor: Monitor;
   readonly #server = new grpc.Server(channelOptions);
   readonly #children = new Set<Child>();
+  /** The plans of the stacks that the program refers to. */
+  readonly #referred = new Set<Planning>();
   readonly #messages: Message[] = [];
   /** Rejected by the first failure. */
   readonly #failed = Promise.withResolvers<never>();
   #failure: PlanError | undefined;
   #pack: PolicyPack | undefined;
 
-  constructor(project: Project, answers: Readonly<Record<string, Answer>>) {
+  constructor(project: Project, answers: Readonly<Record<string, Answer>>, references: References) {
     this.#project = project;
-    this.#monitor = new Monitor(project, this.#secrets, answers, (error) => this.#refuse(error));
+    this.#answers = answers;
+    this.#references = references;
+    this.#monitor = new Monitor(project, this.#secrets, answers, {
+      fail: (error) => this.#refuse(error),
+      refer: (reference) => this.#refer(reference),
+    });
     for (const key of project.secretKeys) this.#secrets.add(project.config.get(key) ?? "");
   }
 
@@ -75,16 +97,38 @@ class Planning {
     this.#failed.reject(this.#failure);
   }
 
+  abort(): void {
+    this.fail(new PlanError("aborted", `the plan of ${this.#project.stack} was stopped`));
+  }
+
   /** Makes the plan and ends all that this has started. */
   async plan(packFolder: string | undefined): Promise<Plan> {
+    return this.#ending(async () => {
+      const pack = await this.#run(packFolder);
+      const violations = pack ? await pack.review(this.#monitor.resources, this.#monitor.rootUrn) : [];
+      const policies = pack?.policies ?? [];
+      this.#references.keep(this.#project, this.#given());
+      return toPlan(this.#project, this.#monitor, this.#secrets, { policies, violations, messages: this.#messages });
+    });
+  }
+
+  /** Makes the plan for those who refer to the stack, and ends all that this has started. */
+  async give(): Promise<Given> {
+    return this.#ending(async () => {
+      await this.#run(undefined);
+      return this.#given();
+    });
+  }
+
+  async #ending<Result>(work: () => Promise<Result>): Promise<Result> {
     try {
-      return await Promise.race([this.#run(packFolder), this.#failed.promise]).finally(() => this.#close());
+      return await Promise.race([work(), this.#failed.promise]).finally(() => this.#close());
     } catch (error) {
       throw error instanceof PlanError ? redactError(error, this.#secrets.redactLines()) : error;
     }
   }
 
-  async #run(packFolder: string | undefined): Promise<Plan> {
+  async #run(packFolder: string | undefined): Promise<PolicyPack | undefined> {
     this.#server.addService(resrpc.ResourceMonitorService, this.#monitor.service());
     this.#server.addService(
       enginerpc.EngineService,
@@ -107,13 +151,54 @@ class Planning {
             (line) => this.#say("policy-pack", "info", line),
           ).then((pack) => (this.#pack = pack));
     const [pack] = await Promise.all([starting, this.#runProgram(address)]);
-    const violations = pack ? await pack.review(this.#monitor.resources, this.#monitor.rootUrn) : [];
-    const policies = pack?.policies ?? [];
-    return toPlan(this.#project, this.#monitor, this.#secrets, { policies, violations, messages: this.#messages });
+    return pack;
+  }
+
+  #given(): Given {
+    return givenBy(this.#monitor.resources.get(this.#monitor.rootUrn)?.outputs ?? {}, this.#secrets);
+  }
+
+  /** What the program reads of a stack that it refers to. Where it is not known, a message says why. */
+  async #refer({ id, urn, location }: Registration): Promise<Properties> {
+    if (id === "" || id === unknown) return referenceAnswer(id, undefined);
+    try {
+      const referred = await referredStack(id, this.#project);
+      if ("unknown" in referred) {
+        this.#say("program", referred.level, referred.unknown, urn);
+        return referenceAnswer(id, undefined);
+      }
+      const { stack } = referred;
+      const { outputs, secrets } = await this.#references.of(this.#project, stack, () => this.#planReferred(stack));
+      this.#secrets.addAll(secrets);
+      return referenceAnswer(id, outputs);
+    } catch (error) {
+      if (!(error instanceof PlanError) || error.location !== undefined) throw error;
+      throw new PlanError(error.code, error.message, { location, urn, cause: error.cause });
+    }
+  }
+
+  async #planReferred(stack: string): Promise<Given> {
+    try {
+      const planning = new Planning(await loadProject(this.#project.root, stack), this.#answers, this.#references);
+      this.#referred.add(planning);
+      if (this.#failure) planning.abort();
+      return await planning.give();
+    } catch (error) {
+      if (!(error instanceof PlanError) || error.code === "aborted" || error.code === "stack-reference") throw error;
+      throw new PlanError(
+        "stack-reference",
+        `the stack ${stack}, which the program refers to, has no plan: ${error.message}`,
+        {
+          location: error.location,
+          cause: error,
+        },
+      );
+    }
   }
 
   async #close(): Promise<void> {
     this.#monitor.close();
+    for (const planning of this.#referred) planning.abort();
     for (const child of this.#children) child.kill();
     this.#server.forceShutdown();
     await Promise.allSettled([...this.#children].map((child) => child.exit));

@@ -30,11 +30,14 @@ async function time(command: string): Promise<{ wall: number; cpu: number }> {
 
 const node = quote(process.execPath);
 
+const refuse = (error: Error): never => {
+  throw error;
+};
+
 /** The program as Pulumi runs it, against an engine that costs the program nothing. */
 async function timeProgram() {
-  const monitor = new Monitor(await loadProject(root, "test"), new Secrets(), {}, (error) => {
-    throw error;
-  });
+  const refer = () => refuse(new Error("the program refers to a stack"));
+  const monitor = new Monitor(await loadProject(root, "test"), new Secrets(), {}, { fail: refuse, refer });
   const server = new grpc.Server();
   server.addService(resrpc.ResourceMonitorService, monitor.service());
   server.addService(

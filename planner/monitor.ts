@@ -17,9 +17,11 @@ import {
   fromRegisterRequest,
   inherit,
   inheritProvider,
+  outputsOf,
   type Registration,
 } from "./registration.ts";
 import { unary } from "./server.ts";
+import { stackReferenceType } from "./stack-reference.ts";
 import { Callbacks } from "./transform.ts";
 import { createUrn, packageOf, providedPackage } from "./urn.ts";
 import { decode, encode, mask, type Properties, secret, unknown } from "./value.ts";
@@ -40,6 +42,14 @@ const features = {
   errorHooks: feature.RESOURCE_MONITOR_FEATURE_ERROR_HOOKS,
 };
 
+/** What a monitor asks of the plan that it is part of. */
+interface Asked {
+  /** Takes note of a failed step. */
+  fail(error: PlanError): void;
+  /** What is read of a stack that the program refers to. */
+  refer(reference: Registration): Promise<Properties>;
+}
+
 /** The answers that the engine itself gives to a program, and what it remembers: every resource asked for. */
 export class Monitor {
   /** By URN, in the order of registration. */
@@ -52,22 +62,19 @@ export class Monitor {
   readonly #secrets: Secrets;
   readonly #answers: Readonly<Record<string, Answer>>;
   readonly #fail: (error: PlanError) => void;
+  readonly #refer: (reference: Registration) => Promise<Properties>;
   readonly #callbacks = new Callbacks();
   readonly #stackTransforms: callbackpb.Callback[] = [];
   readonly #invokeTransforms: callbackpb.Callback[] = [];
   readonly #defaultProviders = new Map<string, string>();
   readonly #packages = new Map<string, { name: string; version: string }>();
 
-  constructor(
-    project: Project,
-    secrets: Secrets,
-    answers: Readonly<Record<string, Answer>>,
-    fail: (error: PlanError) => void,
-  ) {
+  constructor(project: Project, secrets: Secrets, answers: Readonly<Record<string, Answer>>, { fail, refer }: Asked) {
     this.#project = project;
     this.#secrets = secrets;
     this.#answers = answers;
     this.#fail = fail;
+    this.#refer = refer;
   }
 
   close(): void {
@@ -170,17 +177,13 @@ export class Monitor {
   async #read(request: respb.ReadResourceRequest): Promise<respb.ReadResourceResponse> {
     const registration = fromReadRequest(request, this.#project.root);
     this.#secrets.note(registration.inputs);
-    if (registration.type === "pulumi:pulumi:StackReference")
-      throw new PlanError(
-        "stack-reference",
-        `the program refers to the stack ${registration.id}; a StackReference cannot be planned offline yet`,
-        { location: registration.location },
-      );
     inheritProvider(registration, this.#parentsOf(registration));
     registration.provider ||= this.#defaultProviderFor(registration);
     collapseInputs(registration);
     this.#add(registration);
-    return new respb.ReadResourceResponse().setUrn(registration.urn).setProperties(encode(outputsOf(registration)));
+    const properties =
+      registration.type === stackReferenceType ? await this.#refer(registration) : outputsOf(registration);
+    return new respb.ReadResourceResponse().setUrn(registration.urn).setProperties(encode(properties));
   }
 
   async #invoke(request: respb.ResourceInvokeRequest): Promise<respb.ResourceInvokeResponse> {
@@ -284,14 +287,3 @@ export const parallel = 16;
 
 /** A resource that a deployment would only now create has no id yet. */
 const isPending = (resource: Registration | undefined): boolean => resource?.custom === true && resource.id === "";
-
-/**
- * What a program gets back: its inputs. Whatever else a resource has, the SDK takes as unknown in a dry run; so it does
- * with all of a remote component, whose outputs need not be its inputs.
- */
-export function outputsOf({ inputs, outputs, custom, additionalSecretOutputs }: Registration): Properties {
-  if (!custom) return outputs ?? {};
-  const own = { ...inputs };
-  for (const key of additionalSecretOutputs) own[key] = secret(own[key] ?? unknown);
-  return own;
-}

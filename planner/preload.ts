@@ -1,7 +1,7 @@
 import { writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
-import type * as pulumi from "@pulumi/pulumi";
+import { liftOutputs, type OutputSdk, type ReferenceSdk } from "./lifted-outputs.ts";
 
 // Runs in the program's process, before the program. What the program marks as secret need not reach the engine: the SDK
 // takes the mark off the arguments of a data source, and a program can fail before it gives a secret to a resource. So
@@ -23,9 +23,10 @@ const isPlain = (value: object): boolean =>
   [Array.prototype, Object.prototype, null].includes(Object.getPrototypeOf(value));
 
 if (pipe > 0) {
-  const output: { secret: (value: unknown) => pulumi.Output<unknown> } = createRequire(
-    path.join(process.cwd(), "package.json"),
-  )("@pulumi/pulumi/output");
+  const require = createRequire(path.join(process.cwd(), "package.json"));
+  const output: OutputSdk = require("@pulumi/pulumi/output");
+  const reference: ReferenceSdk = require("@pulumi/pulumi/stackReference");
+  liftOutputs(reference, { ...output });
   const mark = output.secret;
   output.secret = (value) => {
     tell(value);

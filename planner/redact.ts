@@ -25,6 +25,11 @@ export class Secrets {
     this.#texts.add(text);
   }
 
+  /** Takes note of all that another plan knows to be secret. */
+  addAll(other: Secrets): void {
+    for (const text of other.#texts) this.#texts.add(text);
+  }
+
   /** For texts of a plan. */
   redact(): Redact {
     // Within JSON that is a text itself, a secret is written with escapes.

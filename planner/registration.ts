@@ -4,7 +4,7 @@ import type respb from "@pulumi/pulumi/proto/resource_pb.js";
 import type { Location } from "./error.ts";
 import { locate } from "./location.ts";
 import { createUrn, packageOf, providedPackage, referenceUrn, urnName, urnType } from "./urn.ts";
-import { collapse, decode, type Properties } from "./value.ts";
+import { collapse, decode, type Properties, secret, unknown } from "./value.ts";
 
 /** What an alias may leave open: whatever is not given is as it is now. */
 export interface AliasSpec {
@@ -242,4 +242,15 @@ export function aliasTo(alias: AliasSpec): aliaspb.Alias {
   if (alias.noParent) spec.setNoparent(true);
   else if (alias.parent) spec.setParenturn(alias.parent);
   return message.setSpec(spec);
+}
+
+/**
+ * What a program gets back: its inputs. Whatever else a resource has, the SDK takes as unknown in a dry run; so it does
+ * with all of a remote component, whose outputs need not be its inputs.
+ */
+export function outputsOf({ inputs, outputs, custom, additionalSecretOutputs }: Registration): Properties {
+  if (!custom) return outputs ?? {};
+  const own = { ...inputs };
+  for (const key of additionalSecretOutputs) own[key] = secret(own[key] ?? unknown);
+  return own;
 }
