@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { styleText } from "node:util";
+import type { Pair } from "../planner/against-plans.ts";
 import type { Plan, PlanOptions } from "../planner/index.ts";
 import type { Message } from "../planner/plan.ts";
 import { type Paint, sentenceOf } from "../planner/tree.ts";
@@ -19,13 +20,40 @@ export const count = (number: number, noun: string): string => `${number} ${noun
  * Plans the given stacks of a project, one after the other. Ctrl-C ends the one in the making and all that it started.
  * @throws Failure when a stack cannot be planned, Interruption after a signal
  */
-export async function* planStacks(
+export const planStacks = (
   root: string,
   stacks: string[],
   options: Pick<PlanOptions, "policyPack"> = {},
-): AsyncGenerator<Plan> {
+): AsyncGenerator<Plan> =>
+  stoppable(root, stacks, async function* (signal) {
+    const { plan } = await import("../planner/index.ts");
+    for (const [at, stack] of stacks.entries()) {
+      const ended = tellProgress(stack, at + 1, stacks.length);
+      yield await plan({ root, stack, signal, ...options }).finally(ended);
+    }
+  });
+
+/** `planStacks` for the working tree and for what it was at `ref`; without names, for all stacks on either side. */
+export const planStacksAgainst = (
+  root: string,
+  stacks: string[],
+  ref: string,
+  options: Pick<PlanOptions, "policyPack"> = {},
+): AsyncGenerator<Pair> =>
+  stoppable(root, stacks, async function* (signal) {
+    const { planAgainst } = await import("../planner/against-plans.ts");
+    const named = stacks.length > 0 ? { stacks } : {};
+    yield* planAgainst({ root, ref, signal, onStack: tellProgress, ...named, ...options });
+  });
+
+/** Makes plans until a signal comes; what it throws is fit to be told to a user. */
+async function* stoppable<Made>(
+  root: string,
+  stacks: string[],
+  make: (signal: AbortSignal) => AsyncIterable<Made>,
+): AsyncGenerator<Made> {
   // The planner loads gRPC, which the other commands need not wait for.
-  const { plan, PlanError } = await import("../planner/index.ts");
+  const { PlanError } = await import("../planner/index.ts");
   const controller = new AbortController();
   let received: "SIGINT" | "SIGTERM" = "SIGINT";
   const stop = (signal: "SIGINT" | "SIGTERM") => {
@@ -34,7 +62,7 @@ export async function* planStacks(
   };
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
   try {
-    for (const stack of stacks) yield await plan({ root, stack, signal: controller.signal, ...options });
+    yield* make(controller.signal);
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
     if (error.code === "aborted")
@@ -48,20 +76,44 @@ export async function* planStacks(
   }
 }
 
+/** Says on a terminal which stack is planned, on a line that goes away when the returned function is called. */
+function tellProgress(stack: string, at: number, of: number): () => void {
+  if (!process.stderr.isTTY) return () => undefined;
+  process.stderr.write(`planning ${stack}${of > 1 ? ` (${at} of ${of})` : ""} …`);
+  // To the line's beginning, and what is on it deleted.
+  return () => process.stderr.write("\r\u001b[2K");
+}
+
 /**
  * Plans stacks and shows each as soon as it is there, or with `json` all as one object: the plan itself if `single`,
- * else `{ plans }`. A failure is an object, too, `{ error }`; its sentence still goes to the standard error. What was
- * interrupted ends with a line and its exit code, and gives the plans that were made.
+ * else `{ plans }`.
  */
-export async function showPlans(
+export const showPlans = (
   plans: AsyncIterable<Plan>,
-  { json, single, show }: { json: boolean; single: boolean; show: (plan: Plan) => void },
-): Promise<Plan[]> {
-  const made: Plan[] = [];
+  { json, single, show: each }: { json: boolean; single: boolean; show: (plan: Plan) => void },
+): Promise<Plan[]> =>
+  show(plans, { json, each: json ? undefined : each, object: (made) => (single ? made[0] : { plans: made }) });
+
+/**
+ * Shows what is made: `each` as soon as it is there, then the `whole`, or with `json` all as one `object`. A failure is
+ * an object, too, `{ error }`; its sentence still goes to the standard error. What was interrupted ends with a line and
+ * its exit code, and gives what was made.
+ */
+export async function show<Made>(
+  making: AsyncIterable<Made>,
+  options: {
+    json: boolean;
+    each?: ((made: Made) => void) | undefined;
+    whole?: ((made: Made[]) => void | Promise<void>) | undefined;
+    object?: (made: Made[]) => unknown;
+  },
+): Promise<Made[]> {
+  const { json, each, whole, object } = options;
+  const made: Made[] = [];
   try {
-    for await (const plan of plans) {
-      made.push(plan);
-      if (!json) show(plan);
+    for await (const one of making) {
+      made.push(one);
+      each?.(one);
     }
   } catch (error) {
     if (json && (error instanceof Failure || error instanceof Interruption)) writeJson({ error: describe(error) });
@@ -69,7 +121,8 @@ export async function showPlans(
     process.exitCode = error.tell();
     return made;
   }
-  if (json) writeJson(single ? made[0] : { plans: made });
+  await whole?.(made);
+  if (json) writeJson(object?.(made));
   return made;
 }
 

@@ -11,6 +11,8 @@ export interface AgainstOptions extends Omit<PlanOptions, "stack"> {
   ref: string;
   /** Names of stacks. Default: all that there are on either side. */
   stacks?: string[];
+  /** Called before each stack, with its place among how many; what it gives is called when the stack is planned. */
+  onStack?: (stack: string, at: number, of: number) => () => void;
 }
 
 /** What a stack is and what it was; absent on the side that has no `Pulumi.<stack>.yaml`. */
@@ -27,7 +29,7 @@ export interface Pair {
  * the same answers and, where one is given, the same policy pack.
  * @throws PlanError when there is no such commit, or a plan of either side fails
  */
-export async function* planAgainst({ ref, stacks, ...options }: AgainstOptions): AsyncGenerator<Pair> {
+export async function* planAgainst({ ref, stacks, onStack, ...options }: AgainstOptions): AsyncGenerator<Pair> {
   const { signal } = options;
   const root = await realpath(options.root);
   const there = await stacksOf(root);
@@ -35,12 +37,14 @@ export async function* planAgainst({ ref, stacks, ...options }: AgainstOptions):
   try {
     const { commit } = checkout;
     const were = existsSync(path.join(checkout.root, "Pulumi.yaml")) ? await stacksOf(checkout.root) : [];
-    for (const stack of stacks ?? [...new Set([...there, ...were])].toSorted()) {
+    const wanted = stacks ?? [...new Set([...there, ...were])].toSorted();
+    for (const [at, stack] of wanted.entries()) {
+      const ended = onStack?.(stack, at + 1, wanted.length);
       const [before, after] = await both(
         were.includes(stack) ? planThen(checkout, root, ref, { ...options, stack }) : undefined,
         // A stack that is on neither side fails here, as it does without a comparison.
         there.includes(stack) || !were.includes(stack) ? plan({ ...options, root, stack }) : undefined,
-      );
+      ).finally(ended);
       yield { stack, commit, before, after };
     }
   } finally {

@@ -1,8 +1,9 @@
 import type { Message, Plan, PlannedResource } from "./plan.ts";
+import { printable } from "./printable.ts";
 import { isDefaultProvider } from "./urn.ts";
 
 /** How a part of a text is meant, for whoever has colours. */
-export type Tone = "bold" | "dim" | "red" | "yellow" | "cyan" | "magenta";
+export type Tone = "bold" | "dim" | "green" | "red" | "yellow" | "cyan" | "magenta";
 export type Paint = (tone: Tone, text: string) => string;
 
 /** The resources as a tree, a line each. Default providers, which no program asks for, are left out. */
@@ -28,7 +29,7 @@ function describe(resource: PlannedResource, paint: Paint): string {
     resource.unknownInputs.length > 0 && paint("yellow", `${resource.unknownInputs.length} unknown`),
     resource.secretInputs.length > 0 && paint("magenta", `${resource.secretInputs.length} secret`),
   ].filter((fact) => fact !== false);
-  return [paint("bold", resource.name), paint("dim", resource.type), ...facts].join("  ");
+  return [paint("bold", printable(resource.name)), paint("dim", printable(resource.type)), ...facts].join("  ");
 }
 
 /** How many resources there are of each type, most first. */
@@ -42,5 +43,6 @@ export function countsOf({ resources }: Plan): { type: string; count: number }[]
 /** What a message says and about which resource. */
 export function sentenceOf({ text, urn }: Message, { resources }: Plan): string {
   const about = resources.find((resource) => resource.urn === urn);
-  return about && about.parent !== null ? `${about.name}: ${text}` : text;
+  const sentence = about && about.parent !== null ? `${about.name}: ${text}` : text;
+  return sentence.split("\n").map(printable).join("\n");
 }
