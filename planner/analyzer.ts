@@ -6,7 +6,7 @@ import analyzerpb from "@pulumi/pulumi/proto/analyzer_pb.js";
 import emptypb from "google-protobuf/google/protobuf/empty_pb.js";
 import { type Child, startChild } from "./child.ts";
 import { type Location, PlanError } from "./error.ts";
-import type { Violation } from "./plan.ts";
+import type { Rule, Violation } from "./plan.ts";
 import type { Project } from "./project.ts";
 import { outputsOf, type Registration } from "./registration.ts";
 import { readReport } from "./report.ts";
@@ -22,7 +22,7 @@ export class PolicyPack {
   readonly #client: analyzerrpc.AnalyzerClient;
   readonly #folder: string;
   /** Rules that are not disabled. */
-  policies: string[] = [];
+  rules: Rule[] = [];
 
   private constructor(child: Child, address: string, folder: string) {
     this.#child = child;
@@ -108,7 +108,7 @@ export class PolicyPack {
     for (const policy of info.getPoliciesList()) {
       const initial = info.getInitialconfigMap().get(policy.getName());
       const level = initial?.getEnforcementlevel() ?? policy.getEnforcementlevel();
-      if (level !== analyzerpb.EnforcementLevel.DISABLED) this.policies.push(policy.getName());
+      if (level !== analyzerpb.EnforcementLevel.DISABLED) this.rules.push(ruleOf(policy, level));
       // The engine, not the pack, fills in what the schema of a policy's config has as defaults.
       const defaults: Properties = {};
       for (const [key, schema] of Object.entries(decode(policy.getConfigschema()?.getProperties())))
@@ -181,12 +181,24 @@ function packEntry(folder: string): string {
   }
 }
 
+/** A pack reports what it could not remediate as mandatory, as the real engine does. */
+const levelOf = (level: analyzerpb.EnforcementLevel): Violation["level"] =>
+  level === analyzerpb.EnforcementLevel.ADVISORY ? "advisory" : "mandatory";
+
+const ruleOf = (policy: analyzerpb.PolicyInfo, level: analyzerpb.EnforcementLevel): Rule => ({
+  name: policy.getName(),
+  description: policy.getDescription(),
+  level: levelOf(level),
+  severity: severities[policy.getSeverity()] ?? null,
+  remediation: policy.getRemediationSteps() || null,
+  url: policy.getUrl() || null,
+});
+
 function violationsOf(response: analyzerpb.AnalyzeResponse, about: (urn: string) => string): Violation[] {
   return response.getDiagnosticsList().map((diagnostic) => ({
     policy: diagnostic.getPolicyname(),
     pack: diagnostic.getPolicypackname(),
-    // A pack reports what it could not remediate as mandatory, as the real engine does.
-    level: diagnostic.getEnforcementlevel() === analyzerpb.EnforcementLevel.ADVISORY ? "advisory" : "mandatory",
+    level: levelOf(diagnostic.getEnforcementlevel()),
     severity: severities[diagnostic.getSeverity()] ?? null,
     message: diagnostic.getMessage() || diagnostic.getDescription(),
     urn: about(diagnostic.getUrn()),

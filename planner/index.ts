@@ -20,7 +20,7 @@ import { givenBy, type Given, referenceAnswer, References, referredStack } from 
 import { type Properties, unknown } from "./value.ts";
 
 export { PlanError, type PlanErrorCode } from "./error.ts";
-export type { Message, Plan, PlannedResource, Violation } from "./plan.ts";
+export type { Message, Plan, PlannedResource, Rule, Violation } from "./plan.ts";
 export { References } from "./stack-reference.ts";
 
 export interface PlanOptions {
@@ -106,9 +106,9 @@ class Planning {
     return this.#ending(async () => {
       const pack = await this.#run(packFolder);
       const violations = pack ? await pack.review(this.#monitor.resources, this.#monitor.rootUrn) : [];
-      const policies = pack?.policies ?? [];
+      const rules = pack?.rules ?? [];
       this.#references.keep(this.#project, this.#given());
-      return toPlan(this.#project, this.#monitor, this.#secrets, { policies, violations, messages: this.#messages });
+      return toPlan(this.#project, this.#monitor, this.#secrets, { rules, violations, messages: this.#messages });
     });
   }
 

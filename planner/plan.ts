@@ -19,6 +19,8 @@ export interface Plan {
   outputs: Record<string, Json>;
   /** The rules of the policy pack that were checked; empty without a pack. */
   policies: string[];
+  /** What the pack tells of those rules. */
+  rules: Rule[];
   violations: Violation[];
   /** What program and policy pack said, in their order. */
   messages: Message[];
@@ -61,6 +63,17 @@ export interface PlannedResource {
   location: Location | null;
 }
 
+/** A rule of a policy pack, at the level that it has for the stack. */
+export interface Rule {
+  name: string;
+  description: string;
+  level: "advisory" | "mandatory";
+  severity: "low" | "medium" | "high" | "critical" | null;
+  /** What to do about a violation, and where more is told. */
+  remediation: string | null;
+  url: string | null;
+}
+
 /** A rule that a resource, or the stack as a whole, breaks. */
 export interface Violation {
   policy: string;
@@ -88,7 +101,7 @@ export function toPlan(
   { name: project, stack }: Project,
   { resources, rootUrn }: Monitor,
   secrets: Secrets,
-  review: { policies: string[]; violations: Violation[]; messages: Message[] },
+  review: { rules: Rule[]; violations: Violation[]; messages: Message[] },
 ): Plan {
   const redact = secrets.redact();
   const redactLines = secrets.redactLines();
@@ -107,7 +120,13 @@ export function toPlan(
     stack: redact(stack),
     resources: fromTheRoot([...resources.values()]).map((resource) => toPlanned(resource, redact)),
     outputs: maskAll(resources.get(rootUrn)?.outputs ?? {}, redact),
-    policies: review.policies.map(redact),
+    policies: review.rules.map(({ name }) => redact(name)),
+    rules: review.rules.map((rule) => ({
+      ...rule,
+      name: redact(rule.name),
+      description: redactLines(rule.description),
+      remediation: rule.remediation && redactLines(rule.remediation),
+    })),
     violations: review.violations.map(({ policy, pack, level, severity, message, urn }) => ({
       policy: redact(policy),
       pack: redact(pack),
