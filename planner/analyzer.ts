@@ -11,7 +11,7 @@ import type { Project } from "./project.ts";
 import { outputsOf, type Registration } from "./registration.ts";
 import { readReport } from "./report.ts";
 import { channelOptions } from "./server.ts";
-import { referenceUrn } from "./urn.ts";
+import { isDefaultProvider, referenceUrn } from "./urn.ts";
 import { decode, encode, type Properties, withoutReferences } from "./value.ts";
 
 const severities = [null, "low", "medium", "high", "critical"] as const;
@@ -51,6 +51,8 @@ export class PolicyPack {
         PULUMI_NODEJS_PROJECT: project.name,
         PULUMI_NODEJS_STACK: project.stack,
         PULUMI_NODEJS_DRY_RUN: "true",
+        // Rules may take every text they see for one that the program or its config has in the open.
+        CAIS_SECRETS_HIDDEN: "true",
         // The entry point loads a compiler that Node 24 leaves nothing to do for, and its cache lands in the system's temp folder.
         TS_NODE_CACHE: "false",
       },
@@ -124,7 +126,9 @@ export class PolicyPack {
 
   /** Holds every resource, then the stack, to the rules. Resource rules see inputs, stack rules outputs. */
   async review(resources: ReadonlyMap<string, Registration>, rootUrn: string): Promise<Violation[]> {
-    const all = [...resources.values()];
+    // As in a preview, rules are not asked about what exists already and is only read. What a preview keeps from them, too,
+    // is a reference to another stack, which the rules about environments need to see.
+    const all = [...resources.values()].filter(({ read, type }) => !read || type === "pulumi:pulumi:StackReference");
     const perResource = await Promise.all(
       all.map(async (resource) => {
         const request = new analyzerpb.AnalyzeRequest()
@@ -211,13 +215,16 @@ function propertiesOf(properties: Properties) {
   return encode(Object.fromEntries(visible.map(([key, value]) => [key, withoutReferences(value)])));
 }
 
+/** The engine gives no parent to the providers that it makes by itself; a plan shows them below the stack. */
+const parentOf = (resource: Registration): string => (isDefaultProvider(resource) ? "" : resource.parent);
+
+/** Without aliases: the engine tells only the one under which it found a resource in the state, and there is none. */
 function optionsOf(resource: Registration): analyzerpb.AnalyzerResourceOptions {
   return new analyzerpb.AnalyzerResourceOptions()
-    .setParent(resource.parent)
+    .setParent(parentOf(resource))
     .setProtect(resource.protect ?? false)
     .setIgnorechangesList(resource.ignoreChanges)
     .setAdditionalsecretoutputsList(resource.additionalSecretOutputs)
-    .setAliasesList(resource.aliasUrns)
     .setDeletebeforereplace(resource.deleteBeforeReplace ?? false)
     .setDeletebeforereplacedefined(resource.deleteBeforeReplace !== undefined)
     .setCustomtimeouts(new analyzerpb.AnalyzerResourceOptions.CustomTimeouts());
@@ -247,7 +254,7 @@ function stackResource(
     .setProperties(propertiesOf(outputsOf(resource)))
     .setOptions(optionsOf(resource))
     .setProvider(providerOf(resource, resources))
-    .setParent(resource.parent)
+    .setParent(parentOf(resource))
     .setDependenciesList(resource.dependencies);
   for (const [key, urns] of Object.entries(resource.propertyDependencies))
     message.getPropertydependenciesMap().set(key, new analyzerpb.AnalyzerPropertyDependencies().setUrnsList(urns));

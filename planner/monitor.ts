@@ -188,17 +188,25 @@ export class Monitor {
 
   async #invoke(request: respb.ResourceInvokeRequest): Promise<respb.ResourceInvokeResponse> {
     const token = request.getTok();
-    let args = this.#decode(request.getArgs());
+    let question = {
+      args: this.#decode(request.getArgs()),
+      provider: request.getProvider(),
+      version: request.getVersion(),
+    };
     const response = new respb.ResourceInvokeResponse();
     if (token === "pulumi:pulumi:getResource") {
-      // The SDK asks for what a resource reference refers to.
-      const resource = this.resources.get(String(args["urn"]));
-      if (!resource) throw new Error(`the program refers to ${String(args["urn"])}, which it has not registered`);
+      // The SDK asks for what a resource reference refers to. The engine itself answers, as a provider of its own.
+      this.#defaultProviderFor({ type: token, version: "", packageRef: "" });
+      const resource = this.resources.get(String(question.args["urn"]));
+      if (!resource) throw new Error(`the program refers to ${String(question.args["urn"])}, which it has not registered`);
       return response.setReturn(encode({ urn: resource.urn, id: resource.id, state: outputsOf(resource) }));
     }
     for (const transform of this.#invokeTransforms)
-      args = await this.#callbacks.transformInvoke(transform, token, args);
+      question = await this.#callbacks.transformInvoke(transform, token, question);
+    const { args, provider, version } = question;
     this.#secrets.note(args);
+    // Even where the answer is not known yet, the engine makes ready whom it would ask.
+    if (provider === "") this.#defaultProviderFor({ type: token, version, packageRef: request.getPackageref() });
     // What depends on a resource that does not exist yet is known only after it is created.
     if (request.getDependsonList().some((urn) => isPending(this.resources.get(urn)))) return response.setUnknown(true);
     const answer = Object.hasOwn(this.#answers, token) ? this.#answers[token] : undefined;
@@ -261,9 +269,8 @@ export class Monitor {
   }
 
   /** The reference of a package's default provider, which is a resource, too; its inputs are the package's config. */
-  #defaultProviderFor({ type, version, packageRef }: Registration): string {
+  #defaultProviderFor({ type, version, packageRef }: Pick<Registration, "type" | "version" | "packageRef">): string {
     const named = this.#packages.get(packageRef) ?? { name: packageOf(type), version };
-    if (named.name === "pulumi") return "";
     const key = `${named.name}@${named.version}`;
     const known = this.#defaultProviders.get(key);
     if (known) return known;

@@ -213,7 +213,7 @@ describe("the policy pack", () => {
       parent: store,
       protect: true,
       ignoreChanges: ["metadata"],
-      aliases: [`${root}fixture:storage:Store$openstack:objectstorage/container:Container::old-store-container`],
+      aliases: [],
       provider: "north",
     });
   });

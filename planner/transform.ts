@@ -6,6 +6,14 @@ import { aliasFrom, aliasTo, type Registration } from "./registration.ts";
 import { channelOptions } from "./server.ts";
 import { decode, encode, type Properties } from "./value.ts";
 
+/** What a program asks of a data source. */
+export interface Question {
+  args: Properties;
+  /** `<urn>::<id>` of the provider; empty for the package's default one, which has this version. */
+  provider: string;
+  version: string;
+}
+
 /** Functions of the program that the engine calls back. The program serves them on a port of its own. */
 export class Callbacks {
   #clients = new Map<string, callbackrpc.CallbacksClient>();
@@ -54,15 +62,20 @@ export class Callbacks {
     registration.providers = Object.fromEntries(changed.getProvidersMap().toArray());
   }
 
-  /** The arguments of an invoke after a transform. */
-  async transformInvoke(callback: callbackpb.Callback, token: string, args: Properties): Promise<Properties> {
+  /** Lets a transform change what a data source is asked, and of whom. */
+  async transformInvoke(callback: callbackpb.Callback, token: string, question: Question): Promise<Question> {
     const request = new respb.TransformInvokeRequest()
       .setToken(token)
-      .setArgs(encode(args))
-      .setOptions(new respb.TransformInvokeOptions());
+      .setArgs(encode(question.args))
+      .setOptions(new respb.TransformInvokeOptions().setProvider(question.provider).setVersion(question.version));
     const bytes = await this.#call(callback, request.serializeBinary());
     const response = respb.TransformInvokeResponse.deserializeBinary(bytes);
-    return response.hasArgs() ? decode(response.getArgs()) : args;
+    const options = response.getOptions();
+    return {
+      args: response.hasArgs() ? decode(response.getArgs()) : question.args,
+      provider: options ? options.getProvider() : question.provider,
+      version: options ? options.getVersion() : question.version,
+    };
   }
 
   close(): void {

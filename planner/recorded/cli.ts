@@ -1,0 +1,109 @@
+import { execFile, spawnSync } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { parse, stringify } from "yaml";
+import { z } from "zod";
+import type { Json } from "../value.ts";
+
+/** The version of the Pulumi CLI on PATH, such as `3.260.0`; undefined where there is none. */
+export function cliVersion(): string | undefined {
+  const { status, stdout } = spawnSync("pulumi", ["version"], { encoding: "utf8", env: environment("") });
+  return status === 0 ? stdout.trim().replace(/^v/, "") : undefined;
+}
+
+/** A copy of a project that Pulumi's CLI may work in, with its state in a folder and nothing of the user's account. */
+export interface Copy {
+  /** The folder with Pulumi.yaml. */
+  project: string;
+  /** An existing folder. */
+  state: string;
+}
+
+const StackFile = z
+  .object({ config: z.record(z.string(), z.json()).nullish() })
+  .loose()
+  .nullable();
+
+/**
+ * Makes a stack of the copy. What is encrypted in its `Pulumi.<stack>.yaml` cannot be opened without its passphrase, so a
+ * placeholder takes its place, encrypted anew.
+ */
+export async function initStack(copy: Copy, stack: string): Promise<void> {
+  const file = path.join(copy.project, `Pulumi.${stack}.yaml`);
+  const {
+    encryptionsalt: _salt,
+    secretsprovider: _provider,
+    config,
+    ...rest
+  } = StackFile.parse(parse(await readFile(file, "utf8"))) ?? {};
+  const secrets: string[] = [];
+  const open = Object.entries(config ?? {}).map(([key, value]) => [key, withoutSecrets(value, key, secrets)] as const);
+  await writeFile(file, stringify({ ...rest, config: Object.fromEntries(open) }));
+  await pulumi(copy, ["stack", "init", stack]);
+  for (const secret of secrets)
+    await pulumi(copy, ["config", "set", "--secret", "--path", secret, "a-placeholder", "--stack", stack]);
+}
+
+/** Takes every `{ secure: … }` out of a value and adds its path to `paths`, as `--path` spells it. */
+function withoutSecrets(value: Json, at: string, paths: string[]): Json {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
+  const open: [string, Json][] = [];
+  for (const [key, item] of Object.entries(value)) {
+    const inner = `${at}.${key}`;
+    if (isClosed(item)) paths.push(inner);
+    else open.push([key, withoutSecrets(item, inner, paths)]);
+  }
+  return Object.fromEntries(open);
+}
+
+const isClosed = (value: Json): boolean =>
+  value !== null && typeof value === "object" && !Array.isArray(value) && typeof value["secure"] === "string";
+
+/** `pulumi preview --json` of a stack. */
+export async function previewJson(copy: Copy, stack: string): Promise<unknown> {
+  return JSON.parse(await pulumi(copy, ["preview", "--json", "--stack", stack]));
+}
+
+/**
+ * What `pulumi preview` says under `Policies:`, without the place of the pack; empty when no rule is broken. That a
+ * mandatory one is broken is no error.
+ */
+export async function previewPolicies(copy: Copy, stack: string, policyPack: string): Promise<string> {
+  const wanted = ["preview", "--suppress-progress", "--suppress-outputs", "--color", "never", "--stack", stack];
+  const text = await pulumi(copy, [...wanted, "--policy-pack", policyPack], (said) => /^Policies:$/m.test(said));
+  const [, policies = ""] = /^(Policies:\n(?:(?: .*)?\n)*)/m.exec(text) ?? [];
+  return policies === "" ? "" : `${policies.trimEnd().replaceAll(/ \(local: .*\)$/gm, "")}\n`;
+}
+
+/** Gives a stack outputs, as if it had been deployed, for others to refer to; an unknown one stays unknown. */
+export async function importOutputs(copy: Copy, stack: string, project: string, outputs: Json): Promise<void> {
+  const type = "pulumi:pulumi:Stack";
+  const urn = `urn:pulumi:${stack}::${project}::${type}::${project}-${stack}`;
+  const manifest = { time: "2020-01-01T00:00:00Z", magic: "", version: "" };
+  const deployment = { manifest, resources: [{ urn, type, custom: false, outputs }] };
+  const file = path.join(copy.state, `${stack}.json`);
+  await writeFile(file, JSON.stringify({ version: 3, deployment }));
+  await pulumi(copy, ["stack", "import", "--file", file, "--stack", stack]);
+}
+
+/** Runs the CLI; the result is what it wrote. Throws with that when it fails, unless `isAnswer` takes it as an answer. */
+function pulumi(copy: Copy, args: string[], isAnswer: (text: string) => boolean = () => false): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const options = { cwd: copy.project, env: environment(copy.state), maxBuffer: 64e6 };
+    execFile("pulumi", [...args, "--non-interactive"], options, (cause, stdout, stderr) => {
+      const text = stripVTControlCharacters(stdout);
+      if (!cause || isAnswer(text)) resolve(text);
+      else reject(new Error(`pulumi ${args.join(" ")} failed:\n${stdout}\n${stderr}`, { cause }));
+    });
+  });
+}
+
+/** The CLI runs with the same Node as we do, and asks no service for anything. */
+const environment = (state: string): NodeJS.ProcessEnv => ({
+  ...process.env,
+  PATH: `${path.dirname(process.execPath)}${path.delimiter}${process.env["PATH"]}`,
+  PULUMI_BACKEND_URL: `file://${state}`,
+  PULUMI_CONFIG_PASSPHRASE: "not-a-secret",
+  PULUMI_SKIP_UPDATE_CHECK: "true",
+});
