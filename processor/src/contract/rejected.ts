@@ -1,12 +1,11 @@
-import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { z } from "zod";
 import { query } from "../engine/duckdb.ts";
 import { sqlName, sqlText, sqlTexts } from "../engine/quote.ts";
-import { lineFile } from "./line-file.ts";
-import { LONG_ROW_BYTES, MAX_LONG_BYTES, MAX_ROW_BYTES, type Records, rowId } from "./records.ts";
-import { MAX_VALUE, type PlainRecords, recordsSql, ROW, sizesSql, TEXT, VIOLATIONS } from "./select.ts";
+import { fetchCareful, fetchPlain } from "./fetch.ts";
+import { LONG_ROW_BYTES, MAX_LONG_BYTES, type Records, rowId } from "./records.ts";
+import { MAX_VALUE, recordsSql, ROW, sizesSql, TEXT, VIOLATIONS } from "./select.ts";
 
 /**
  * Writes the refused rows of a file, each with its text and cells, to a Parquet file. `broken` is a relation of the rows
@@ -23,13 +22,24 @@ export async function writeRejected(
   const file = join(folder, "rejected.parquet");
   const selects: string[] = [];
   const isCut = records.reduce((sum, { longBytes }) => sum + longBytes, 0) > MAX_LONG_BYTES;
+  const isSliced = count > SLICE_ROWS && !isCut;
+  const hasCells = count - records.reduce((sum, { refused }) => sum + refused, 0);
+  const isFetched = isSliced && rows === undefined && records.every(({ kind }) => kind === "csv");
+  let fetchedRows = 0;
   for (const each of broken === undefined ? [] : records) {
-    selects.push(brokenSql(each, rows ?? recordsSql(each), broken ?? "", isCut));
+    const wanted = { connection, relation: broken ?? "" };
+    const selectOf = (relation: string) => brokenSql(each, relation, wanted.relation, isCut);
+    // Each slice would read all rows again, of which only the broken ones count.
+    const careful = isFetched ? await fetchCareful(wanted, folder, each) : undefined;
+    fetchedRows += careful?.rows ?? 0;
+    selects.push(selectOf(rows ?? recordsSql({ ...each, ...careful })));
     if (each.plain?.plan.numbered !== true) continue;
-    const fetched = await fetchRows(connection, folder, { ...each, plain: each.plain }, broken ?? "");
-    if (fetched !== undefined)
-      selects.push(brokenSql(each, recordsSql({ ...each, kind: "csv", ...fetched }), broken ?? "", isCut));
+    const plain = await fetchPlain(wanted, folder, { ...each, plain: each.plain });
+    fetchedRows += plain.rows;
+    if (plain.rows > 0) selects.push(selectOf(recordsSql({ ...each, kind: "csv", ...plain })));
   }
+  if (isFetched && fetchedRows !== hasCells)
+    throw new Error(`Found ${fetchedRows} refused rows of ${hasCells}; this is a fault of Cais, please report it.`);
   for (const each of records) if (each.refused > 0) selects.push(refusedSql(each, isCut));
   const longest = Math.max(...records.map(({ longestLine }) => longestLine));
   const groups = longest > LONG_ROW_BYTES / 8 ? 2048 : 8192;
@@ -37,7 +47,7 @@ export async function writeRejected(
     connection.run(`COPY (${select}) TO ${sqlText(to)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${groups})`);
   const all = `(${selects.join("\nUNION ALL ")})`;
   // Rows that are cut are small when they are sorted; a range asked of them would hold them whole.
-  if (count <= SLICE_ROWS || isCut) {
+  if (!isSliced) {
     await write(`SELECT * EXCLUDE (id) FROM ${all} ORDER BY id`, file);
     return file;
   }
@@ -101,79 +111,4 @@ function refusedSql(records: Records, isCut: boolean): string {
   return `SELECT id, (id - ${rowId(records.memberIndex, 0)})::BIGINT AS "row", ${memberSql(records)} AS member, ${headSql(records)},
       ${isCut ? keptText("text") : "text"} AS text, NULL::VARCHAR[] AS cells, [{'column': NULL::VARCHAR, 'reason': reason, 'value': left(text, ${MAX_VALUE})}] AS violations
     FROM ${source}`;
-}
-
-const LF = 0x0a;
-const ZERO = 0x30;
-const PIECE_BYTES = 1 << 20;
-
-/**
- * Takes the broken rows out of the plain ones, as they were in the file: both are in its order, so one pass over both is
- * enough, where the engine would have to read all cells of all rows again.
- */
-async function fetchRows(
-  connection: DuckDBConnection,
-  folder: string,
-  { plain, memberIndex, delimiter }: PlainRecords,
-  broken: string,
-): Promise<Pick<Records, "file" | "moreFiles" | "longestLine" | "hasLineBreaks" | "isRagged"> | undefined> {
-  const from = rowId(memberIndex, 0);
-  const wanted = await connection.stream(
-    `SELECT ${sqlName(ROW)}::DOUBLE FROM ${broken} WHERE ${sqlName(ROW)} BETWEEN ${from} AND ${rowId(memberIndex + 1, 0)} ORDER BY ${sqlName(ROW)}`,
-  );
-  const next = idsOf(wanted);
-  let id = await next();
-  if (id === undefined) return undefined;
-  const path = join(folder, `fetched-${memberIndex}.csv`);
-  const out = lineFile(path);
-  const input = openSync(plain.file, "r");
-  try {
-    const mark = delimiter.charCodeAt(0);
-    let work: Buffer = Buffer.allocUnsafe(2 * PIECE_BYTES + MAX_ROW_BYTES);
-    let limit = 0;
-    for (;;) {
-      const read = readSync(input, work, limit, PIECE_BYTES, null);
-      if (read === 0) break;
-      limit += read;
-      let start = 0;
-      for (;;) {
-        const end = work.subarray(0, limit).indexOf(LF, start);
-        if (end === -1) break;
-        let at = start;
-        let number = 0;
-        for (; work[at] !== mark; at++) number = number * 10 + ((work[at] ?? ZERO) - ZERO);
-        while (id !== undefined && id < number) id = await next();
-        if (id === undefined) break;
-        if (id === number) {
-          const row = work.toString("latin1", at + 1, plain.crlf ? end - 1 : end);
-          const text = row.includes('"') ? `"${row.replaceAll('"', '""')}"` : "";
-          out.write(Buffer.from(`${number}${delimiter}${text}${delimiter}${row}`, "latin1"));
-        }
-        start = end + 1;
-      }
-      if (id === undefined) break;
-      work.copy(work, 0, start, limit);
-      limit -= start;
-    }
-  } finally {
-    closeSync(input);
-    out.close();
-  }
-  return { file: path, moreFiles: out.moreFiles(), longestLine: out.longest(), hasLineBreaks: false, isRagged: false };
-}
-
-/** The numbers of a result of one column, one after the other. */
-function idsOf(result: Awaited<ReturnType<DuckDBConnection["stream"]>>): () => Promise<number | undefined> {
-  let ids: unknown[] = [];
-  let at = 0;
-  return async () => {
-    while (at >= ids.length) {
-      const chunk = await result.fetchChunk();
-      if (chunk === null || chunk.rowCount === 0) return undefined;
-      ids = [...(chunk.getColumns()[0] ?? [])];
-      at = 0;
-    }
-    const id = ids[at++];
-    return typeof id === "number" ? id : undefined;
-  };
 }

@@ -1,0 +1,61 @@
+import { rm } from "node:fs/promises";
+import { Readable } from "node:stream";
+import { Contract } from "@cais/spec/contract.ts";
+import { Reading } from "@cais/spec/upload.ts";
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { sqlText } from "../engine/quote.ts";
+import { readCsv } from "../formats/csv/index.ts";
+import { testFolder } from "../processor-for-tests.ts";
+import { checkRecords } from "./check.ts";
+
+let folder: string;
+let connection: DuckDBConnection;
+beforeAll(async () => {
+  folder = await testFolder("rejected");
+  connection = await (await DuckDBInstance.create(":memory:", { threads: "2" })).connect();
+});
+afterAll(async () => {
+  connection.closeSync();
+  await rm(folder, { recursive: true });
+});
+
+const ROWS = 90_000;
+/** A row of each kind: clean; broken; broken with a line break and quotes; with a cell too many; clean with quotes; broken with a stray one. */
+const kinds = [
+  (n: number) => `${n},plain`,
+  (n: number) => `x${n},plain`,
+  (n: number) => `x${n},"two\n""lines"" ${n}"`,
+  (n: number) => `${n},one,more`,
+  (n: number) => `${n},"a ""quote"""`,
+  (n: number) => `x${n},sa"id`,
+];
+const line = (n: number) => kinds[n % kinds.length]?.(n) ?? "";
+const note = (n: number) => ["", "plain", `two\n"lines" ${n}`, null, "", 'sa"id'][n % 6];
+
+it("keeps so many refused rows that they are sorted in parts, each as it was in the file and in its order", async () => {
+  const contract = Contract.parse({
+    columns: [
+      { name: "n", type: "integer" },
+      { name: "note", type: "string" },
+    ],
+  });
+  const content = `n,note\n${Array.from({ length: ROWS }, (_, n) => `${line(n + 1)}\n`).join("")}`;
+  const records = await readCsv(Readable.from([Buffer.from(content)]), {
+    reading: Reading.parse({}),
+    contract,
+    member: { name: null, index: 0 },
+    folder,
+    tsv: false,
+  });
+  const checked = await checkRecords(connection, folder, [records], contract);
+  const refused = Array.from({ length: ROWS }, (_, n) => n + 1).filter((n) => n % 6 !== 0 && n % 6 !== 4);
+  expect(checked).toMatchObject({ read: ROWS, clean: ROWS - refused.length, rejected: refused.length });
+  const rows = (
+    await connection.runAndReadAll(
+      `SELECT "row"::INTEGER, text, cells[2] FROM read_parquet(${sqlText(checked.file ?? "")})`,
+    )
+  ).getRows();
+  // The header is the first row.
+  expect(rows).toEqual(refused.map((n) => [n + 1, line(n), note(n)]));
+});
