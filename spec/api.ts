@@ -62,7 +62,7 @@ export const Delivery = z.object({
   run: z.string(),
   payloadKey: z.string().nullable().describe("Where the lake keeps what is delivered until it is."),
   state: DeliveryState.describe(
-    "pending: not tried yet; retrying: waits for retryAt; superseded: a later one holds the whole table.",
+    "pending: not tried yet; retrying: waits for retryAt; superseded: a later one says what it was to say.",
   ),
   attempts: z.number().int(),
   retryAt: z.iso.datetime().nullable(),

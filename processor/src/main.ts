@@ -99,7 +99,15 @@ export async function startProcessor(
   });
   const sender = startSender({ stacks, ledger, metrics, tracing, log, folder: join(workFolder, "deliveries") });
   await sender.recover();
-  const publisher = startPublisher({ stacks, ledger, log });
+  const publisher = startPublisher({
+    stacks,
+    ledger,
+    log,
+    async tellFailed(run) {
+      await sender.tell(run, "failed");
+      lineage.ended(run);
+    },
+  });
   await publisher.start();
   const runner = startRunner({
     stacks,

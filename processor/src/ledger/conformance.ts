@@ -1,6 +1,7 @@
 import { describe } from "vitest";
 import { claimsConform } from "./conformance/claims.ts";
 import { commitsConform } from "./conformance/commits.ts";
+import { contributionsConform } from "./conformance/contributions.ts";
 import { crashConforms } from "./conformance/crash.ts";
 import { deliveriesConform } from "./conformance/deliveries.ts";
 import { publicationsConform } from "./conformance/publications.ts";
@@ -15,6 +16,7 @@ export function behavesAsLedger(make: () => Promise<Kept>): void {
     queueConforms(subject);
     commitsConform(subject);
     publicationsConform(subject);
+    contributionsConform(subject);
     deliveriesConform(subject);
     crashConforms(subject);
   });

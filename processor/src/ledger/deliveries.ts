@@ -1,4 +1,5 @@
 import type { Delivery, DeliveryState } from "@cais/spec/api.ts";
+import type { RunEnding } from "@cais/spec/sinks.ts";
 
 /** One sink's turn at one commit. */
 export interface NewDelivery {
@@ -16,6 +17,10 @@ export interface NewDelivery {
   canDouble: string | null;
   /** It holds the whole table, so earlier ones of this sink that wait have nothing to say any more. */
   supersedes?: boolean;
+  /** How the run ended of which it tells. Default: it delivers rows. */
+  ending?: RunEnding;
+  /** It is due although earlier ones of its sink are not done. Default: it waits for them. */
+  anyOrder?: boolean;
 }
 
 export interface DeliveryFilter {
@@ -30,18 +35,18 @@ export interface DeliveryFilter {
   limit: number;
 }
 
-/** What sinks still have to deliver, and what they delivered. Deliveries of one sink are done one by one, in their order. */
+/** What sinks still have to deliver, and what they delivered. Deliveries of one sink are done one by one. */
 export interface DeliveryLedger {
-  /** Queues a delivery, once per run and sink: again, it gives the one that is there. The payload is loose no more. */
+  /** Queues a delivery, once per run, sink and ending: again, it gives the one that is there. The payload is loose no more. */
   add(delivery: NewDelivery): Promise<Delivery>;
-  /** Of each sink the first one that is not done, if its time has come; none of a sink that is delivering. */
+  /** Of each sink the first one that is not done, or of those in any order the first one that is due; none of a sink that is delivering. */
   due(limit: number): Promise<Delivery[]>;
   /** When `due` may have more to give without anything being added; undefined: not before. */
   nextAt(): Promise<Date | undefined>;
   /** Has `listener` called whenever a delivery was added or is to be tried again now. */
   onAdded(listener: () => void): void;
-  /** Makes it `delivering` and counts the attempt; gives the progress that was saved, undefined at first. */
-  start(id: number): Promise<{ delivery: Delivery; progress: unknown }>;
+  /** Makes it `delivering` and counts the attempt; gives the progress that was saved, undefined at first, and of what it tells. */
+  start(id: number): Promise<{ delivery: Delivery; progress: unknown; ending: RunEnding | undefined }>;
   /** Saves how far it is, as JSON: the next attempt goes on from there. */
   progress(id: number, progress: unknown): Promise<void>;
   /** Its payload is noted as loose. */
@@ -50,7 +55,7 @@ export interface DeliveryLedger {
   retry(id: number, attempt: { at: Date; error: string; counts?: boolean }): Promise<Delivery>;
   /** Given up; its payload is kept, so that it can be tried again by hand, and later ones of its sink go on. */
   failed(id: number, error: string): Promise<Delivery>;
-  /** Given up for a later one, which holds the whole table, while it was `delivering`. Its payload is noted as loose. */
+  /** Given up while it was `delivering`, as a later one has more to say. Its payload is noted as loose. */
   superseded(id: number): Promise<Delivery>;
   /** Tries one that waits or failed again now, with all its attempts; gives undefined if it does neither. */
   again(id: number): Promise<Delivery | undefined>;

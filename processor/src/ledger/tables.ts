@@ -1,4 +1,4 @@
-import type { How, TableColumn } from "@cais/spec/api.ts";
+import type { How, Run, TableColumn } from "@cais/spec/api.ts";
 
 /** Rows of a data file that came in by one run: all of one received file that the data file holds. */
 export interface Part {
@@ -191,8 +191,12 @@ export interface PublicationLedger {
   published(ids: number[], written: { version: number; unwritten?: string[] }): Promise<void>;
   /**
    * Gives publications of a table up, brings it in line with its log, and fails their runs with the reasons: none of them
-   * brought anything to it. `table` is what changes by that; what the publications added is noted as loose. Throws
-   * TableChanged.
+   * brought anything to it, and all of their files is open. `table` is what changes by that; what the publications added
+   * is noted as loose, and what was contributed before them counts again. Throws TableChanged.
    */
   refused(refusals: { id: number; reason: string }[], table: Followed): Promise<void>;
+  /** Runs that were refused when they had ended or were to end as done: who is told of ends is to be told of this one. */
+  untold(): Promise<Run[]>;
+  /** Records that a run is told of. */
+  told(run: string): Promise<void>;
 }

@@ -30,7 +30,7 @@ export interface Batch {
   steps: Steps;
   metrics: Metrics;
   sender: Pick<Sender, "offer">;
-  publisher: Pick<Publisher, "follow" | "wake">;
+  publisher: Pick<Publisher, "follow" | "wake" | "flush">;
   /** A folder for work in progress. */
   folder: string;
   limits: EngineLimits;
@@ -153,6 +153,8 @@ async function inSession(
     }
     progress.committed = true;
     await deliver(session, progress.doing, batch);
+    // What a table's log refuses can be done again while the file is there.
+    if (stack.config.stack.source.upload.after === "delete") await batch.publisher.flush(name);
     for (const run of progress.doing) await moveSource(session, run);
     await steps.flush();
     const settled = async (run: TakenRun) => {

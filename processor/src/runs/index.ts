@@ -41,7 +41,7 @@ export interface RunnerOptions {
   /** Told of runs. Default: nobody is. */
   lineage?: Pick<Lineage, "began" | "ended">;
   sender: Pick<Sender, "offer" | "tell">;
-  publisher: Pick<Publisher, "follow" | "wake" | "alone">;
+  publisher: Pick<Publisher, "follow" | "wake" | "flush" | "alone">;
   log: Logger;
   /** Each run has a folder in here while it runs. */
   folder: string;
@@ -212,7 +212,10 @@ export function startRunner(options: RunnerOptions): Runner {
     const [, finished] = await Promise.all([sender.tell(run, known.state), ledger.finish(run.id, known)]);
     // A table's log may have refused what it brought, so that it ended otherwise.
     const { data: ending = known.state } = RunEnding.safeParse(finished.state);
-    if (ending !== known.state) await sender.tell(run, ending);
+    if (ending !== known.state) {
+      await sender.tell(run, ending);
+      await ledger.publications.told(run.id);
+    }
     waits.delete(run.id);
     metrics.finished(finished);
     traces.end(run, finished.state);

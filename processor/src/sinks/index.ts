@@ -43,6 +43,8 @@ export interface Sink {
   delivers: { table: string; of: "table" | "run"; writes: Writes } | { endings: readonly RunEnding[] };
   /** It is one atomic put, so it is tried in the run itself. */
   direct: boolean;
+  /** One delivery does not wait for those before it that are to be tried again. Default: it does. */
+  anyOrder?: boolean;
   /** Why the receiver may see something twice after a crash; null: it cannot. */
   canDouble: string | null;
   /** Seconds to wait after each attempt that failed; after the last one it fails for good. */
@@ -63,7 +65,7 @@ export const isWhole = ({ delivers }: Pick<Sink, "delivers">) => "table" in deli
 export const turnOf = (
   stack: string,
   sink: Sink,
-  of: Pick<NewDelivery, "run" | "payloadKey" | "rows" | "bytes">,
+  of: Pick<NewDelivery, "run" | "payloadKey" | "rows" | "bytes" | "ending">,
 ): NewDelivery => ({
   ...of,
   stack,
@@ -72,6 +74,7 @@ export const turnOf = (
   name: sink.name,
   canDouble: sink.canDouble,
   supersedes: isWhole(sink),
+  anyOrder: sink.anyOrder === true,
 });
 
 /** What sinks reach beside their stack's own secrets. */

@@ -11,12 +11,17 @@ export interface Brought {
   stack: OpenStack;
   sink: Sink;
   delivery: Delivery;
+  /** The end of the run that it tells of. */
+  told: RunEnding | undefined;
   ledger: Pick<Ledger, "run">;
   folder: string;
 }
 
-/** Brings what is delivered from the lake, or the run that is told of from the ledger. */
-export async function bring({ stack, sink, delivery, ledger, folder }: Brought): Promise<Payload> {
+/**
+ * Brings what is delivered from the lake, or the run that is told of from the ledger. undefined: the run has come to another
+ * end since, which is told by a delivery of its own.
+ */
+export async function bring({ stack, sink, delivery, told, ledger, folder }: Brought): Promise<Payload | undefined> {
   const { payloadKey, run, rows, bytes } = delivery;
   const { delivers } = sink;
   if (payloadKey === null) {
@@ -24,6 +29,7 @@ export async function bring({ stack, sink, delivery, ledger, folder }: Brought):
     if (event === undefined) throw new DeliveryRefused(`The ledger has no run ${run} any more.`);
     const ending = RunEnding.safeParse(event.state);
     if (!ending.success) throw new DeliveryDelayed("The run goes on; it is told when it has ended.", { counts: false });
+    if (told !== undefined && told !== ending.data) return undefined;
     if ("endings" in delivers && !delivers.endings.includes(ending.data))
       throw new DeliveryRefused(`The run ended as ${ending.data}, of which this sink is not told.`);
     return { event };

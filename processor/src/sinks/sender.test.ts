@@ -35,9 +35,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-async function start(...sinks: Sink[]): Promise<void> {
-  return startWith({}, ...sinks);
-}
+const start = (...sinks: Sink[]) => startWith({}, ...sinks);
 
 async function startWith(options: { seconds?: number }, ...sinks: Sink[]): Promise<void> {
   sender = startSender({
@@ -138,7 +136,7 @@ it("gives an attempt what the one before saved", async () => {
   );
   await sender.tell(await ended("a"), "done");
   await untilAll("delivered");
-  const id = "RUN-0-webhook-hook";
+  const id = "RUN-0-webhook-hook-done";
   expect(seen).toEqual([
     { progress: undefined, id },
     { progress: { part: 1 }, id },
@@ -188,6 +186,32 @@ it("tells of a run when it has ended, of endings that are asked for", async () =
   await ledger.finish(begun.id, { state: "done" });
   await untilAll("delivered");
   expect(told).toEqual(["done"]);
+});
+
+it("tells of the end that a run has, once for each, and not of one that it has no more", async () => {
+  const told: { id: string; state: string }[] = [];
+  let isClosed = true;
+  await start({
+    ...sinkThat(async () => undefined, {
+      delivers: { endings: ["done", "failed"] },
+      anyOrder: true,
+      retrySeconds: [3600],
+    }),
+    async deliver(payload, { id }) {
+      if (isClosed) throw new DeliveryDelayed("It is closed.");
+      if ("event" in payload) told.push({ id: id.replace(payload.event.id, "RUN"), state: payload.event.state });
+      return { location: "there" };
+    },
+  });
+  const begun = await ended("a");
+  await sender.tell(begun, "done");
+  await untilAll("retrying");
+  isClosed = false;
+  await sender.tell(begun, "failed");
+  await untilAll("superseded", "retrying");
+  await ledger.deliveries.again(1);
+  await untilAll("superseded", "delivered");
+  expect(told).toEqual([{ id: "RUN-0-webhook-hook-done", state: "done" }]);
 });
 
 it("delivers to one sink one by one, in order, and to others meanwhile", async () => {
@@ -270,14 +294,9 @@ it("has a run's own try wait for the sink, and queues it where that fails", asyn
     },
   );
   await start(sink);
+  const { signal } = new AbortController();
   const offer = async ({ id }: { id: string }) =>
-    sender.offer({
-      stack: { ...stack, sinks: [sink] },
-      sink,
-      runs: [id],
-      written,
-      signal: new AbortController().signal,
-    });
+    sender.offer({ stack: { ...stack, sinks: [sink] }, sink, runs: [id], written, signal });
   const [first, second] = [await ended("a"), await ended("b")];
   expect(await offer(first)).toBe("queued");
   await untilAll("failed");

@@ -46,7 +46,7 @@ export interface Offered {
   signal: AbortSignal;
 }
 
-/** Delivers what the ledger has queued, in the order of each sink, again and again until it is delivered or given up. */
+/** Delivers what the ledger has queued, one by one to each sink, again and again until it is delivered or given up. */
 export interface Sender {
   /** Queues again what a processor that was killed had in work. */
   recover(): Promise<void>;
@@ -127,10 +127,10 @@ export function startSender(options: SenderOptions): Sender {
   /** Never rejects. What cannot be recorded because of a stop is delivering still at the next start, which tries it again. */
   async function attempt({ id, stack, sink, run }: Delivery): Promise<void> {
     try {
-      const { delivery, progress } = await deliveries.start(id);
+      const { delivery, progress, ending } = await deliveries.start(id);
       const attributes = { "cais.stack": stack, "cais.run": run, "cais.attempt": delivery.attempts };
       const span = tracing.start(`delivery ${delivery.kind}`, undefined, attributes);
-      const record = await settle(delivery, progress).catch((error: unknown) => brokeOff(delivery, error));
+      const record = await settle(delivery, progress, ending).catch((error: unknown) => brokeOff(delivery, error));
       const { state } = await until(record, { delivery: id, stack, sink });
       span.end({}, state !== "delivered" && state !== "superseded");
     } catch (error) {
@@ -160,7 +160,11 @@ export function startSender(options: SenderOptions): Sender {
   }
 
   /** Delivers; gives what records what became of it. */
-  async function settle(delivery: Delivery, progress: unknown): Promise<() => Promise<Delivery>> {
+  async function settle(
+    delivery: Delivery,
+    progress: unknown,
+    ending: RunEnding | undefined,
+  ): Promise<() => Promise<Delivery>> {
     const { id, stack: name, sink: sinkId, run, attempts } = delivery;
     const child = log.child({ delivery: id, stack: name, sink: sinkId, run });
     const giveUp = (error: string) => async () => {
@@ -184,10 +188,11 @@ export function startSender(options: SenderOptions): Sender {
       isWhole(sink) && (await deliveries.list({ stack: name, sink: sink.id, limit: 1 })).some((last) => last.id > id);
     if (await isOutdone()) return () => deliveries.superseded(id);
     const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(seconds * 1000)]);
-    const turn = openTurn(stack, delivery, signal, { id, progress, ledger: deliveries });
+    const turn = openTurn(stack, { ...delivery, ending }, signal, { id, progress, ledger: deliveries });
     const work = join(folder, String(id));
     try {
-      const payload = await bring({ stack, sink, delivery, ledger, folder: work });
+      const payload = await bring({ stack, sink, delivery, told: ending, ledger, folder: work });
+      if (payload === undefined) return () => deliveries.superseded(id);
       const { location } = await sink.deliver(payload, turn);
       return async () => {
         const { kind, rows, bytes } = delivery;
@@ -271,7 +276,7 @@ export function startSender(options: SenderOptions): Sender {
       const told = (stacks.get(stack)?.sinks ?? []).filter(
         ({ delivers }) => "endings" in delivers && delivers.endings.includes(ending),
       );
-      const nothing = { payloadKey: null, rows: 0, bytes: 0 };
+      const nothing = { payloadKey: null, rows: 0, bytes: 0, ending };
       await Promise.all(told.map((sink) => deliveries.add(turnOf(stack, sink, { run: id, ...nothing }))));
     },
     async stop() {

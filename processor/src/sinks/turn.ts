@@ -1,4 +1,5 @@
 import type { Delivery } from "@cais/spec/api.ts";
+import type { RunEnding } from "@cais/spec/sinks.ts";
 import type { DeliveryLedger } from "../ledger/index.ts";
 import type { OpenStack } from "../runs/stack.ts";
 import { DeliveryDelayed, DeliveryRefused, type Turn } from "./index.ts";
@@ -12,13 +13,14 @@ export interface OpenTurn extends Turn {
 /** Opens a sink's turn. `delivery` is undefined where a run delivers itself, so that nothing of it is kept. */
 export function openTurn(
   stack: OpenStack,
-  { run, sink }: Pick<Delivery, "run" | "sink">,
+  { run, sink, ending }: Pick<Delivery, "run" | "sink"> & { ending?: RunEnding | undefined },
   signal: AbortSignal,
   kept?: { id: number; progress: unknown; ledger: Pick<DeliveryLedger, "progress"> },
 ): OpenTurn {
   const told = new Set<string>();
   return {
-    id: `${run}-${sink}`,
+    // A run can come to another end than it was told of, and who receives it takes each id once.
+    id: ending === undefined ? `${run}-${sink}` : `${run}-${sink}-${ending}`,
     run,
     progress: kept?.progress,
     save: async (progress) => kept?.ledger.progress(kept.id, progress),

@@ -1,3 +1,4 @@
+import type { Run } from "@cais/spec/api.ts";
 import type { Logger } from "pino";
 import type { Ledger } from "../ledger/index.ts";
 import type { ObjectStore } from "../object-store/index.ts";
@@ -17,6 +18,8 @@ export interface PublisherOptions {
   log: Logger;
   /** How long commits of a table wait for others. Default: 2 s. */
   waitMs?: number;
+  /** Told of each run that had ended as done before its commit was refused: at least once. Default: nobody is. */
+  tellFailed?: (run: Run) => Promise<void>;
 }
 
 /** The one writer of the tables' Delta logs, and their reader for the ledger. */
@@ -35,12 +38,15 @@ export interface Publisher {
   stop(): Promise<void>;
 }
 
-export function startPublisher({ stacks, ledger, log, waitMs = WAIT_MS }: PublisherOptions): Publisher {
+export function startPublisher(options: PublisherOptions): Publisher {
+  const { stacks, ledger, log, waitMs = WAIT_MS, tellFailed = async () => undefined } = options;
   const tables = new Map<string, FollowedTable>();
   const turns = new Map<string, Promise<unknown>>();
   const waiting = new Map<string, { timer: NodeJS.Timeout; files: number }>();
   const retries = new Map<string, number>();
   let isStopped = false;
+  /** A process that was killed may have refused runs and told nobody. */
+  let mayBeUntold = true;
 
   function tableOf(stack: string, table: string): FollowedTable | undefined {
     const id = `${stack}/${table}`;
@@ -52,8 +58,10 @@ export function startPublisher({ stacks, ledger, log, waitMs = WAIT_MS }: Publis
       table,
       lake,
       ledger,
-      onRefused: ({ publication: { runs, batch }, reason }) =>
-        log.error({ stack, table, runs, batch, reason }, "a commit does not fit what another program did to the table"),
+      onRefused: ({ publication: { runs, batch }, reason }) => {
+        mayBeUntold = true;
+        log.error({ stack, table, runs, batch, reason }, "a commit does not fit what another program did to the table");
+      },
       onCheckpointFailed: (error) => log.warn({ err: error, stack, table }, "no checkpoint of the table's log"),
     };
     tables.set(id, known);
@@ -96,10 +104,25 @@ export function startPublisher({ stacks, ledger, log, waitMs = WAIT_MS }: Publis
         } catch (error) {
           told(error, { stack: of, table: name });
         }
+      await tellRefused();
     } catch (error) {
       told(error, { stack });
     }
     return errors;
+  }
+
+  async function tellRefused(): Promise<void> {
+    if (!mayBeUntold) return;
+    mayBeUntold = false;
+    try {
+      for (const run of await ledger.publications.untold()) {
+        await tellFailed(run);
+        await ledger.publications.told(run.id);
+      }
+    } catch (error) {
+      mayBeUntold = true;
+      throw error;
+    }
   }
 
   const isDue = async (stack: string, table: string) =>
@@ -145,6 +168,7 @@ export function startPublisher({ stacks, ledger, log, waitMs = WAIT_MS }: Publis
           }
         });
       }
+      await tellRefused();
     },
     alone,
     async flush(stack) {

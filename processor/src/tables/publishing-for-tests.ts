@@ -8,7 +8,7 @@ import type { DataFile } from "./delta/actions.ts";
 import type { Change } from "./delta/change.ts";
 import { commit } from "./delta/commit.ts";
 import { snapshotAt } from "./delta/snapshot.ts";
-import { type Publisher, startPublisher } from "./publisher.ts";
+import { type Publisher, type PublisherOptions, startPublisher } from "./publisher.ts";
 
 /** A ledger and a lake of the stack `shop`, what publishes from the one to the other, and another program. */
 export interface Shop {
@@ -16,7 +16,7 @@ export interface Shop {
   lake: ObjectStore;
   publisher: Publisher;
   /** Publishes with what a start finds, after the process before ended anywhere. `through` is what it sees of both. */
-  restart(through?: { lake?: ObjectStore; ledger?: Ledger }): Publisher;
+  restart(through?: { lake?: ObjectStore; ledger?: Ledger; tellFailed?: PublisherOptions["tellFailed"] }): Publisher;
   /** Commits one run that adds a file to a table, and changes more of it. */
   load(table: string, more?: Partial<TableChange>, adds?: (run: string) => TableFile[]): Promise<string>;
   /** What another program commits to a table, from its newest version. */
@@ -60,6 +60,7 @@ export async function openShop(): Promise<Shop> {
       ledger: through.ledger ?? ledger,
       log: pino({ level: "silent" }),
       waitMs: 1,
+      ...(through.tellFailed && { tellFailed: through.tellFailed }),
     });
   return {
     ledger,

@@ -112,6 +112,36 @@ export function deliveriesConform(subject: Subject): void {
       expect(await due()).toEqual([1, 3]);
     });
 
+    it("in any order waits for its own retry alone", async () => {
+      const { deliveries } = subject.ledger;
+      const [a, b] = [await subject.queue("a"), await subject.queue("b")];
+      for (const run of [a, b]) await deliveries.add(of(run, { anyOrder: true }));
+      await deliveries.start(1);
+      expect(await due()).toEqual([]);
+      await deliveries.retry(1, { at: at(60_000), error: "503" });
+      expect(await due()).toEqual([2]);
+      await deliveries.start(2);
+      await deliveries.retry(2, { at: at(30_000), error: "503" });
+      expect(await due()).toEqual([]);
+      expect((await deliveries.nextAt())?.getTime()).toBeLessThan(subject.time + 60_000);
+      subject.time += 31_000;
+      expect(await due()).toEqual([2]);
+      subject.time += 30_000;
+      expect(await due()).toEqual([1]);
+    });
+
+    it("that tells of a run is added once for each of its ends", async () => {
+      const { deliveries } = subject.ledger;
+      const run = await subject.queue("a");
+      const ids: number[] = [];
+      for (const ending of ["done", "failed", "done"] as const)
+        ids.push((await deliveries.add(of(run, { payloadKey: null, ending }))).id);
+      expect(ids).toEqual([1, 2, 1]);
+      expect((await deliveries.start(1)).ending).toBe("done");
+      await deliveries.delivered(1);
+      expect((await deliveries.start(2)).ending).toBe("failed");
+    });
+
     it("that failed lets the others of its sink go on, and is tried again when asked", async () => {
       const { deliveries } = subject.ledger;
       const [a, b] = [await subject.queue("a"), await subject.queue("b")];

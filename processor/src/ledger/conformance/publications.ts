@@ -1,17 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Followed } from "../index.ts";
-import { fileOf, START, type Subject } from "./subject.ts";
-
-/** What another program left at a version. */
-const followed = (version: number, more: Partial<Followed> = {}): Followed => ({
-  version,
-  adds: [],
-  removes: [],
-  columns: [{ name: "day", type: "DATE" }],
-  partitionBy: [],
-  location: "/lake/rain",
-  ...more,
-});
+import { fileOf, followed, START, type Subject } from "./subject.ts";
 
 /** How what is committed comes into the tables' Delta logs, and what others wrote there into the ledger. */
 export function publicationsConform(subject: Subject): void {
@@ -148,9 +136,39 @@ export function publicationsConform(subject: Subject): void {
       const id = await subject.load("a");
       const [{ id: first } = { id: 0 }] = await pending();
       const table = followed(4, { removes: [`rain/${id}`] });
+      const { finishedAt } = (await subject.ledger.run(id)) ?? {};
       await subject.ledger.publications.refused([{ id: first, reason: "No." }], table);
       expect(await subject.ledger.run(id)).toMatchObject({ state: "failed", error: "No.", outputs: [] });
+      expect((await subject.ledger.run(id))?.finishedAt).not.toBe(finishedAt);
       expect(await keys()).toEqual([]);
+      await subject.crash();
+      expect((await subject.ledger.publications.untold()).map(({ id, state }) => [id, state])).toEqual([
+        [id, "failed"],
+      ]);
+      await subject.ledger.publications.told(id);
+      expect(await subject.ledger.publications.untold()).toEqual([]);
+    });
+
+    it("that is refused leaves all of the file open, until a later run of it is committed", async () => {
+      const { ledger } = subject;
+      const id = await subject.queue("a");
+      await subject.next();
+      await subject.count(id, 2);
+      await add(id);
+      const [{ id: first } = { id: 0 }] = await pending();
+      await ledger.publications.refused([{ id: first, reason: "No." }], followed(4, { removes: [`rain/${id}`] }));
+      // While it still runs, too: what becomes of the file depends on it.
+      expect(await ledger.open(id)).toMatchObject({ scope: "file", rows: 10, header: ["day", "mm"] });
+      await ledger.finish(id, { state: "done" });
+      expect((await ledger.publications.untold()).map((run) => run.id)).toEqual([id]);
+      expect((await ledger.run(id))?.open).toEqual({ scope: "file", rows: 10 });
+      const replay = (await ledger.requeue({ run: id, kind: "replay" })).id;
+      await subject.next();
+      await subject.count(replay, 1);
+      await add(replay);
+      await ledger.finish(replay, { state: "done" });
+      expect((await ledger.run(id))?.open).toEqual({ scope: "rows", rows: 1 });
+      expect((await ledger.run(id))?.error).toBe("No.");
     });
   });
 
@@ -187,48 +205,6 @@ export function publicationsConform(subject: Subject): void {
       expect(await state()).toMatchObject({ version: 2, change: 1, location: "/lake/rain", files: [{ rows: 2 }] });
       await subject.load("a");
       expect(await keys()).toHaveLength(2);
-    });
-  });
-
-  describe("a contribution", () => {
-    it("is kept by file, and replaced by what a later run of the whole file gives", async () => {
-      const { ledger } = subject;
-      const contribute = async (run: string, scope: "rows" | "file") => {
-        const key = `contributions/rain/${run}`;
-        await ledger.loose.note({ stack: "inmet", role: "lake", key });
-        await add(run, { contributions: [{ run, key, rows: 2, bytes: 9, scope }] });
-        await ledger.finish(run, { state: "done" });
-      };
-      const [a, b] = [await subject.queue("a"), await subject.queue("b")];
-      await contribute(b, "file");
-      await subject.next();
-      await subject.count(a, 2);
-      await contribute(a, "file");
-      await subject.next();
-      await ledger.finish(b, { state: "done" });
-      const replay = (await ledger.requeue({ run: a, kind: "replay" })).id;
-      await subject.next();
-      await contribute(replay, "rows");
-      const given = async () => (await ledger.tables.contributions("inmet", "rain")).map(({ run }) => run);
-      expect(await given()).toEqual([a, replay, b]);
-      expect((await ledger.tables.contributions("inmet", "rain"))[1]).toEqual({
-        run: replay,
-        root: a,
-        fileNumber: 1,
-        rerun: false,
-        key: `contributions/rain/${replay}`,
-        rows: 2,
-        bytes: 9,
-      });
-      expect(await loose()).toEqual([]);
-      expect(await ledger.knows(`contributions/rain/${a}`)).toBe(true);
-      const rerun = (await ledger.requeue({ run: a, kind: "rerun" })).id;
-      await subject.next();
-      await contribute(rerun, "file");
-      expect(await given()).toEqual([rerun, b]);
-      expect((await loose()).toSorted()).toEqual(
-        [`contributions/rain/${a}`, `contributions/rain/${replay}`].toSorted(),
-      );
     });
   });
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach } from "vitest";
-import type { Claim, Ledger, LedgerClocks, NextOptions, TableChange, TableFile, TakenRun } from "../index.ts";
+import type { Claim, Followed, Ledger, LedgerClocks, NextOptions, TableChange, TableFile, TakenRun } from "../index.ts";
 
 /** A place where a driver keeps one ledger. */
 export interface Kept {
@@ -140,3 +140,14 @@ export function subjectOf(make: () => Promise<Kept>): Subject {
   afterEach(remove);
   return subject;
 }
+
+/** What another program left at a version. */
+export const followed = (version: number, more: Partial<Followed> = {}): Followed => ({
+  version,
+  adds: [],
+  removes: [],
+  columns: [{ name: "day", type: "DATE" }],
+  partitionBy: [],
+  location: "/lake/rain",
+  ...more,
+});

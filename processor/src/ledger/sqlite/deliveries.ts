@@ -1,4 +1,5 @@
 import { Delivery } from "@cais/spec/api.ts";
+import { RunEnding } from "@cais/spec/sinks.ts";
 import { z } from "zod";
 import type { DeliveryLedger } from "../index.ts";
 import type { Connection } from "./connection.ts";
@@ -13,6 +14,10 @@ const COLUMNS = `id, stack, sink, kind, name, run, payload_key AS payloadKey, st
   rows, bytes, can_double AS canDouble, added_at AS addedAt, delivered_at AS deliveredAt`;
 
 const WAITING = "state IN ('pending', 'retrying')";
+
+/** Not behind one of its sink that is not done, where that matters. */
+const IN_TURN = `(any_order = 1 OR id IN (
+  SELECT min(id) FROM deliveries WHERE state IN ('pending', 'delivering', 'retrying') GROUP BY stack, sink))`;
 
 const Depth = z.object({ stack: z.string(), sink: z.string(), waiting: z.number(), oldestAt: z.string() });
 
@@ -52,8 +57,13 @@ export function deliveries({ connection, now }: Parts): DeliveryLedger {
   return {
     async add(delivery) {
       const { stack, sink, kind, name, run, payloadKey, rows, bytes, canDouble, supersedes = false } = delivery;
+      const { ending = null, anyOrder = false } = delivery;
       const { id, isNew } = await write(() => {
-        const known = sql("SELECT id FROM deliveries WHERE run = ? AND sink = ?").get(run, sink);
+        const known = sql("SELECT id FROM deliveries WHERE run = ? AND sink = ? AND ending IS ?").get(
+          run,
+          sink,
+          ending,
+        );
         if (known !== undefined) return { id: Number(known["id"]), isNew: false };
         if (supersedes) {
           const before = sql(
@@ -67,9 +77,23 @@ export function deliveries({ connection, now }: Parts): DeliveryLedger {
         }
         if (payloadKey !== null) forgetLoose(connection, { stack, role: "lake", key: payloadKey });
         const { lastInsertRowid } = sql(
-          `INSERT INTO deliveries (stack, sink, kind, name, run, payload_key, state, rows, bytes, can_double, added_at)
-           VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?)`,
-        ).run(stack, sink, kind, name, run, payloadKey, rows, bytes, canDouble, now().toISOString());
+          `INSERT INTO deliveries (stack, sink, kind, name, run, ending, any_order, payload_key, state, rows, bytes,
+             can_double, added_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?, ?, ?)`,
+        ).run(
+          stack,
+          sink,
+          kind,
+          name,
+          run,
+          ending,
+          Number(anyOrder),
+          payloadKey,
+          rows,
+          bytes,
+          canDouble,
+          now().toISOString(),
+        );
         return { id: Number(lastInsertRowid), isNew: true };
       });
       if (isNew) added();
@@ -80,8 +104,9 @@ export function deliveries({ connection, now }: Parts): DeliveryLedger {
       // A clock that shows an earlier time than when the wait was said has been set back.
       return sql(
         `SELECT ${COLUMNS} FROM deliveries WHERE id IN (
-           SELECT min(id) FROM deliveries WHERE state IN ('pending', 'delivering', 'retrying') GROUP BY stack, sink)
-         AND ${WAITING} AND (retry_at IS NULL OR retry_at <= ?1 OR retry_said_at > ?1)
+           SELECT min(id) FROM deliveries
+           WHERE ${WAITING} AND ${IN_TURN} AND (retry_at IS NULL OR retry_at <= ?1 OR retry_said_at > ?1)
+           GROUP BY stack, sink)
          AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.stack = deliveries.stack AND d.sink = deliveries.sink
            AND d.state = 'delivering')
          ORDER BY id LIMIT ?2`,
@@ -91,10 +116,9 @@ export function deliveries({ connection, now }: Parts): DeliveryLedger {
     },
 
     async nextAt() {
-      const at = sql(
-        `SELECT min(retry_at) AS at FROM deliveries WHERE state = 'retrying' AND id IN (
-           SELECT min(id) FROM deliveries WHERE state IN ('pending', 'delivering', 'retrying') GROUP BY stack, sink)`,
-      ).get()?.["at"];
+      const at = sql(`SELECT min(retry_at) AS at FROM deliveries WHERE state = 'retrying' AND ${IN_TURN}`).get()?.[
+        "at"
+      ];
       return typeof at === "string" ? new Date(at) : undefined;
     },
 
@@ -104,12 +128,12 @@ export function deliveries({ connection, now }: Parts): DeliveryLedger {
       write(() => {
         const row = sql(
           `UPDATE deliveries SET state = 'delivering', attempts = attempts + 1, retry_at = NULL
-           WHERE id = ? AND ${WAITING} RETURNING progress`,
+           WHERE id = ? AND ${WAITING} RETURNING progress, ending`,
         ).get(id);
         if (row === undefined)
           throw new Error(`The delivery ${id} is ${byId(id).state}, so it cannot be started; take one that is due.`);
         const progress: unknown = row["progress"] === null ? undefined : JSON.parse(String(row["progress"]));
-        return { delivery: byId(id), progress };
+        return { delivery: byId(id), progress, ending: RunEnding.nullable().parse(row["ending"]) ?? undefined };
       }),
 
     progress: (id, progress) =>

@@ -28,7 +28,7 @@ export async function open(file: string, { now, monotonic }: Required<LedgerCloc
     ...work(connection, reads, time),
     commit: tables.commit,
     tables: tables.answers,
-    publications: publications(connection, tables),
+    publications: publications(connection, tables, reads, time),
     deliveries: deliveries({ connection, now }),
     loose: looseObjects(connection),
     onQueued: (listener) => void listeners.push(listener),

@@ -5,6 +5,7 @@ import { expect, it } from "vitest";
 import { testFolder } from "../../processor-for-tests.ts";
 import { claimOf, fileOf } from "../conformance/subject.ts";
 import { openLedger } from "../index.ts";
+import { migrations } from "./schema.ts";
 
 const [a, b, rerun, queued] = [
   "20260101t000001-e0cb4daced27",
@@ -91,5 +92,32 @@ it("takes over a ledger that the version before wrote, with all it holds", async
   ]);
   expect(await ledger.publications.pending()).toMatchObject([{ batch: 1, removes: [part("rain", b)], runs: [queued] }]);
   await ledger.close();
+  await rm(folder, { recursive: true });
+});
+
+it("takes over what version 4 was to deliver", async () => {
+  const folder = await testFolder("migration");
+  const file = join(folder, "ledger.sqlite");
+  const old = new DatabaseSync(file);
+  old.exec("PRAGMA foreign_keys = OFF");
+  for (const migration of migrations.slice(0, 4)) old.exec(migration);
+  old.exec(`PRAGMA user_version = 4;
+    INSERT INTO sources (root, stack, store, key, version, name, bytes, sha256, received_at)
+      VALUES ('${a}', 'inmet', 's', 'k', '1', 'n', 1, 'x', '2026-01-01T00:00:00.000Z');
+    INSERT INTO runs (id, root, stack, kind, state, queued_at)
+      VALUES ('${a}', '${a}', 'inmet', 'load', 'quarantined', '2026-01-01T00:00:00.000Z');
+    INSERT INTO deliveries (stack, sink, kind, name, run, state, attempts, rows, bytes, can_double, progress, added_at)
+      VALUES ('inmet', '0-bi-rain', 'bi', 'rain', '${a}', 'retrying', 2, 3, 4, 'yes', '{"row":1}', '2026-01-01T00:00:00.000Z'),
+        ('inmet', '1-webhook-hook', 'webhook', 'hook', '${a}', 'pending', 0, 0, 0, NULL, NULL, '2026-01-01T00:00:00.000Z');`);
+  old.close();
+  const { deliveries, close } = await openLedger({ driver: "sqlite", file });
+  const told = await deliveries.list({ limit: 9 });
+  expect(told).toMatchObject([
+    { id: 2, sink: "1-webhook-hook", state: "pending" },
+    { id: 1, sink: "0-bi-rain", state: "retrying", attempts: 2, rows: 3, bytes: 4, canDouble: "yes" },
+  ]);
+  expect(await deliveries.start(1)).toMatchObject({ progress: { row: 1 }, ending: undefined });
+  expect(await deliveries.start(2)).toMatchObject({ ending: "quarantined" });
+  await close();
   await rm(folder, { recursive: true });
 });

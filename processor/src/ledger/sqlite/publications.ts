@@ -3,8 +3,9 @@ import { z } from "zod";
 import type { Publication, PublicationLedger } from "../index.ts";
 import type { Connection } from "./connection.ts";
 import { noteLoose } from "./loose.ts";
+import type { Reads } from "./read.ts";
 import { Names } from "./states.ts";
-import type { Tables } from "./tables.ts";
+import { dropReplaced, type Tables } from "./tables.ts";
 
 const json = <T>(schema: z.ZodType<T>) => z.string().transform((text) => schema.parse(JSON.parse(text)));
 
@@ -36,7 +37,12 @@ const COLUMNS = `id, stack, name AS "table", batch, operation, whole, columns, p
   runs, at`;
 
 /** Changes that the tables' Delta logs do not have yet. */
-export function publications(connection: Connection, { followNow }: Tables): PublicationLedger {
+export function publications(
+  connection: Connection,
+  { followNow }: Tables,
+  { byId }: Pick<Reads, "byId">,
+  time: () => string,
+): PublicationLedger {
   const { sql, write } = connection;
   const remove = sql(`DELETE FROM publications WHERE id = ? RETURNING ${COLUMNS}`);
 
@@ -52,6 +58,21 @@ export function publications(connection: Connection, { followNow }: Tables): Pub
       key,
     );
     if (changes > 0) noteLoose(connection, { stack, role: "lake", key });
+  }
+
+  /** Takes a run's contribution back, for that whose place it took, or that which has taken its own. */
+  function takeBack(stack: string, table: string, run: string): void {
+    const row = sql(
+      "DELETE FROM contributions WHERE stack = ? AND name = ? AND run = ? RETURNING key, replaced_by",
+    ).get(stack, table, run);
+    if (row === undefined) return;
+    noteLoose(connection, { stack, role: "lake", key: String(row["key"]) });
+    sql("UPDATE contributions SET replaced_by = ? WHERE stack = ? AND name = ? AND replaced_by = ?").run(
+      row["replaced_by"] ?? null,
+      stack,
+      table,
+      run,
+    );
   }
 
   return {
@@ -73,12 +94,14 @@ export function publications(connection: Connection, { followNow }: Tables): Pub
             stack,
             table,
           );
-          for (const run of runs)
+          for (const run of runs) {
             sql("UPDATE outputs SET version = ? WHERE run = ? AND kind = 'table' AND name = ?").run(
               version,
               run,
               table,
             );
+            dropReplaced(connection, { stack, name: table, run });
+          }
           for (const key of unwritten) drop(stack, table, key);
         }
       }),
@@ -98,12 +121,23 @@ export function publications(connection: Connection, { followNow }: Tables): Pub
         for (const { runs, reason } of taken)
           for (const run of runs) {
             sql("DELETE FROM outputs WHERE run = ? AND kind = 'table' AND name = ?").run(run, table);
+            takeBack(stack, table, run);
+            sql("INSERT OR IGNORE INTO untold_runs SELECT id FROM runs WHERE id = ? AND state = 'done'").run(run);
             sql(
               `UPDATE runs SET refusal = ?1, state = iif(state = 'done', 'failed', state),
-                 error = iif(state = 'done', ?1, error)
+                 error = iif(state = 'done', ?1, error), finished_at = iif(state = 'done', ?3, finished_at)
                WHERE id = ?2`,
-            ).run(reason, run);
+            ).run(reason, run, time());
           }
+      }),
+    async untold() {
+      return sql("SELECT run FROM untold_runs ORDER BY run")
+        .all()
+        .map(({ run }) => byId(String(run)));
+    },
+    told: (run) =>
+      write(() => {
+        sql("DELETE FROM untold_runs WHERE run = ?").run(run);
       }),
   };
 }

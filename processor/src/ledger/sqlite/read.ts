@@ -42,11 +42,20 @@ export function reads(connection: Connection): Reads {
   const { sql } = connection;
 
   function openRows(root: string): OpenRows | undefined {
-    const committed = sql(
-      `SELECT r.rows_rejected, r.rejected_key, r.header FROM sources s JOIN runs r ON r.id = s.committed_run
-       WHERE s.root = ?`,
+    // Nothing of what a table's log refused is in that table.
+    const refused = sql(
+      `SELECT (SELECT max(rows_read) FROM runs WHERE root = ?1) AS rows_rejected, rejected_key, header FROM runs
+       WHERE root = ?1 AND refusal IS NOT NULL ORDER BY number DESC LIMIT 1`,
     ).get(root);
+    const committed =
+      refused === undefined
+        ? sql(
+            `SELECT r.rows_rejected, r.rejected_key, r.header FROM sources s JOIN runs r ON r.id = s.committed_run
+             WHERE s.root = ?`,
+          ).get(root)
+        : undefined;
     const ended =
+      refused ??
       committed ??
       sql(
         `SELECT rows_read AS rows_rejected, rejected_key, header, 1 AS uncommitted FROM runs

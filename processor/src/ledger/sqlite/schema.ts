@@ -1,4 +1,5 @@
 import { deltaAndDeliveries } from "./schema-4.ts";
+import { refusals } from "./schema-5.ts";
 
 /** The ledger's tables. `user_version` numbers the schema; a later one adds its change as the next entry. */
 export const migrations = [
@@ -196,4 +197,5 @@ export const migrations = [
   ALTER TABLE sources ADD COLUMN again INTEGER NOT NULL DEFAULT 0;
   `,
   deltaAndDeliveries,
+  refusals,
 ];

@@ -98,7 +98,7 @@ export function tableStates({ sql }: Connection): TableStates {
     return sql(
       `SELECT c.run, c.key, c.rows, c.bytes, s.root, s.number AS fileNumber, ${RERUN_WAITS} AS rerun
          FROM contributions c JOIN runs r ON r.id = c.run JOIN sources s ON s.root = r.root
-         WHERE c.stack = ? AND c.name = ? ORDER BY s.number, r.number`,
+         WHERE c.stack = ? AND c.name = ? AND c.replaced_by IS NULL ORDER BY s.number, r.number`,
     )
       .all(stack, name)
       .map((row) => Contributed.parse({ ...row }));

@@ -13,6 +13,17 @@ import type { Connection } from "./connection.ts";
 import { forgetLoose, noteLoose } from "./loose.ts";
 import { parsed, tableStates } from "./states.ts";
 
+/** Drops the contributions to a merge table whose place a run's took. */
+export function dropReplaced(
+  connection: Connection,
+  { stack, name, run }: { stack: string; name: string; run: string },
+): void {
+  const dropped = connection
+    .sql("DELETE FROM contributions WHERE stack = ? AND name = ? AND replaced_by = ? RETURNING key")
+    .all(stack, name, run);
+  for (const { key } of dropped) noteLoose(connection, { stack, role: "lake", key: String(key) });
+}
+
 const Parts = z.array(z.object({ run: z.string().nullable(), firstRow: z.number(), rows: z.number() }));
 
 /** What tables are made of, and the ways to change that. */
@@ -100,7 +111,8 @@ export function tables(connection: Connection, time: () => string): Tables {
     const isTaken = (run: string | null) => run === null || runs.has(run) || !asked.includes(run);
     const adds = to.adds.filter(({ parts }) => parts.some(({ run }) => isTaken(run)));
     const isSame = before !== undefined && JSON.stringify(before.columns) === JSON.stringify(columns);
-    if (!isSame || adds.length > 0 || removes.length > 0) {
+    const isPublished = !isSame || adds.length > 0 || removes.length > 0;
+    if (isPublished) {
       put(stack, name, to);
       for (const key of removes)
         if (!remove(stack, name, key, false))
@@ -148,17 +160,18 @@ export function tables(connection: Connection, time: () => string): Tables {
       );
     }
     for (const contribution of to.contributions ?? [])
-      if (runs.has(contribution.run)) contribute(stack, name, contribution);
+      if (runs.has(contribution.run)) contribute(stack, name, contribution, isPublished);
   }
 
-  function contribute(stack: string, name: string, of: NonNullable<TableChange["contributions"]>[number]): void {
+  /** `isPublished`: what it takes the place of is kept until the table's log has it. */
+  function contribute(stack: string, name: string, of: NewContribution, isPublished: boolean): void {
     const { run, key, rows, bytes, scope } = of;
     if (scope === "file") {
-      const before = sql(
-        `DELETE FROM contributions WHERE stack = ?1 AND name = ?2
-           AND run IN (SELECT id FROM runs WHERE root = (SELECT root FROM runs WHERE id = ?3)) RETURNING key`,
-      ).all(stack, name, run);
-      for (const { key } of before) noteLoose(connection, { stack, role: "lake", key: String(key) });
+      sql(
+        `UPDATE contributions SET replaced_by = ?3 WHERE stack = ?1 AND name = ?2 AND replaced_by IS NULL
+           AND run IN (SELECT id FROM runs WHERE root = (SELECT root FROM runs WHERE id = ?3))`,
+      ).run(stack, name, run);
+      if (!isPublished) dropReplaced(connection, { stack, name, run });
     }
     forgetLoose(connection, { stack, role: "lake", key });
     sql("INSERT INTO contributions (stack, name, run, key, rows, bytes) VALUES (?, ?, ?, ?, ?, ?)").run(
@@ -241,7 +254,10 @@ export function tables(connection: Connection, time: () => string): Tables {
         ).get(time(), id, stack);
         if (row === undefined) continue;
         committed.add(id);
-        sql("UPDATE sources SET committed_run = ? WHERE root = ?").run(id, String(row["root"]));
+        const root = String(row["root"]);
+        sql("UPDATE sources SET committed_run = ? WHERE root = ?").run(id, root);
+        // After a refusal all of the file is open, so this run brings what was refused.
+        sql("UPDATE runs SET refusal = NULL WHERE root = ? AND id <> ? AND refusal IS NOT NULL").run(root, id);
         // With the commit, so that a run cut off right after it shows the step as finished.
         sql("UPDATE steps SET finished_at = ? WHERE run = ? AND finished_at IS NULL").run(time(), id);
       }

@@ -69,6 +69,9 @@ export function work(
     finish: (id, { state, error }) =>
       write(() => {
         sql(
+          "INSERT OR IGNORE INTO untold_runs SELECT id FROM runs WHERE id = ? AND refusal IS NOT NULL AND state = 'running' AND ? = 'done'",
+        ).run(id, state);
+        sql(
           `UPDATE runs SET state = iif(refusal IS NULL, ?, 'failed'), finished_at = ?, worker = NULL,
              error = coalesce(refusal, iif(committed_at IS NULL, ?, ?))
            WHERE id = ? AND state = 'running'`,

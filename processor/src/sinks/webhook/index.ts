@@ -20,6 +20,8 @@ export function webhookSink(options: SinkOptions<"webhook">, addresses: Addresse
     name: url.secret,
     delivers: { endings: on },
     direct: false,
+    // Standard Webhooks promises no order, and what one receiver of many cannot take is no reason to hold the others back.
+    anyOrder: true,
     canDouble: "an attempt whose answer was lost is made again, with the same webhook-id",
     retrySeconds,
     async deliver(payload, { id, signal, secret }) {
