@@ -40,29 +40,6 @@ export const disallowPublicAccess: ResourceRule = {
   ],
 };
 
-const tags = ["owner", "stack", "environment", "cost-centre"];
-
-export const requireOwner: ResourceRule = {
-  name: "object-store-require-owner",
-  description: "Object stores must say whose they are and who pays for them.",
-  severity: "medium",
-  remediationSteps: `Give it the tags ${tags.join(", ")}.`,
-  references: [
-    {
-      name: "Well-Architected COST03-BP02",
-      url: "https://docs.aws.amazon.com/wellarchitected/latest/framework/cost_monitor_usage_org_information.html",
-    },
-  ],
-  enforcementLevel: "mandatory",
-  validateResource: [
-    validateResourceOfType(Container, ({ metadata }, { name }, report) => {
-      const missing = tags.filter((tag) => ifKnown(() => metadata?.[tag]) === "" || !(tag in (metadata ?? {})));
-      if (missing.length > 0)
-        report(`${name} must carry the tags ${tags.join(", ")}, and lacks ${missing.join(", ")}.`);
-    }),
-  ],
-};
-
 /** Roles of stores whose objects can be made again: from the input, or by the next deployment. */
 const madeAgain = ["lake", "output", "workloads"];
 
@@ -77,9 +54,10 @@ export const requireVersioning: ResourceRule = {
   ],
   enforcementLevel: "mandatory",
   validateResource: [
-    validateResourceOfType(Container, ({ versioning, versioningLegacy, metadata }, { name }, report) => {
-      const role = ifKnown(() => metadata?.["role"]);
-      if (versioning !== true && versioningLegacy === undefined && !madeAgain.includes(String(role)))
+    validateResourceOfType(Container, (container, { name }, report) => {
+      const role = ifKnown(() => container.metadata?.["role"]);
+      const versioned = ifKnown(() => container.versioning) === true || "versioningLegacy" in container;
+      if (!versioned && !madeAgain.includes(String(role)))
         report(
           `${name} must keep the versions of its objects, and neither does so nor has one of the roles ${madeAgain.join(", ")}.`,
         );
@@ -102,10 +80,11 @@ export const requireProtection: ResourceRule = {
   ],
   enforcementLevel: "mandatory",
   validateResource: [
-    validateResourceOfType(Container, ({ forceDestroy, metadata }, { name, opts }, report) => {
-      if (ifKnown(() => metadata?.["role"]) === "workloads") return;
+    validateResourceOfType(Container, (container, { name, opts }, report) => {
+      if (ifKnown(() => container.metadata?.["role"]) === "workloads") return;
       if (new pulumi.Config("cais").getBoolean("allowDataDeletion")) return;
-      if (forceDestroy) report(`${name} must not be deleted with its objects, and has forceDestroy.`);
+      if (ifKnown(() => container.forceDestroy))
+        report(`${name} must not be deleted with its objects, and has forceDestroy.`);
       if (!opts.protect) report(`${name} must be protected, and a deployment may delete it.`);
     }),
   ],
@@ -127,7 +106,9 @@ export const requireQuota: ResourceRule = {
     validateResourceOfType(Container, (container, { name }, report) => {
       // An ACL that is not known yet is one, too.
       const shared = "containerWrite" in container && ifKnown(() => container.containerWrite) !== "";
-      const quotas = new Map(knownEntries(container.metadata).map(([key, value]) => [key.toLowerCase(), value]));
+      const quotas = new Map(
+        knownEntries(ifKnown(() => container.metadata)).map(([key, value]) => [key.toLowerCase(), value]),
+      );
       for (const quota of ["quota-bytes", "quota-count"]) {
         const limit = quotas.get(quota);
         if (limit !== undefined && !/^\d+$/.test(String(limit)))
@@ -149,8 +130,8 @@ export const disallowTempUrlKey: ResourceRule = {
   ],
   enforcementLevel: "mandatory",
   validateResource: [
-    validateResourceOfType(Container, ({ metadata }, { name }, report) => {
-      for (const key of Object.keys(metadata ?? {}))
+    validateResourceOfType(Container, (container, { name }, report) => {
+      for (const key of Object.keys(ifKnown(() => container.metadata) ?? {}))
         if (/^temp-url-key(-2)?$/i.test(key))
           report(`${name} must have no ${key}: whoever holds it can sign a URL to any of its objects.`);
     }),
@@ -211,18 +192,19 @@ export const disallowSecretMetadata: ResourceRule = {
   ],
   enforcementLevel: "mandatory",
   validateResource: [
-    validateResourceOfType(Container, ({ metadata }, { name }, report) => {
-      for (const key of secretKeys(metadata)) report(`${name} must hold no secret in its metadata, and has ${key}.`);
+    validateResourceOfType(Container, (container, { name }, report) => {
+      for (const key of secretKeys(ifKnown(() => container.metadata)))
+        report(`${name} must hold no secret in its metadata, and has ${key}.`);
     }),
-    validateResourceOfType(ContainerObject, ({ metadata }, { name }, report) => {
-      for (const key of secretKeys(metadata)) report(`${name} must hold no secret in its metadata, and has ${key}.`);
+    validateResourceOfType(ContainerObject, (object, { name }, report) => {
+      for (const key of secretKeys(ifKnown(() => object.metadata)))
+        report(`${name} must hold no secret in its metadata, and has ${key}.`);
     }),
   ],
 };
 
 export const rules = [
   disallowPublicAccess,
-  requireOwner,
   requireVersioning,
   requireProtection,
   requireQuota,

@@ -2,14 +2,28 @@ import { rules as identity } from "./identity.ts";
 import { rules as network } from "./network.ts";
 import { rules as objectStore } from "./object-store.ts";
 import { rules as processor } from "./processor.ts";
+import { rules as environment } from "./environment.ts";
+import { rules as image } from "./image.ts";
+import { rules as plainSecret } from "./plain-secret.ts";
+import { rules as region } from "./region.ts";
+import { rules as size } from "./size.ts";
+import { rules as tags } from "./tags.ts";
 import type { Rule } from "./rule.ts";
+import { rules as secret } from "./secret.ts";
 
 /** Every rule of the pack, by noun. Reading them starts nothing; `index.ts` makes them a pack. */
 export const rulesByNoun = {
   "object-store": objectStore,
+  secret,
   identity,
   network,
   processor,
+  tags,
+  region,
+  size,
+  environment,
+  "plain-secret": plainSecret,
+  image,
 } satisfies Record<string, readonly Rule[]>;
 
 export const rules: readonly Rule[] = Object.values(rulesByNoun).flat();

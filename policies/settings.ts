@@ -17,6 +17,8 @@ export const PolicySettings = z.strictObject({
   machines: z.array(z.string().min(1)).min(1).optional(),
   /** The largest disk that may be asked for, in GB. Default: any. */
   diskGB: z.number().int().positive().optional(),
+  /** The volume types that encrypt. Default: any type that is named, since only the cloud's operator knows. */
+  volumeTypes: z.array(z.string().min(1)).min(1).optional(),
 });
 export type PolicySettings = z.output<typeof PolicySettings>;
 
