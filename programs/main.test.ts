@@ -75,7 +75,9 @@ describe("the program", () => {
 
   it("opens the API to whom it is told, with a token that stays closed", async () => {
     const planned = await withApi({ "cais:secrets": { platform: { "api-token": { secure: "v1:abc" } } } });
-    expect(find(planned, "SecGroupRule", "platform-ingress-10.0.0.0-8")?.inputs).toMatchObject({ portRangeMin: 8080 });
+    expect(find(planned, "SecGroupRule", "platform-ingress-8080-10.0.0.0-8")?.inputs).toMatchObject({
+      portRangeMin: 8080,
+    });
     expect(find(planned, "SecretV1", "api-token")).toMatchObject({
       secretInputs: ["payload"],
       inputs: { payload: "[secret]" },

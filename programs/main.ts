@@ -2,16 +2,19 @@ import { fileURLToPath } from "node:url";
 import { SecretName } from "@cais/spec/names.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import type { Processor } from "../components/processor/index.ts";
+import { stackTarget } from "../components/target.ts";
+import type { Handover } from "./handover.ts";
+import { isolated, type Isolated, isolatedOf } from "./isolated.ts";
 import { pipeline, type SecretReader } from "./pipeline.ts";
-import { platform } from "./platform.ts";
-import { readSettings } from "./settings.ts";
+import { platform as sharedPlatform } from "./platform.ts";
+import { holdsAll, opened } from "./keys.ts";
+import { readIsolatedSettings, readSettings } from "./settings.ts";
 import { stacksOf } from "./stacks.ts";
 
 const stacks = stacksOf(fileURLToPath(new URL("../stacks", import.meta.url)));
-const settings = readSettings(
-  pulumi.runtime.allConfig(),
-  stacks.map(({ stack }) => stack.name),
-);
+const config = pulumi.runtime.allConfig();
+const apart = isolatedOf(pulumi.getStack(), stacks);
 
 const Secrets = z.record(z.string(), z.record(SecretName, z.string()));
 const secrets = new pulumi.Config("cais").getSecretObject<unknown>("secrets") ?? pulumi.output({});
@@ -30,9 +33,40 @@ const secret: SecretReader = (stack, name) =>
     return value;
   });
 
-const pipelines = stacks
-  .filter(({ stack }) => stack.environments.includes(settings.environment))
-  .map((stack) => pipeline(stack, settings, secret));
+const deployed = apart ? await deployIsolated(apart) : deployShared();
 
 /** The config that the processor reads. */
-export const processor = platform(settings, pipelines, secret).config;
+export const processor = deployed.processor;
+/** What isolated stacks take over; see handover.ts. */
+export const platform = deployed.platform;
+export const workloads = deployed.workloads;
+
+interface Outputs extends Partial<Handover> {
+  processor: Processor["config"] | undefined;
+}
+
+async function deployIsolated(found: Isolated): Promise<Outputs> {
+  const settings = readIsolatedSettings(config, found.folder.stack.name);
+  return { processor: (await isolated(found, settings, secret)).config };
+}
+
+function deployShared(): Outputs {
+  const target = stackTarget();
+  const settings = readSettings(config, {
+    pulumiStack: pulumi.getStack(),
+    target,
+    stacks: stacks.map(({ stack }) => stack),
+  });
+  const { environment, image } = settings;
+  const asked = stacks.filter(({ stack }) => stack.environments.includes(environment));
+  const here = asked.filter(({ stack }) => !stack.isolated || holdsAll(environment, target));
+  const pipelines = here.map((stack) => pipeline(stack, settings, secret));
+  const { processor, cluster } = sharedPlatform(settings, pipelines, secret, asked.length - here.length);
+  return {
+    processor: processor?.config,
+    ...(cluster && {
+      platform: { environment, target, image, isolated: opened(settings) },
+      workloads: cluster.host.workloads,
+    }),
+  };
+}

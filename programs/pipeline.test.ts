@@ -31,7 +31,7 @@ async function planned(target: "local" | "openstack", secrets: Record<string, st
     "cais:owner": "data-platform",
     "cais:secrets": JSON.stringify({ sales: secrets }),
   };
-  const read = readSettings(settings, ["sales"]);
+  const read = readSettings(settings, { pulumiStack: "test", target, stacks: [{ name: "sales", isolated: false }] });
   const asked: string[] = [];
   const reader = (stack: string, name: string) => {
     asked.push(`${stack}.${name}`);

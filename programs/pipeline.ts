@@ -1,24 +1,41 @@
+import type { Environment } from "@cais/spec/names.ts";
 import type { StackFolder } from "@cais/spec/read-stack.ts";
 import { secretsOf } from "@cais/spec/sinks.ts";
+import type { Stack } from "@cais/spec/stack.ts";
 import type * as pulumi from "@pulumi/pulumi";
+import { Budget } from "../components/budget/index.ts";
 import { Events } from "../components/events/index.ts";
 import { ObjectStore } from "../components/object-store/index.ts";
 import type { Pipeline } from "../components/processor/index.ts";
 import { Secret, secretTargets, stackSecret } from "../components/secret/index.ts";
+import type { Tags } from "../components/tags.ts";
 import { stackTarget } from "../components/target.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "./keys.ts";
 
 /** Finds a secret of the config by stack and name. */
 export type SecretReader = (stack: string, name: string) => pulumi.Output<string>;
 
+/** The tags of all that belongs to a pipeline stack. */
+export const tagsOf = ({ owner, name, costCentre = owner }: Stack, environment: Environment): Tags => ({
+  owner,
+  stack: name,
+  environment,
+  costCentre,
+});
+
 /** What one pipeline stack needs: its three stores, its secrets and how the processor hears of a new file. */
-export function pipeline({ stack, sql }: StackFolder, settings: Settings, secret: SecretReader): Pipeline {
-  const { environment, deletable } = settings;
+export function pipeline(
+  { stack, sql }: StackFolder,
+  settings: Pick<Settings, "environment" | "deletable" | "secrets">,
+  secret: SecretReader,
+): Pipeline {
+  const { deletable } = settings;
   const keepsValues = !("value" in secretTargets[stackTarget()].unsupported);
-  const tags = { owner: stack.owner, stack: stack.name, environment, costCentre: stack.costCentre ?? stack.owner };
+  const tags = tagsOf(stack, settings.environment);
   const allowDataDeletion = deletable.includes(stack.name);
   const store = (role: string, options: { versioned?: boolean } = {}) =>
     new ObjectStore(`${stack.name}-${role}`, { tags, role, allowDataDeletion, ...options });
+  if (stack.budget) void new Budget(stack.name, { stack: stack.name, ...stack.budget });
   return {
     stack,
     sql,

@@ -1,23 +1,36 @@
 import { platformName } from "@cais/spec/names.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { Cluster, clusterTargets } from "../components/cluster/index.ts";
-import { Network } from "../components/network/index.ts";
+import { Network, type NetworkArgs } from "../components/network/index.ts";
 import { Processor, type Pipeline } from "../components/processor/index.ts";
 import { Secret } from "../components/secret/index.ts";
 import type { Tags } from "../components/tags.ts";
 import { provides, stackTarget } from "../components/target.ts";
 import type { SecretReader } from "./pipeline.ts";
-import type { Settings } from "./settings.ts";
+import { apiPort, opened, type Settings } from "./keys.ts";
 
-/** What an environment's stacks share: where containers run, and the processor that serves them all. */
-export function platform(settings: Settings, pipelines: Pipeline[], secret: SecretReader): Processor {
+/** What an environment's stacks share. */
+interface Shared {
+  /** What serves them all; absent when each pipeline stack of the environment is isolated. */
+  processor: Processor | undefined;
+  /** Where containers run, on a target that has clusters. */
+  cluster: Cluster | undefined;
+}
+
+/** Where containers run, and the processor of all pipeline stacks that are not `isolated`, of which there are this many. */
+export function platform(settings: Settings, pipelines: Pipeline[], secret: SecretReader, isolated: number): Shared {
   const { owner, costCentre = owner, environment, image } = settings;
-  const { api: { port = 8080, allowFrom = [] } = {}, limits, allowPrivate = [], lineage } = settings.platform;
+  const { api: { port = apiPort, allowFrom = [] } = {}, limits, allowPrivate = [], lineage } = settings.platform;
   const tags: Tags = { owner, stack: platformName, environment, costCentre };
-  return new Processor("processor", {
+  const cluster = clusterOf(settings, tags, [
+    { port, from: allowFrom },
+    ...Object.values(opened(settings)).map((isolated) => ({ port: isolated.port, from: isolated.allowFrom })),
+  ]);
+  if (pipelines.length === 0 && isolated > 0) return { processor: undefined, cluster };
+  const processor = new Processor("processor", {
     tags,
     pipelines,
-    cluster: cluster(settings, tags, { port, from: allowFrom }),
+    cluster,
     image,
     ...(limits ? { limits } : {}),
     port,
@@ -27,11 +40,24 @@ export function platform(settings: Settings, pipelines: Pipeline[], secret: Secr
     token:
       allowFrom.length > 0 ? new Secret("api-token", { tags, value: secret(platformName, "api-token") }) : undefined,
   });
+  return { processor, cluster };
 }
 
-function cluster(settings: Settings, tags: Tags, inbound: { port: number; from: string[] }): Cluster | undefined {
-  if (!provides(clusterTargets[stackTarget()])) return undefined;
+/** What only a target with clusters can make use of. */
+const ofClusters = ["network", "cluster"] as const;
+
+function clusterOf(settings: Settings, tags: Tags, inbound: NetworkArgs["inbound"]): Cluster | undefined {
+  const target = stackTarget();
+  const entry = clusterTargets[target];
   const { network, cluster } = settings.platform;
+  if (!provides(entry)) {
+    const key = ofClusters.find((name) => settings.platform[name] !== undefined);
+    if (key !== undefined)
+      throw new pulumi.RunError(
+        `cais:platform.${key} has no effect on ${target}: ${entry.omitted}; remove it with: pulumi config rm --path 'cais:platform.${key}'`,
+      );
+    return undefined;
+  }
   if (cluster === undefined)
     throw new pulumi.RunError(
       "cais:platform.cluster is missing; say what the containers run on, beginning with: pulumi config set --path 'cais:platform.cluster.kind' vm",

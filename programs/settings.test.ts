@@ -2,7 +2,13 @@ import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import * as settings from "./settings.ts";
 
-const readSettings = (config: Record<string, string>) => settings.readSettings(config, ["inmet", "hydro"]);
+const stacks = [
+  { name: "inmet", isolated: false },
+  { name: "hydro", isolated: true },
+  { name: "tides", isolated: true },
+];
+const readSettings = (config: Record<string, string>, target: "local" | "openstack" = "local") =>
+  settings.readSettings(config, { pulumiStack: "prod-openstack", target, stacks });
 const good = { "cais:target": "local", "cais:environment": "dev", "cais:owner": "data-platform" };
 const cluster = { kind: "vm", machine: "m1.large", image: "id" };
 const platform = (value: unknown) => ({ ...good, "cais:platform": JSON.stringify(value) });
@@ -65,12 +71,12 @@ describe("readSettings", () => {
     [
       "a key like no other",
       platform({ wings: 2 }),
-      "cais:platform.wings is not known: there is network, cluster, api, limits, allowPrivate, lineage. Remove it with: pulumi config rm --path 'cais:platform.wings'",
+      "cais:platform.wings is not known: there is network, cluster, api, isolated, limits, allowPrivate, lineage. Remove it with: pulumi config rm --path 'cais:platform.wings'",
     ],
     [
       "a switch of a stack that is not there",
       { ...good, "cais:deletable": '["platform", "inmt"]' },
-      `cais:deletable[1] is "inmt"; Invalid option: expected one of "platform"|"inmet"|"hydro"; did you mean inmet? Set it with: pulumi config set --path 'cais:deletable[1]' <value>`,
+      `cais:deletable[1] is "inmt"; Invalid option: expected one of "platform"|"inmet"|"hydro"|"tides"; did you mean inmet? Set it with: pulumi config set --path 'cais:deletable[1]' <value>`,
     ],
     [
       "a secret of a stack that is not there",
@@ -96,11 +102,92 @@ describe("readSettings", () => {
     expect(() => readSettings(config)).toThrow(first + problem);
   });
 
+  const prod = (value: unknown, more = {}) => ({
+    ...platform(value),
+    "cais:target": "openstack",
+    "cais:environment": "prod",
+    ...more,
+  });
+  const tides = { port: 8081, allowFrom: ["10.0.0.0/8"] };
+
+  it("reads the ports of isolated stacks", () => {
+    expect(readSettings(prod({ isolated: { tides } }), "openstack").platform).toEqual({ isolated: { tides } });
+  });
+
+  it.each([
+    [
+      "a port that the shared processor has",
+      prod({ isolated: { hydro: { ...tides, port: 8080 } } }),
+      "cais:platform.isolated.hydro.port is 8080, which the shared processor has already on the same machine. Set it with: pulumi config set --path 'cais:platform.isolated.hydro.port' <value>",
+    ],
+    [
+      "a port that another has",
+      prod({ isolated: { hydro: tides, tides } }),
+      "cais:platform.isolated.tides.port is 8081, which hydro has already on the same machine. Set it with: pulumi config set --path 'cais:platform.isolated.tides.port' <value>",
+    ],
+    [
+      "a port for a stack that is not isolated",
+      prod({ isolated: { inmet: tides } }),
+      "cais:platform.isolated.inmet is of a stack that is not isolated here, so its API is the shared one's. Remove it with: pulumi config rm --path 'cais:platform.isolated.inmet'",
+    ],
+    [
+      "a secret of an isolated stack",
+      prod({}, { "cais:secrets": '{"hydro":{"key":"s3cret"}}' }),
+      "cais:secrets.hydro is of hydro, which is isolated; set it with --stack prod-openstack.hydro. Remove it here with: pulumi config rm --path 'cais:secrets.hydro'",
+    ],
+    [
+      "a switch of an isolated stack",
+      prod({}, { "cais:deletable": '["inmet","hydro"]' }),
+      "cais:deletable[1] is of hydro, which is isolated; set it with --stack prod-openstack.hydro. Remove it here with: pulumi config rm --path 'cais:deletable[1]'",
+    ],
+  ])("tells %s", (_, config, problem) => {
+    expect(() => readSettings(config, "openstack")).toThrow(first + problem);
+  });
+
   it("throws what Pulumi prints without the program's frames", () => {
     expect(() => readSettings({})).toThrow(pulumi.RunError);
   });
 
   it("tells all that is wrong at once", () => {
     expect(() => readSettings({ "cais:deletable": '["A"]' })).toThrow(/environment[^]*owner[^]*deletable\[0\]/);
+  });
+});
+
+describe("readIsolatedSettings", () => {
+  const { "cais:owner": _, ...own } = good;
+  it("reads what a processor of its own has", () => {
+    const limits = { memoryBytes: 1e9, cpus: 1, tempBytes: 1e9 };
+    const config = { ...own, "cais:platform": JSON.stringify({ limits }), "cais:deletable": '["hydro"]' };
+    expect(settings.readIsolatedSettings(config, "hydro")).toEqual({
+      target: "local",
+      environment: "dev",
+      deletable: ["hydro"],
+      platform: { limits },
+    });
+  });
+
+  it.each([
+    [
+      "a key of the shared stack",
+      { ...own, "cais:platform": JSON.stringify({ cluster }) },
+      "cais:platform.cluster is not known in an isolated stack: it is the shared one's. Remove it with: pulumi config rm --path 'cais:platform.cluster'",
+    ],
+    [
+      "an owner, which its stack.yaml names",
+      good,
+      "cais:owner is not known in an isolated stack: it is the shared one's. Remove it with: pulumi config rm cais:owner",
+    ],
+    [
+      "a misspelt key",
+      { ...own, "cais:imag": "x" },
+      "cais:imag is not known; did you mean image? Remove it with: pulumi config rm cais:imag",
+    ],
+    [
+      "a secret of another stack",
+      { ...own, "cais:secrets": '{"inmet":{"key":"s3cret"}}' },
+      "cais:secrets.inmet is not known: there is platform, hydro. Remove it with: pulumi config rm --path 'cais:secrets.inmet'",
+    ],
+  ])("tells %s", (_, config, problem) => {
+    expect(() => settings.readIsolatedSettings(config, "hydro")).toThrow(first + problem);
   });
 });

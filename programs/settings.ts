@@ -1,96 +1,99 @@
-import { LineageBinding } from "@cais/spec/bindings.ts";
 import { knownKeys } from "@cais/spec/known-keys.ts";
-import { environments, platformName, TagValue } from "@cais/spec/names.ts";
+import type { Stack } from "@cais/spec/stack.ts";
 import { suggest } from "@cais/spec/suggest.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
-import { PolicySettings } from "../policies/settings.ts";
-
-const Cidr = z.union([z.cidrv4(), z.cidrv6()], "must be a range such as 10.0.0.0/8");
-
-const Network = z.strictObject({
-  cidr: z.cidrv4().optional(),
-  dnsServers: z.array(z.ipv4()).optional(),
-  external: z.strictObject({ id: z.string().min(1), name: z.string().min(1) }).optional(),
-});
-
-const Cluster = z.strictObject({
-  kind: z.enum(["vm"]),
-  machine: z.string().min(1),
-  image: z.string().min(1),
-  stateGB: z.number().int().positive().optional(),
-  stateDiskType: z.string().min(1).optional(),
-  publicAddress: z.boolean().optional(),
-});
-
-const Api = z.strictObject({
-  port: z.number().int().min(1024).max(65_535).optional(),
-  allowFrom: z.array(Cidr).optional(),
-});
-
-const Limits = z.strictObject({
-  memoryBytes: z.number().int().min(512e6),
-  cpus: z.number().positive(),
-  tempBytes: z.number().int().positive(),
-});
-
-/** What an environment is given under `cais:`. The docs of its target say what each key does. */
-function settingsOf(stacks: string[]) {
-  const parts: [string, ...string[]] = [platformName, ...stacks];
-  return z.strictObject({
-    target: z.string().optional().describe("Read by components/target.ts."),
-    allowDataDeletion: z.boolean().optional().describe("Read by components/target.ts."),
-    environment: z.enum(environments),
-    owner: TagValue,
-    costCentre: TagValue.optional(),
-    image: z.string().min(1).optional(),
-    policies: PolicySettings.optional().describe("Read by the policy pack."),
-    deletable: z.array(z.enum(parts)).default([]),
-    secrets: z
-      .strictObject(Object.fromEntries(parts.map((part) => [part, z.record(z.string(), z.literal(true))])))
-      .partial()
-      .optional(),
-    platform: z
-      .strictObject({
-        network: Network.optional(),
-        cluster: Cluster.optional(),
-        api: Api.optional(),
-        limits: Limits.optional(),
-        allowPrivate: z.array(Cidr).optional(),
-        lineage: LineageBinding.optional(),
-      })
-      .prefault({}),
-  });
-}
-type Schema = ReturnType<typeof settingsOf>;
-export type Settings = z.output<Schema>;
+import type { BuiltTarget } from "../components/target.ts";
+import { apiPort, holdsAll, isolatedKeys, type IsolatedSettings, opened, type Settings, sharedKeys } from "./keys.ts";
 
 /** Keys whose value is a text: what looks like a number or JSON stays as it is written. */
 const texts = new Set(["target", "environment", "owner", "costCentre", "image"]);
 
+/** Where a config is from. */
+interface Place {
+  pulumiStack: string;
+  target: BuiltTarget;
+  /** All there are, in any environment: a protection or a secret of one that is not there is a slip of the pen. */
+  stacks: Pick<Stack, "name" | "isolated">[];
+}
+
 /**
- * Reads a stack's config (full keys, texts) and leaves the other namespaces alone. Throws one `RunError` that names every
- * wrong key, what is there, what is expected and the command that sets it. `stacks` are all there are, in any environment:
- * a protection or a secret of one that is not there is a slip of the pen.
+ * Reads a shared stack's config (full keys, texts) and leaves the other namespaces alone. Throws one `RunError` that names
+ * every wrong key, what is there, what is expected and the command that sets it.
  */
-export function readSettings(config: Record<string, string>, stacks: string[]): Settings {
+export function readSettings(config: Record<string, string>, { stacks, pulumiStack, target }: Place): Settings {
+  const schema = sharedKeys(stacks.map(({ name }) => name));
+  const given = givenIn(config);
+  const settings = read(schema, given, () => "");
+  const apart = holdsAll(settings.environment, target)
+    ? []
+    : stacks.filter(({ isolated }) => isolated).map(({ name }) => name);
+  refuse([...misplaced(settings, apart, pulumiStack), ...wrongPorts(settings, apart)]);
+  return settings;
+}
+
+/** Reads the config of the Pulumi stack of an isolated pipeline stack, with the same errors. */
+export function readIsolatedSettings(config: Record<string, string>, name: string): IsolatedSettings {
+  const shared = sharedKeys([name]);
+  return read(isolatedKeys(name), givenIn(config), (path, key) =>
+    knownKeys(shared, path).includes(key) ? " in an isolated stack: it is the shared one's." : "",
+  );
+}
+
+/** What is said here of a pipeline stack that has a Pulumi stack of its own. */
+function misplaced({ deletable, secrets = {} }: Settings, apart: string[], pulumiStack: string): string[] {
+  const elsewhere = (name: string, path: PropertyKey[]) =>
+    `${nameOf(path)} is of ${name}, which is isolated; set it with --stack ${pulumiStack}.${name}. Remove it here with: ${command("rm", path)}`;
+  return [
+    ...deletable.flatMap((name, index) => (apart.includes(name) ? elsewhere(name, ["deletable", index]) : [])),
+    ...apart.filter((name) => name in secrets).map((name) => elsewhere(name, ["secrets", name])),
+  ];
+}
+
+/** Ports of the one machine that are given twice, or to a stack without a processor of its own. */
+function wrongPorts(settings: Settings, apart: string[]): string[] {
+  const taken = new Map([[settings.platform.api?.port ?? apiPort, "the shared processor"]]);
+  return Object.entries(opened(settings)).flatMap(([name, { port }]) => {
+    const path = `cais:platform.isolated.${name}`;
+    if (!apart.includes(name))
+      return `${path} is of a stack that is not isolated here, so its API is the shared one's. Remove it with: ${command("rm", ["platform", "isolated", name])}`;
+    const other = taken.get(port);
+    taken.set(port, name);
+    if (other === undefined) return [];
+    return `${path}.port is ${port}, which ${other} has already on the same machine. Set it with: ${command("set", ["platform", "isolated", name, "port"])} <value>`;
+  });
+}
+
+function givenIn(config: Record<string, string>): Record<string, unknown> {
   const given: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(config)) {
     const [namespace, name] = [key.slice(0, key.indexOf(":")), key.slice(key.indexOf(":") + 1)];
     if (namespace === "cais")
       given[name] = texts.has(name) ? value : name === "secrets" ? withoutValues(parsed(value)) : parsed(value);
   }
-  const schema = settingsOf(stacks);
+  return given;
+}
+
+/** `whyNot` ends the sentence about a key that is not known, where there is more to say than that. */
+type WhyNot = (path: readonly PropertyKey[], key: string) => string;
+
+function read<Schema extends z.ZodType>(schema: Schema, given: unknown, whyNot: WhyNot): z.output<Schema> {
   const result = schema.safeParse(given);
   if (result.success) return result.data;
-  const problems = result.error.issues.flatMap((issue) => problemsOf(issue, given, schema));
-  throw new pulumi.RunError(
-    `The stack's config is not right:\n${problems.map((problem) => `  ${problem}`).join("\n")}`,
-    {
-      cause: result.error,
-    },
+  throw told(
+    result.error.issues.flatMap((issue) => problemsOf(issue, given, schema, whyNot)),
+    result.error,
   );
 }
+
+function refuse(problems: string[]): void {
+  if (problems.length > 0) throw told(problems);
+}
+
+const told = (problems: string[], cause?: Error) =>
+  new pulumi.RunError(`The stack's config is not right:\n${problems.map((problem) => `  ${problem}`).join("\n")}`, {
+    cause,
+  });
 
 function parsed(value: string): unknown {
   try {
@@ -108,13 +111,14 @@ const withoutValues = (secrets: unknown) =>
 const keysOf = (value: unknown): Record<string, unknown> => z.looseObject({}).catch({}).parse(value);
 const toTrue = (names: Record<string, unknown>) => Object.fromEntries(Object.keys(names).map((name) => [name, true]));
 
-function problemsOf(issue: z.core.$ZodIssue, given: unknown, schema: Schema): string[] {
+function problemsOf(issue: z.core.$ZodIssue, given: unknown, schema: z.ZodType, whyNot: WhyNot): string[] {
   if (issue.code === "unrecognized_keys")
     return issue.keys.map((key) => {
       const path = [...issue.path, key];
       const known = knownKeys(schema, issue.path);
       const meant = suggest(key, known);
-      return `${nameOf(path)} is not known${meant ? `; did you mean ${meant}?` : `: there is ${known.join(", ")}.`} Remove it with: ${command("rm", path)}`;
+      const there = meant ? `; did you mean ${meant}?` : `: there is ${known.join(", ")}.`;
+      return `${nameOf(path)} is not known${whyNot(issue.path, key) || there} Remove it with: ${command("rm", path)}`;
     });
   const found = valueAt(given, issue.path);
   const expected = issue.message.replace(/^Invalid input: /, "").replace(/, received \w+$/, "");

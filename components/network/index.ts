@@ -12,8 +12,8 @@ export interface NetworkArgs {
   dnsServers?: string[] | undefined;
   /** The provider's network that leads outside, by id and name. Without it nothing gets out. */
   external?: { id: string; name: string } | undefined;
-  /** The one port that may be reached from outside the network, and by whom (CIDRs). Default: none. */
-  inbound?: { port: number; from: string[] } | undefined;
+  /** The ports that may be reached from outside the network, and by whom (CIDRs). Default: none. */
+  inbound?: { port: number; from: string[] }[] | undefined;
   /** Default: what `cais:target` names. */
   target?: BuiltTarget | undefined;
 }
@@ -43,7 +43,7 @@ export const networkTargets = {
   openstack,
 } satisfies TargetTable<NetworkTarget | Omitted>;
 
-/** A private network that lets machines out and nobody in, but for the one port it is told to open. */
+/** A private network that lets machines out and nobody in, but for the ports it is told to open. */
 export class Network extends pulumi.ComponentResource {
   readonly place: NetworkPlace;
   readonly nodes: Record<string, pulumi.Resource>;

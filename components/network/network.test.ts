@@ -16,7 +16,7 @@ describe("Network", () => {
       cidr: () => ({ cidr: "10.30.0.0/24" }),
       dnsServers: () => ({ dnsServers: ["192.0.2.53"] }),
       external: () => ({ external: undefined }),
-      inbound: () => ({ inbound: { port: 8080, from: ["10.0.0.0/8"] } }),
+      inbound: () => ({ inbound: [{ port: 8080, from: ["10.0.0.0/8"] }] }),
     },
     (args) => new Network("platform", args).place.external,
   );
@@ -60,13 +60,13 @@ describe("Network", () => {
     expect(await resolved(result.place.securityGroupId)).toBe("id of platform-machines");
   });
 
-  it("opens the one port to whom it is told, IPv4 and IPv6", async () => {
+  it("opens a port to whom it is told, IPv4 and IPv6", async () => {
     const { created } = await record(() =>
-      make({ ...args, inbound: { port: 8080, from: ["10.0.0.0/8", "fd00:1::/32"] } }),
+      make({ ...args, inbound: [{ port: 8080, from: ["10.0.0.0/8", "fd00:1::/32"] }] }),
     );
     expect(created.filter(({ name }) => name.includes("-ingress-")).map(({ name, inputs }) => [name, inputs])).toEqual([
-      ["platform-ingress-10.0.0.0-8", rule("IPv4", "10.0.0.0/8")],
-      ["platform-ingress-fd00-1---32", rule("IPv6", "fd00:1::/32")],
+      ["platform-ingress-8080-10.0.0.0-8", rule("IPv4", "10.0.0.0/8")],
+      ["platform-ingress-8080-fd00-1---32", rule("IPv6", "fd00:1::/32")],
     ]);
   });
 

@@ -10,7 +10,7 @@ import type { NetworkTarget } from "./index.ts";
 
 export const openstack: NetworkTarget = {
   unsupported: {},
-  provision(name, { tags: who, cidr, dnsServers, external, inbound }, opts) {
+  provision(name, { tags: who, cidr, dnsServers, external, inbound = [] }, opts) {
     const tags = tagList(who);
     const network = new Network(name, { portSecurityEnabled: true, shared: false, tags }, opts);
     const subnet = new Subnet(
@@ -31,10 +31,9 @@ export const openstack: NetworkTarget = {
         { direction: "egress", ethertype, securityGroupId: securityGroup.id },
         opts,
       );
-    const { port, from: allowed } = inbound ?? { port: 0, from: [] };
-    for (const from of allowed)
-      nodes[`ingress ${from}`] = new SecGroupRule(
-        `${name}-ingress-${from.replaceAll(/[/:]/g, "-")}`,
+    for (const { port, from } of inbound.flatMap(({ port, from }) => from.map((range) => ({ port, from: range }))))
+      nodes[`ingress ${port} ${from}`] = new SecGroupRule(
+        `${name}-ingress-${port}-${from.replaceAll(/[/:]/g, "-")}`,
         {
           direction: "ingress",
           ethertype: from.includes(":") ? "IPv6" : "IPv4",

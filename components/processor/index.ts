@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { LineageBinding, ProcessorConfig } from "@cais/spec/bindings.ts";
 import type { Stack } from "@cais/spec/stack.ts";
 import type { Bound } from "../bound.ts";
-import type { Cluster } from "../cluster/index.ts";
+import type { ClusterHost } from "../cluster/index.ts";
 import type { Events } from "../events/index.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import type { Secret } from "../secret/index.ts";
@@ -26,8 +26,8 @@ export interface Pipeline {
 export interface ProcessorArgs {
   tags: Tags;
   pipelines: Pipeline[];
-  /** Where it runs, on a target that has clusters. */
-  cluster?: Cluster | undefined;
+  /** Where it runs, on a target that has clusters: one of this Pulumi stack or of the one that it refers to. */
+  cluster?: { readonly host: Pick<ClusterHost, "workloads"> } | undefined;
   /** Its image with the digest: `registry/name@sha256:…`. */
   image?: string | undefined;
   /** What the whole processor may use; its SQL engine gets half of the memory. Default: 2 GB, 2 cpus, 20 GB of temporary files. */
@@ -61,7 +61,7 @@ export interface ProcessorTarget {
 
 export const processorTargets = { local, openstack } satisfies TargetTable<ProcessorTarget>;
 
-/** The one container that serves every pipeline stack of an environment. */
+/** The one container that serves an environment's pipeline stacks, but for those that are isolated: each has its own. */
 export class Processor extends pulumi.ComponentResource {
   /** The very object that the processor reads. */
   readonly config: Bound<ProcessorConfig>;

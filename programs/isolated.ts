@@ -1,0 +1,84 @@
+import type { StackFolder } from "@cais/spec/read-stack.ts";
+import { platformName } from "@cais/spec/names.ts";
+import { suggest } from "@cais/spec/suggest.ts";
+import * as pulumi from "@pulumi/pulumi";
+import { Processor } from "../components/processor/index.ts";
+import { Secret } from "../components/secret/index.ts";
+import { stackTarget } from "../components/target.ts";
+import { takeOver } from "./handover.ts";
+import { pipeline, type SecretReader, tagsOf } from "./pipeline.ts";
+import { apiPort, holdsAll, type IsolatedSettings } from "./keys.ts";
+
+/** A Pulumi stack for one pipeline stack alone. */
+export interface Isolated {
+  /** The Pulumi stack whose platform it runs on. */
+  shared: string;
+  folder: StackFolder;
+}
+
+/**
+ * What the name of a Pulumi stack says: `prod-openstack.inmet` is the isolated pipeline stack `inmet` on the platform
+ * of `prod-openstack`; a name without a dot is a shared stack's. Throws a `RunError` when there is no such pipeline stack.
+ */
+export function isolatedOf(pulumiStack: string, folders: StackFolder[]): Isolated | undefined {
+  const dot = pulumiStack.lastIndexOf(".");
+  if (dot === -1) return undefined;
+  const [shared, name] = [pulumiStack.slice(0, dot), pulumiStack.slice(dot + 1)];
+  const folder = folders.find(({ stack }) => stack.name === name);
+  const isolated = folders.filter(({ stack }) => stack.isolated).map(({ stack }) => stack.name);
+  if (folder === undefined) {
+    const meant = suggest(name, isolated);
+    throw new pulumi.RunError(
+      `The name of the Pulumi stack ${pulumiStack} says that it is for the pipeline stack ${name}, and there is no stacks/${name}/stack.yaml; ${meant ? `did you mean ${shared}.${meant}?` : `the isolated ones are: ${isolated.join(", ") || "none"}.`}`,
+    );
+  }
+  if (!folder.stack.isolated)
+    throw new pulumi.RunError(
+      `The Pulumi stack ${pulumiStack} is for the pipeline stack ${name}, which ${shared} deploys already; say \`isolated: true\` in stacks/${name}/stack.yaml, or remove Pulumi.${pulumiStack}.yaml.`,
+    );
+  return { shared, folder };
+}
+
+/** An isolated pipeline stack, with a processor of its own on the platform of the shared Pulumi stack. */
+export async function isolated(
+  { shared, folder }: Isolated,
+  settings: IsolatedSettings,
+  secret: SecretReader,
+): Promise<Processor> {
+  const { stack } = folder;
+  const { environment } = settings;
+  const target = stackTarget();
+  if (holdsAll(environment, target))
+    throw new pulumi.RunError(
+      `${shared} holds ${stack.name} already, since ${environment === "dev" ? "dev" : target} holds every pipeline stack; remove Pulumi.${shared}.${stack.name}.yaml.`,
+    );
+  if (!stack.environments.includes(environment))
+    throw new pulumi.RunError(
+      `The pipeline stack ${stack.name} asks for ${stack.environments.join(", ")}, and ${shared}.${stack.name} is ${environment}; add it to \`environments\` in stacks/${stack.name}/stack.yaml.`,
+    );
+  const { platform, workloads } = await takeOver(shared);
+  for (const [key, own] of [
+    ["environment", environment],
+    ["target", target],
+  ] as const)
+    if (platform[key] !== own)
+      throw new pulumi.RunError(
+        `cais:${key} is ${own}, and the shared stack ${shared} is ${platform[key]}; set it with: pulumi config set cais:${key} ${platform[key]} --stack ${shared}.${stack.name}`,
+      );
+  const tags = tagsOf(stack, environment);
+  const { port = apiPort, allowFrom = [] } = platform.isolated[stack.name] ?? {};
+  const { limits, allowPrivate = [], lineage } = settings.platform;
+  return new Processor(`${stack.name}-processor`, {
+    tags,
+    pipelines: [pipeline(folder, settings, secret)],
+    cluster: { host: { workloads } },
+    image: settings.image ?? platform.image,
+    ...(limits ? { limits } : {}),
+    port,
+    allowFrom,
+    allowPrivate,
+    lineage,
+    token:
+      allowFrom.length > 0 ? new Secret("api-token", { tags, value: secret(platformName, "api-token") }) : undefined,
+  });
+}

@@ -1,0 +1,105 @@
+import { LineageBinding } from "@cais/spec/bindings.ts";
+import { type Environment, environments, platformName, TagValue } from "@cais/spec/names.ts";
+import { z } from "zod";
+import { clusterTargets } from "../components/cluster/index.ts";
+import { type BuiltTarget, provides } from "../components/target.ts";
+import { PolicySettings } from "../policies/settings.ts";
+
+const Cidr = z.union([z.cidrv4(), z.cidrv6()], "must be a range such as 10.0.0.0/8");
+
+const Network = z.strictObject({
+  cidr: z.cidrv4().optional(),
+  dnsServers: z.array(z.ipv4()).optional(),
+  external: z.strictObject({ id: z.string().min(1), name: z.string().min(1) }).optional(),
+});
+
+const Cluster = z.strictObject({
+  kind: z.enum(["vm"]),
+  machine: z.string().min(1),
+  image: z.string().min(1),
+  stateGB: z.number().int().positive().optional(),
+  stateDiskType: z.string().min(1).optional(),
+  publicAddress: z.boolean().optional(),
+});
+
+const Port = z.number().int().min(1024).max(65_535);
+
+const Api = z.strictObject({
+  port: Port.optional(),
+  allowFrom: z.array(Cidr).optional(),
+});
+
+const Limits = z.strictObject({
+  memoryBytes: z.number().int().min(512e6),
+  cpus: z.number().positive(),
+  tempBytes: z.number().int().positive(),
+});
+
+/** The port of the API unless the config says another. */
+export const apiPort = 8080;
+
+const Isolated = z.strictObject({ port: Port, allowFrom: z.array(Cidr).min(1) });
+
+/** What is the processor's own, whether it serves many stacks or one. */
+const processor = {
+  limits: Limits.optional(),
+  allowPrivate: z.array(Cidr).optional(),
+  lineage: LineageBinding.optional(),
+};
+
+/** What every Pulumi stack is given under `cais:`. `parts` have data that may be deleted, and secrets. */
+function everyStack(parts: [string, ...string[]]) {
+  return {
+    target: z.string().optional().describe("Read by components/target.ts."),
+    allowDataDeletion: z.boolean().optional().describe("Read by components/target.ts."),
+    environment: z.enum(environments),
+    image: z.string().min(1).optional(),
+    policies: PolicySettings.optional().describe("Read by the policy pack."),
+    secrets: z
+      .strictObject(Object.fromEntries(parts.map((part) => [part, z.record(z.string(), z.literal(true))])))
+      .partial()
+      .optional(),
+  };
+}
+
+/** What a shared Pulumi stack is given under `cais:`. docs/configuration.md says what each key does. */
+export function sharedKeys(stacks: string[]) {
+  const parts: [string, ...string[]] = [platformName, ...stacks];
+  return z.strictObject({
+    ...everyStack(parts),
+    owner: TagValue,
+    costCentre: TagValue.optional(),
+    deletable: z.array(z.enum(parts)).default([]),
+    platform: z
+      .strictObject({
+        network: Network.optional(),
+        cluster: Cluster.optional(),
+        api: Api.optional(),
+        isolated: z
+          .strictObject(Object.fromEntries(stacks.map((name) => [name, Isolated])))
+          .partial()
+          .optional(),
+        ...processor,
+      })
+      .prefault({}),
+  });
+}
+export type Settings = z.output<ReturnType<typeof sharedKeys>>;
+
+/** The isolated stacks whose API others may call: port of the machine, and who. */
+export const opened = ({ platform: { isolated = {} } }: Settings): Record<string, z.output<typeof Isolated>> =>
+  Object.fromEntries(Object.entries(isolated).flatMap(([name, given]) => (given ? [[name, given]] : [])));
+
+/** What the Pulumi stack of an isolated pipeline stack is given: its platform has the other keys, its stack.yaml the owner. */
+export function isolatedKeys(name: string) {
+  return z.strictObject({
+    ...everyStack([platformName, name]),
+    deletable: z.array(z.enum([name])).default([]),
+    platform: z.strictObject(processor).prefault({}),
+  });
+}
+export type IsolatedSettings = z.output<ReturnType<typeof isolatedKeys>>;
+
+/** Whether a shared stack holds the isolated pipeline stacks, too: `dev` does, and so does what has no platform to share. */
+export const holdsAll = (environment: Environment, target: BuiltTarget): boolean =>
+  environment === "dev" || !provides(clusterTargets[target]);
