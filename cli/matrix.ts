@@ -34,6 +34,7 @@ async function tables(): Promise<Tables> {
     { networkTargets },
     { clusterTargets },
     { processorTargets },
+    { budgetTargets },
   ] = await Promise.all([
     import("../components/object-store/index.ts"),
     import("../components/events/index.ts"),
@@ -41,6 +42,7 @@ async function tables(): Promise<Tables> {
     import("../components/network/index.ts"),
     import("../components/cluster/index.ts"),
     import("../components/processor/index.ts"),
+    import("../components/budget/index.ts"),
   ]);
   return {
     "object-store": objectStoreTargets,
@@ -49,6 +51,7 @@ async function tables(): Promise<Tables> {
     network: networkTargets,
     cluster: clusterTargets,
     processor: processorTargets,
+    budget: budgetTargets,
   };
 }
 

@@ -36,11 +36,23 @@ export const Table = z.strictObject({
 });
 export type Table = z.output<typeof Table>;
 
+/** What a stack may cost. */
+const Budget = z.strictObject({
+  monthly: z.number().positive().describe("What it may cost in a month."),
+  currency: z
+    .string()
+    .regex(/^[A-Z]{3}$/, "must be the three letters of a currency (ISO 4217), such as USD")
+    .describe("The currency's three letters (ISO 4217), such as USD."),
+});
+
 /** A stack key by key, without the rules that span keys. */
 export const StackShape = z.strictObject({
   name: StackName.describe("The pipeline stack's name: the name of its folder."),
   owner: TagValue.describe("Who answers for it; becomes a tag on every resource."),
   costCentre: TagValue.optional().describe("Who pays for it. Default: the owner."),
+  budget: Budget.optional().describe(
+    "What it may cost: shown in the plan, and asked of every stack in production. Nothing measures costs yet.",
+  ),
   description: z.string().optional(),
   environments: z.array(z.enum(environments)).min(1).describe("Where it is deployed."),
   isolated: z
