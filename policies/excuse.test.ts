@@ -107,11 +107,11 @@ describe("an exemption", () => {
 
   it("is told when it excuses nothing, the second of two as well", async () => {
     expect((await review([exemption({ resource: "three" })])).slice(6)).toEqual([
-      "exemption-disallow-unused stack: policies/exemptions.yaml:7 must excuse something in prod, and no three breaks store-disallow-public-access there.",
+      "exemption-disallow-unused stack: policies/exemptions.yaml:7 must excuse something in prod, and no resource named three breaks store-disallow-public-access there.",
     ]);
     const lines = await review([exemption({}), exemption({ line: 8 })]);
     expect(lines.filter((line) => line.startsWith("exemption-disallow-unused"))).toEqual([
-      "exemption-disallow-unused stack: policies/exemptions.yaml:8 must excuse something in prod, and no one breaks store-disallow-public-access there.",
+      "exemption-disallow-unused stack: policies/exemptions.yaml:8 must excuse something in prod, and no resource named one breaks store-disallow-public-access there.",
     ]);
   });
 

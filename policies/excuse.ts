@@ -76,7 +76,9 @@ export function excuse(rules: readonly Rule[], exemptions: Exemption[], { projec
     enforcementLevel: "mandatory",
     validateStack: (_, report) => {
       for (const { file, line, rule, resource } of current.filter((exemption) => !excused.has(exemption)))
-        report(`${file}:${line} must excuse something in ${stack}, and no ${resource} breaks ${rule} there.`);
+        report(
+          `${file}:${line} must excuse something in ${stack}, and no resource named ${resource} breaks ${rule} there.`,
+        );
     },
   };
   const notice: StackValidationPolicy = {

@@ -15,7 +15,8 @@ export function makePack(name: string, rules: readonly Rule[], folder: string): 
   const exemptions = readExemptions(folder, { rules: known });
   const deployment = { project: pulumi.getProject(), stack: pulumi.getStack(), now: new Date() };
   const levels = knownLevels(readPolicySettings().levels, known);
-  return new PolicyPack(name, { policies: excuse(rules, exemptions, deployment) }, levels);
+  const linked = rules.map((rule) => ({ ...rule, url: rule.references[0].url }));
+  return new PolicyPack(name, { policies: excuse(linked, exemptions, deployment) }, levels);
 }
 
 function knownLevels(levels: Record<string, Level>, rules: string[]): Record<string, Level> {
