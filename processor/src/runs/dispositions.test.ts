@@ -203,3 +203,14 @@ it("replaces partitions by what each file gives, but not those of a newer file",
   expect(await rows(stricter, "latest")).toEqual(["01 1 a", "02 2 b", "03 3 c"]);
   await expectPublished([...names, "newest"]);
 });
+
+it("merges without the files that hold no key of the batch, by their statistics", async () => {
+  const url = await start();
+  const first = await load(url, "01,1,a");
+  await load(url, "02,2,b");
+  // Was it brought, the run would fail.
+  await rm(join(folder, `sales/lake/latest/part-00001-${first.id}.parquet`));
+  expect((await load(url, "02,3,c")).outputs).toContainEqual(
+    expect.objectContaining({ name: "latest", rows: 1, how: { mode: "incremental" } }),
+  );
+});

@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import type { TableColumn } from "@cais/spec/api.ts";
 import type { Table } from "@cais/spec/stack.ts";
+import type { MadeFile } from "../engine/messages.ts";
 import type { Contribution, PresentFile, TableHead } from "../ledger/index.ts";
+import { areApart, rangesOf, type Ranges } from "../tables/ranges.ts";
 import { rootsAnew } from "./append.ts";
 import type { MadeRun, Session } from "./attempt.ts";
 import { ColumnsChanged, grow, list } from "./columns.ts";
@@ -29,11 +31,16 @@ export async function mergeDraft(session: Session, table: Table, runs: MadeRun[]
   const why = converted ? "its columns changed" : whyFolded(table, head, before, runs);
 
   if (why === undefined) {
-    const present = await tables.see(wholeFiles(files));
+    const near = mayHold(
+      files,
+      own,
+      columns.filter((column) => key.includes(column.name)),
+    );
+    const present = await tables.see(wholeFiles(near));
     const added = own.map(({ made }) => made.file);
     const merged = await engine.mergeTable({ ...writing, columns, present, added });
     const isReplaced = (_: PresentFile, index: number) => merged.replaced.includes(present[index]?.file ?? "");
-    const removes = files.filter(isReplaced);
+    const removes = near.filter(isReplaced);
     const run = removes.some(isForeign) ? null : last.id;
     return {
       ...draft,
@@ -74,6 +81,19 @@ export async function mergeDraft(session: Session, table: Table, runs: MadeRun[]
     whole: converted,
     how: { mode: "full", why },
   };
+}
+
+/**
+ * The files that may hold a key of what runs give: of the others, their statistics say that they hold none, so they need not
+ * be brought. Those of other programs are not trusted with that.
+ */
+function mayHold(files: PresentFile[], own: { made: MadeFile }[], keys: TableColumn[]): PresentFile[] {
+  const names = keys.map(({ name }) => name);
+  const given = own.filter(({ made }) => made.rows > 0).map(({ made }) => rangesOf(made, names));
+  return files.filter((file) => {
+    const ranges = isForeign(file) ? (new Map() satisfies Ranges) : rangesOf(file, names);
+    return given.some((one) => !areApart(one, ranges, keys));
+  });
 }
 
 /** Whether another program wrote rows of a file, or of those that it was made of. */
