@@ -23,7 +23,7 @@ beforeAll(async () => {
     policyPack: path.join(recorded, "pack"),
     answers: { "openstack:images/getImage:getImage": () => ({ ...image }) },
   });
-});
+}, 60_000);
 
 /** The plan with one resource changed. */
 const changed = (name: string, change: Partial<Plan["resources"][number]>): Plan => ({
@@ -65,11 +65,13 @@ describe("a plan, beside what Pulumi's CLI recorded of the same program", () => 
       "openstack:objectstorage/containerObject:ContainerObject __defaults",
       "pulumi:providers:openstack __internal",
     ]);
-    // What holds a name that Check made up: of a container, and of the network in whose name an image is asked for.
+    // What holds a name that Check made up: a container's, a network's, and what is asked for by the network's.
     expect(learned).toEqual([
+      "openstack:blockstorage/volume:Volume availabilityZone",
       "openstack:blockstorage/volume:Volume imageId",
       "openstack:objectstorage/container:Container metadata.parent",
       "openstack:objectstorage/containerObject:ContainerObject containerName",
+      "openstack:objectstorage/containerObject:ContainerObject contentEncoding",
     ]);
   });
 

@@ -17,6 +17,7 @@ import {
   fromRegisterRequest,
   inherit,
   inheritProvider,
+  moveDependencies,
   outputsOf,
   type Registration,
 } from "./registration.ts";
@@ -160,6 +161,7 @@ export class Monitor {
       ...parents.flatMap((parent) => parent.transforms),
       ...this.#stackTransforms,
     ];
+    if (registration.transforms.length > 0) moveDependencies(registration);
     for (const transform of transforms) await this.#callbacks.transform(transform, registration);
     this.#secrets.note(registration.inputs);
     const provides = providedPackage(registration.type) !== undefined;
@@ -198,7 +200,8 @@ export class Monitor {
       // The SDK asks for what a resource reference refers to. The engine itself answers, as a provider of its own.
       this.#defaultProviderFor({ type: token, version: "", packageRef: "" });
       const resource = this.resources.get(String(question.args["urn"]));
-      if (!resource) throw new Error(`the program refers to ${String(question.args["urn"])}, which it has not registered`);
+      if (!resource)
+        throw new Error(`the program refers to ${String(question.args["urn"])}, which it has not registered`);
       return response.setReturn(encode({ urn: resource.urn, id: resource.id, state: outputsOf(resource) }));
     }
     for (const transform of this.#invokeTransforms)

@@ -4,7 +4,7 @@ import type respb from "@pulumi/pulumi/proto/resource_pb.js";
 import type { Location } from "./error.ts";
 import { locate } from "./location.ts";
 import { createUrn, packageOf, providedPackage, referenceUrn, urnName, urnType } from "./urn.ts";
-import { collapse, decode, type Properties, secret, unknown } from "./value.ts";
+import { collapse, decode, dependent, type Properties, secret, unknown } from "./value.ts";
 
 /** What an alias may leave open: whatever is not given is as it is now. */
 export interface AliasSpec {
@@ -174,6 +174,20 @@ export function inheritProvider(registration: Registration, parents: Registratio
 
 const serves = (reference: string, pkg: string): boolean =>
   reference !== "" && providedPackage(urnType(referenceUrn(reference))) === pkg;
+
+/**
+ * Writes what each property depends on into its value, unless that tells it already. The engine does so before a resource's own transforms, and takes
+ * the dependencies from what they leave.
+ */
+export function moveDependencies(registration: Registration): void {
+  for (const [key, value] of Object.entries(registration.inputs)) {
+    const within = new Set<string>();
+    collapse(value, within);
+    const urns = registration.propertyDependencies[key] ?? [];
+    if (urns.some((urn) => !within.has(urn))) registration.inputs[key] = dependent(value, urns);
+  }
+  registration.propertyDependencies = {};
+}
 
 /** Turns output values into plain ones; what they depend on becomes the property's and the resource's dependency. */
 export function collapseInputs(registration: Registration): void {

@@ -77,6 +77,33 @@ const mapValues = (value: Properties, change: (item: Json) => Json): Properties 
 export const secret = (value: Json): Json =>
   visit(value).kind === "secret" ? value : { [signatureKey]: secretSignature, value };
 
+/** A value as an output value that depends on these URNs; what is unknown or secret in it becomes an output value, too. */
+export function dependent(value: Json, dependencies: string[]): Json {
+  const inner = withOutputs(value);
+  const seen = visit(inner);
+  if (seen.kind !== "output") return { [signatureKey]: outputSignature, value: inner, dependencies };
+  return {
+    [signatureKey]: outputSignature,
+    ...(seen.value === undefined ? {} : { value: seen.value }),
+    secret: seen.secret,
+    dependencies: [...new Set([...seen.dependencies, ...dependencies])],
+  };
+}
+
+function withOutputs(value: Json): Json {
+  const seen = visit(value);
+  if (seen.kind === "unknown") return { [signatureKey]: outputSignature };
+  if (seen.kind === "secret")
+    return {
+      [signatureKey]: outputSignature,
+      ...(visit(seen.value).kind === "unknown" ? {} : { value: withOutputs(seen.value) }),
+      secret: true,
+    };
+  if (seen.kind === "list") return seen.value.map(withOutputs);
+  if (seen.kind === "object") return mapValues(seen.value, withOutputs);
+  return value;
+}
+
 /** Turns output values into plain, secret or unknown ones and adds the URNs they depend on to `dependencies`. */
 export function collapse(value: Json, dependencies: Set<string>): Json {
   const seen = visit(value);

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
@@ -42,6 +43,7 @@ try {
   await write("stamp.json", `${JSON.stringify(stamp, undefined, 2)}\n`);
   await write("preview.json", `${JSON.stringify(preview, withoutPlaces, 2)}\n`);
   await write("policies.txt", policies);
+  execFileSync("oxfmt", ["stamp.json", "preview.json"], { cwd: here });
 } finally {
   standIn.closeAllConnections();
   standIn.close();

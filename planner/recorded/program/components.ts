@@ -22,7 +22,7 @@ export class Store extends pulumi.ComponentResource {
     const container = new Container(`${name}-container`, { metadata: { owner: args.owner } }, { parent: this });
     const readme = new ContainerObject(
       `${name}-readme`,
-      { containerName: container.name, name: "README", content: "for people" },
+      { containerName: container.name, name: "README", content: "for people", contentDisposition: args.network },
       { parent: container, protect: false, deletedWith: container },
     );
     this.location = pulumi.interpolate`swift:${container.name}/${readme.name}`;

@@ -68,6 +68,11 @@ const store = new Store(
               opts: pulumi.mergeOptions(opts, { aliases: [{ name: "by-transform" }] }),
             }
           : undefined,
+      // What a transform takes away, or adds, changes what a resource depends on.
+      ({ type, props: { contentDisposition: _taken, ...props }, opts }) =>
+        type === "openstack:objectstorage/containerObject:ContainerObject"
+          ? { props: { ...props, contentEncoding: subnet.name }, opts }
+          : undefined,
     ],
   },
 );
@@ -105,8 +110,19 @@ const child = new Container(
 // Options, secrets at any depth, unknowns, dependencies on resources, components, outputs and lists.
 const volume = new Volume(
   "volume",
-  { size: config.requireNumber("replicas"), metadata: { network: network.id, plain: "a" } },
-  { dependsOn: [subnet, store], provider: north, retainOnDelete: true, additionalSecretOutputs: ["attachments"] },
+  { size: config.requireNumber("replicas"), metadata: { network: network.id, plain: "a" }, description: subnet.id },
+  {
+    dependsOn: [subnet, store],
+    provider: north,
+    retainOnDelete: true,
+    additionalSecretOutputs: ["attachments"],
+    transforms: [
+      ({ props: { description: _taken, ...props }, opts }) => ({
+        props: { ...props, availabilityZone: network.name },
+        opts: pulumi.mergeOptions(opts, { dependsOn: [leaf] }),
+      }),
+    ],
+  },
 );
 const keypair = new Keypair(
   "keypair",
@@ -122,6 +138,7 @@ const keypair = new Keypair(
     dependsOn: volume.id.apply(() => [volume]),
     ignoreChanges: ['valueSpecs["open"]'],
     customTimeouts: { create: "5m" },
+    transforms: [({ props, opts }) => ({ props: { ...props, userId: network.id }, opts })],
   },
 );
 const note = new Note(
