@@ -38,11 +38,16 @@ export function startChild(options: {
   const grouped = process.platform !== "win32";
   const child: ChildProcess = spawn(
     process.execPath,
-    [...(options.nodeArguments ?? []), options.script, ...options.arguments],
+    [
+      `--import=${import.meta.resolve("./parent.ts")}`,
+      ...(options.nodeArguments ?? []),
+      options.script,
+      ...options.arguments,
+    ],
     {
       cwd: options.folder,
       env: { ...Object.fromEntries(inherited), NODE_COMPILE_CACHE: compileCache, ...options.environment },
-      stdio: ["ignore", "pipe", "pipe", options.onPipeLine ? "pipe" : "ignore"],
+      stdio: ["ignore", "pipe", "pipe", options.onPipeLine ? "pipe" : "ignore", "pipe"],
       detached: grouped,
     },
   );
