@@ -1,3 +1,4 @@
+import { rules as budget } from "./budget.ts";
 import { rules as identity } from "./identity.ts";
 import { rules as network } from "./network.ts";
 import { rules as objectStore } from "./object-store.ts";
@@ -21,6 +22,7 @@ export const rulesByNoun = {
   tags,
   region,
   size,
+  budget,
   environment,
   "plain-secret": plainSecret,
   image,

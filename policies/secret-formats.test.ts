@@ -49,6 +49,9 @@ describe("plainSecrets", () => {
 
   it.each([
     ["password", "hunter2", ["a password"]],
+    ["hashed_passwd", "$6$salt$digest", ["a password"]],
+    ["password", "$PASSWORD", []],
+    ["password", "$1", []],
     ["openstack:password", "hunter2", ["a password"]],
     ["temp-url-key", hex(24), ["a value of temp-url-key"]],
     ["accessKey", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", ["a value of accessKey"]],

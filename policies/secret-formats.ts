@@ -159,7 +159,8 @@ function kindOfNamed(name: string, value: string): string | undefined {
 
 /** What stands for a value to come: a hidden or unknown one, a variable, a template, an example's stars. */
 const isPlaceholder = (value: string) =>
-  value === "" || /^(?:[[<{$%*]|file:|x{3,}|\.{3})|\[secret\]|\[unknown\]|\$\{|\{\{|\*{3}/i.test(value);
+  value === "" ||
+  /^(?:[[<{*]|[$%](?:[({a-z_]|\d$)|file:|x{3,}|\.{3})|\[secret\]|\[unknown\]|\$\{|\{\{|\*{3}/i.test(value);
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
