@@ -17,9 +17,11 @@ describe("the policy pack", () => {
   let broken: Plan;
   let kept: Plan;
   beforeAll(async () => {
-    broken = await plan({ root: fixtureProject, stack: "breaks", policyPack });
-    kept = await plan({ root: fixtureProject, stack: "keeps", policyPack });
-  }, 60_000);
+    [broken, kept] = await Promise.all([
+      plan({ root: fixtureProject, stack: "breaks", policyPack }),
+      plan({ root: fixtureProject, stack: "keeps", policyPack }),
+    ]);
+  }, 180_000);
 
   it("holds each rule once, named after its noun", () => {
     expect(kept.policies.toSorted()).toEqual([...names, ...Object.values(exemptionRules)].toSorted());

@@ -9,6 +9,11 @@ import { rules as plainSecret } from "./plain-secret.ts";
 import { rules as region } from "./region.ts";
 import { rules as size } from "./size.ts";
 import { rules as tags } from "./tags.ts";
+import { rules as cluster } from "./cluster.ts";
+import { rules as database } from "./database.ts";
+import { rules as instance } from "./instance.ts";
+import { rules as loadBalancer } from "./load-balancer.ts";
+import { rules as volume } from "./volume.ts";
 import type { Rule } from "./rule.ts";
 import { rules as secret } from "./secret.ts";
 
@@ -18,6 +23,11 @@ export const rulesByNoun = {
   secret,
   identity,
   network,
+  instance,
+  volume,
+  cluster,
+  database,
+  "load-balancer": loadBalancer,
   processor,
   tags,
   region,
