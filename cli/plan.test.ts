@@ -152,31 +152,3 @@ describe("cais plan", () => {
     });
   });
 });
-
-describe("cais check", () => {
-  it("prints violations by resource, then the counts, and fails of a mandatory one", async () => {
-    const { code, stdout, stderr } = await runOn(join(fixtures, "platform"), "check", ["test"]);
-    expect({ code, stderr }).toEqual({ code: 1, stderr: "" });
-    expect(stdout).toContain(
-      [
-        "",
-        "volume  openstack:blockstorage/volume:Volume",
-        "  mandatory  no-unprotected-volume",
-        "    Volumes must be protected.",
-        "    the volume volume must be protected",
-        "  mandatory  told-of-the-stack",
-        "    Tells what a stack rule is told.",
-        "    volume of platform-test depends on network, store-container, subnet",
-        "",
-      ].join("\n"),
-    );
-    expect(stdout).toMatch(/\n12 resources checked, 4 policies, 5 violations \(3 mandatory\)\n$/);
-  });
-
-  it("passes with advisory violations only", async () => {
-    const { code, stdout } = await runOn(join(fixtures, "empty"), "check", ["test", "--json"]);
-    const { violations } = JSON.parse(stdout);
-    expect(violations.map(({ level }: { level: string }) => level)).toEqual(["advisory"]);
-    expect(code).toBe(0);
-  });
-});

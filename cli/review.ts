@@ -19,17 +19,22 @@ export interface UsedExemption extends Exemption {
   excused: { urn: string; message: string }[];
 }
 
-/** What a plan's violations are with the exemptions that the pack has read. */
+/**
+ * What a plan's violations are with the exemptions that the pack has read. They come in the order of the plan's
+ * resources: a pack is told of them in one that timing decides.
+ */
 export function toReview(plan: Plan, exemptions: Exemption[]): Review {
+  const order = new Map(plan.resources.map(({ urn }, index) => [urn, index]));
+  const violations = plan.violations.toSorted((a, b) => (order.get(a.urn) ?? 0) - (order.get(b.urn) ?? 0));
   const excused = Map.groupBy(
-    plan.violations
+    violations
       .filter(({ policy }) => policy === exemptionRules.notice)
       .map(({ message, urn }) => ({ urn, ...(readNotice(message) ?? { line: 0, message }) })),
     ({ line }) => line,
   );
   return {
     ...plan,
-    violations: plan.violations.filter(({ policy }) => policy !== exemptionRules.notice),
+    violations: violations.filter(({ policy }) => policy !== exemptionRules.notice),
     exemptions: exemptions.flatMap((exemption) => {
       const uses = excused.get(exemption.line)?.map(({ urn, message }) => ({ urn, message }));
       return uses ? [{ ...exemption, urns: [...new Set(uses.map(({ urn }) => urn))], excused: uses }] : [];
