@@ -75,6 +75,18 @@ it("reads a stack with its SQL and fills in the defaults", () => {
   });
 });
 
+it("takes a budget in a currency that could be one", () => {
+  expect(changed("budget", "owner: weather\n", "owner: weather\nbudget: { monthly: 49.5, currency: BRL }\n")).toEqual(
+    [],
+  );
+  expect(changed("budget-wrong", "owner: weather\n", "owner: weather\nbudget: { monthly: 0, currency: R$ }\n")).toEqual(
+    [
+      "stack.yaml:3:20: budget.monthly: Too small: expected number to be >0, found 0",
+      'stack.yaml:3:33: budget.currency: must be the three letters of a currency (ISO 4217), such as USD, found "R$"',
+    ],
+  );
+});
+
 it("tells all mistakes of a stack at once, in the order of the file", () => {
   const bad = `name: rain
 ownr: weather
@@ -93,7 +105,7 @@ sinks:
 `;
   expect(problems(folder("all/rain", bad))).toEqual([
     "stack.yaml:1:1: owner: missing; expected string",
-    'stack.yaml:2:1: ownr: unknown key; expected name, owner, costCentre, description, environments, isolated, source, contract, tables or sinks; did you mean "owner"?',
+    'stack.yaml:2:1: ownr: unknown key; expected name, owner, costCentre, budget, description, environments, isolated, source, contract, tables or sinks; did you mean "owner"?',
     'stack.yaml:3:21: environments[1]: expected dev, staging or prod, found "prd"; did you mean "prod"?',
     'stack.yaml:4:31: source.upload.maxBytes: must be a number and one of B, kB, MB, GB, KiB, MiB, GiB, found "5XB"',
     'stack.yaml:7:26: contract.columns[0].type: expected string, integer, double, decimal, boolean, date or timestamp, found "dat"; did you mean "date"?',
