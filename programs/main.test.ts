@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { ProcessorConfig } from "@cais/spec/bindings.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { parse, stringify } from "yaml";
-import { type Plan, plan } from "../planner/index.ts";
+import { type Plan, plan, References } from "../planner/index.ts";
 
 const project = fileURLToPath(new URL("..", import.meta.url));
 const last = (urn: string | null) => urn?.split("::").slice(-1).join() ?? null;
@@ -39,10 +39,15 @@ describe("the program", () => {
     const config = ProcessorConfig.parse(outputs["processor"]);
     expect(config).toEqual(outputs["processor"]);
     expect(config.stacks["inmet"]?.stores.input).toEqual({ driver: "fs", path: "stores/inmet/input" });
+    // `dev` holds what is isolated elsewhere, too.
+    expect(Object.keys(config.stacks)).toEqual(["inmet", "ivi"]);
   });
 
+  // The stack that is referred to is planned once.
+  const references = new References();
+
   it("plans the example of OpenStack with children under their component, data protected and secrets closed", async () => {
-    const planned = await plan({ root: project, stack: "prod-openstack" });
+    const planned = await plan({ root: project, stack: "prod-openstack", references });
     expect(planned.messages).toEqual([]);
     const custom = planned.resources.filter(({ type, custom }) => custom && !type.startsWith("pulumi:"));
     expect(custom.filter(({ parent }) => !parent?.includes("::cais:"))).toEqual([]);
@@ -59,6 +64,66 @@ describe("the program", () => {
       api: { host: "127.0.0.1", port: 8080 },
       stacks: { inmet: { events: { driver: "monitor", intervalSeconds: 5 }, stores: { lake: { driver: "swift" } } } },
     });
+    // What is isolated was never in it.
+    expect(planned.resources.filter(({ name }) => name.startsWith("ivi"))).toEqual([]);
+    expect(planned.outputs["platform"]).toEqual({
+      environment: "prod",
+      target: "openstack",
+      image: expect.stringContaining("@sha256:"),
+      isolated: {},
+    });
+    expect(planned.outputs["workloads"]).toBe("[unknown]");
+  });
+
+  it("plans the isolated one with its own stores, secrets and processor, on the platform of the shared one", async () => {
+    const planned = await plan({ root: project, stack: "prod-openstack.ivi", references });
+    expect(planned.messages).toEqual([]);
+    const made = planned.resources.filter(({ type, custom }) => custom && !type.startsWith("pulumi:"));
+    expect(made.map(({ name, type }) => `${type.split(":").at(-1)} ${name}`).toSorted()).toEqual([
+      "ApplicationCredential ivi-processor-stores",
+      "Container ivi-input",
+      "Container ivi-lake",
+      "Container ivi-output",
+      "ContainerObject ivi-processor",
+      "ContainerObject ivi-processor-unit",
+      "SecretV1 ivi-processor-stores",
+      "SecretV1 ivi_powerbi-app",
+      "SecretV1 ivi_powerbi-url",
+    ]);
+    expect(made.flatMap(({ name, secretInputs }) => secretInputs.map((key) => `${name}.${key}`)).toSorted()).toEqual([
+      "ivi-processor-stores.payload",
+      "ivi_powerbi-app.payload",
+      "ivi_powerbi-url.payload",
+    ]);
+    const unit = find(planned, "ContainerObject", "ivi-processor-unit");
+    // The image is the shared stack's; where its workloads are is known when that one is deployed.
+    expect(String(unit?.inputs["content"])).toMatch(/registry\.example\.org\/cais\/processor@sha256:0{64}\n/);
+    expect(unit).toMatchObject({
+      inputs: { containerName: "[unknown]", name: "ivi-processor.service", metadata: { stack: "ivi" } },
+      dependencies: [expect.stringContaining("StackReference::organization/cais/prod-openstack")],
+    });
+    expect(find(planned, "ApplicationCredential", "ivi-processor-stores")?.inputs["accessRules"]).toHaveLength(13);
+    expect(Object.keys(planned.outputs)).toEqual(["processor"]);
+    expect(planned.outputs["processor"]).toMatchObject({ environment: "prod", stacks: { ivi: {} } });
+  });
+
+  it("opens the port of an isolated one in the shared one, and asks for a token in its own", async () => {
+    const apart = parse(await readFile(path.join(project, "Pulumi.prod-openstack.ivi.yaml"), "utf8"));
+    apart.config["cais:secrets"].platform = { "api-token": { secure: "v1:abc" } };
+    await writeFile(path.join(root, "Pulumi.test.ivi.yaml"), stringify(apart));
+    const { config } = parse(await readFile(path.join(project, "Pulumi.prod-openstack.yaml"), "utf8"));
+    const isolated = { ivi: { port: 8081, allowFrom: ["10.0.0.0/8"] } };
+    const shared = await planWith({ "cais:platform": { ...config["cais:platform"], isolated } });
+    expect(find(shared, "SecGroupRule", "platform-ingress-8081-10.0.0.0-8")?.inputs).toMatchObject({
+      portRangeMin: 8081,
+      portRangeMax: 8081,
+    });
+    const planned = await plan({ root, stack: "test.ivi" });
+    expect(String(find(planned, "ContainerObject", "ivi-processor-unit")?.inputs["content"])).toContain(
+      "--publish 8081:8081",
+    );
+    expect(find(planned, "SecretV1", "api-token")?.inputs).toMatchObject({ payload: "[secret]" });
+    expect(planned.outputs["processor"]).toMatchObject({ api: { host: "0.0.0.0", port: 8081 } });
   });
 
   it("lets data go only with both switches", async () => {

@@ -33,17 +33,14 @@ const secret: SecretReader = (stack, name) =>
     return value;
   });
 
-const deployed = apart ? await deployIsolated(apart) : deployShared();
-
-/** The config that the processor reads. */
-export const processor = deployed.processor;
-/** What isolated stacks take over; see handover.ts. */
-export const platform = deployed.platform;
-export const workloads = deployed.workloads;
-
 interface Outputs extends Partial<Handover> {
-  processor: Processor["config"] | undefined;
+  /** The config that the processor reads. Absent where every pipeline stack has its own. */
+  processor?: Processor["config"];
 }
+
+// One value: an export by name that is not there would be a warning in each deployment.
+const outputs = apart ? await deployIsolated(apart) : deployShared();
+export default outputs;
 
 async function deployIsolated(found: Isolated): Promise<Outputs> {
   const settings = readIsolatedSettings(config, found.folder.stack.name);
@@ -63,7 +60,7 @@ function deployShared(): Outputs {
   const pipelines = here.map((stack) => pipeline(stack, settings, secret));
   const { processor, cluster } = sharedPlatform(settings, pipelines, secret, asked.length - here.length);
   return {
-    processor: processor?.config,
+    ...(processor && { processor: processor.config }),
     ...(cluster && {
       platform: { environment, target, image, isolated: opened(settings) },
       workloads: cluster.host.workloads,
