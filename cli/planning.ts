@@ -26,10 +26,11 @@ export const planStacks = (
   options: Pick<PlanOptions, "policyPack"> = {},
 ): AsyncGenerator<Plan> =>
   stoppable(root, stacks, async function* (signal) {
-    const { plan } = await import("../planner/index.ts");
+    const { plan, References } = await import("../planner/index.ts");
+    const references = new References();
     for (const [at, stack] of stacks.entries()) {
       const ended = tellProgress(stack, at + 1, stacks.length);
-      yield await plan({ root, stack, signal, ...options }).finally(ended);
+      yield await plan({ root, stack, signal, references, ...options }).finally(ended);
     }
   });
 

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { realpath } from "node:fs/promises";
 import { checkOut, type Checkout } from "./against-checkout.ts";
 import { PlanError } from "./error.ts";
-import { plan, type Plan, type PlanOptions } from "./index.ts";
+import { plan, type Plan, type PlanOptions, References } from "./index.ts";
 import { stacksOf } from "./project.ts";
 
 export interface AgainstOptions extends Omit<PlanOptions, "stack"> {
@@ -26,10 +26,11 @@ export interface Pair {
 
 /**
  * Plans stacks as they are in the working tree and as they were at `ref`, one after the other, by the same planner with
- * the same answers and, where one is given, the same policy pack.
+ * the same answers. Where a policy pack is given that is part of the project, each side is held to its own.
  * @throws PlanError when there is no such commit, or a plan of either side fails
  */
-export async function* planAgainst({ ref, stacks, onStack, ...options }: AgainstOptions): AsyncGenerator<Pair> {
+export async function* planAgainst({ ref, stacks, onStack, ...rest }: AgainstOptions): AsyncGenerator<Pair> {
+  const options = { references: new References(), ...rest };
   const { signal } = options;
   const root = await realpath(options.root);
   const there = await stacksOf(root);
@@ -60,7 +61,9 @@ async function both<Value>(...promises: [Promise<Value> | undefined, Promise<Val
 
 async function planThen(checkout: Checkout, root: string, ref: string, options: PlanOptions): Promise<Plan> {
   try {
-    const made = await plan({ ...options, root: checkout.root });
+    const { policyPack, ...others } = options;
+    const pack = policyPack === undefined ? undefined : packThen(policyPack, root, checkout.root);
+    const made = await plan({ ...others, root: checkout.root, ...(pack !== undefined && { policyPack: pack }) });
     // A program may tell where it is, in the path of an asset for example.
     const places = [checkout.root, root].map((place) => JSON.stringify(place).slice(1, -1));
     const moved: Plan = JSON.parse(JSON.stringify(made).replaceAll(places[0] ?? "", places[1] ?? ""));
@@ -70,4 +73,12 @@ async function planThen(checkout: Checkout, root: string, ref: string, options: 
     const { code, message, location, urn } = error;
     throw new PlanError(code, `at ${ref}, ${message}`, { location, urn, cause: error });
   }
+}
+
+/** A pack as it was; undefined when there was none. One that is elsewhere was never another. */
+function packThen(policyPack: string, root: string, rootThen: string): string | undefined {
+  const place = path.relative(root, path.resolve(policyPack));
+  if (place.startsWith("..") || path.isAbsolute(place)) return policyPack;
+  const then = path.join(rootThen, place);
+  return existsSync(then) ? then : undefined;
 }
