@@ -43,14 +43,22 @@ export class ExemptionError extends Error {
 
 /**
  * Reads the file `exemptions.yaml` of a policy pack's folder; a pack without one exempts nothing. `rules` and `stacks`
- * are the words that `rule` and `stack` may be, where the reader knows them.
+ * are the words that `rule` and `stack` may be, where the reader knows them. Mistakes name the file from the project's root,
+ * unless they are told where `from` is the pack itself.
  * @throws ExemptionError with all mistakes at once
  */
-export function readExemptions(folder: string, known: { rules?: string[]; stacks?: string[] } = {}): Exemption[] {
+export function readExemptions(
+  folder: string,
+  known: { rules?: string[]; stacks?: string[]; from?: "pack" } = {},
+): Exemption[] {
   const path = join(folder, "exemptions.yaml");
   if (!existsSync(path)) return [];
   const file = `${basename(dirname(path))}/exemptions.yaml`;
-  const { value, shape, problems, place } = parseYaml(file, readFileSync(path, "utf8"), z.array(Exemption));
+  const { value, shape, problems, place } = parseYaml(
+    known.from === "pack" ? basename(path) : file,
+    readFileSync(path, "utf8"),
+    z.array(Exemption),
+  );
   // A file in which all is a comment holds null.
   if (value === null) return [];
   const unknown = (shape ?? []).flatMap(({ rule, stack }, index) => [

@@ -2,7 +2,7 @@ import { suggest } from "@cais/spec/suggest.ts";
 import { PolicyPack } from "@pulumi/policy";
 import * as pulumi from "@pulumi/pulumi";
 import { excuse } from "./excuse.ts";
-import { readExemptions } from "./exemptions.ts";
+import { type Exemption, ExemptionError, readExemptions } from "./exemptions.ts";
 import type { Rule } from "./rule.ts";
 import { type Level, readPolicySettings } from "./settings.ts";
 
@@ -12,11 +12,20 @@ import { type Level, readPolicySettings } from "./settings.ts";
  */
 export function makePack(name: string, rules: readonly Rule[], folder: string): PolicyPack {
   const known = rules.map((rule) => rule.name);
-  const exemptions = readExemptions(folder, { rules: known });
+  const exemptions = knownExemptions(folder, known);
   const deployment = { project: pulumi.getProject(), stack: pulumi.getStack(), now: new Date() };
   const levels = knownLevels(readPolicySettings().levels, known);
   const linked = rules.map((rule) => ({ ...rule, url: rule.references[0].url }));
   return new PolicyPack(name, { policies: excuse(linked, exemptions, deployment) }, levels);
+}
+
+function knownExemptions(folder: string, rules: string[]): Exemption[] {
+  try {
+    return readExemptions(folder, { rules, from: "pack" });
+  } catch (error) {
+    // Pulumi's CLI shows a RunError without its stack trace.
+    throw error instanceof ExemptionError ? new pulumi.RunError(error.message, { cause: error }) : error;
+  }
 }
 
 function knownLevels(levels: Record<string, Level>, rules: string[]): Record<string, Level> {
