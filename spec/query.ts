@@ -10,8 +10,9 @@ export type QueryFormat = z.output<typeof QueryFormat>;
 export const NewQuery = z.strictObject({
   sql: z
     .string()
-    .min(1)
-    .max(100_000)
+    .trim()
+    .min(1, "is empty; write one SELECT, such as FROM stack.table")
+    .max(100_000, "must have at most 100,000 characters")
     .describe(
       "One SELECT in DuckDB's SQL. A table is named stack.table, or table if no other stack has one of that name; a stack with a hyphen in quotes (\"azure-cost\".cost) or with _ for it (azure_cost.cost). AT (VERSION => 3) or AT (TIMESTAMP => '2026-01-31') after a table is the table as it was.",
     ),

@@ -1,4 +1,5 @@
-import { rm } from "node:fs/promises";
+import { readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { Problem, type Table, TableRows, Upload } from "@cais/spec/api.ts";
 import { Lineage } from "@cais/spec/lineage.ts";
 import { Sinks } from "@cais/spec/sink-status.ts";
@@ -71,6 +72,20 @@ describe("a table's history", () => {
       detail: expect.stringContaining(detail),
     });
   });
+});
+
+it("says of a log whose beginning others deleted what can be done", async () => {
+  const log = join(folder, "sales/lake/by_day/_delta_log/00000000000000000000.json");
+  const text = await readFile(log);
+  await rm(log);
+  for (const path of ["/versions", "?version=1", ".csv?version=1"])
+    expect(await get(`/tables/sales/by_day${path}`, Problem)).toMatchObject({
+      status: 404,
+      type: "urn:cais:problem:no-such-version",
+      detail:
+        'The Delta log of table "by_day" begins with version 1 and has no classic checkpoint for version 1 any more; ask for a later version, or write a classic checkpoint.',
+    });
+  await writeFile(log, text);
 });
 
 it("a run's lineage leads from its file to its sinks", async () => {

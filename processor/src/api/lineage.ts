@@ -16,7 +16,7 @@ export const lineage: FastifyPluginAsyncZod<Processor> = async (app, processor) 
       schema: {
         summary: "What a run made of what",
         description:
-          "From the received file over the stack's tables to the sinks that get rows. Which table is made of which is read from the stack's SQL as it is now.",
+          "From the received file over the stack's tables to the sinks that get rows, and to those that are told of the run. Which table is made of which is read from the stack's SQL as it is now.",
         params: z.object({ id: Sought }),
         response: {
           200: Lineage,

@@ -4,6 +4,7 @@ import { hasZodFastifySchemaValidationErrors } from "fastify-type-provider-zod";
 import { Problem } from "@cais/spec/api.ts";
 import { z } from "zod";
 import { IdempotencyConflict, ReplayRefused } from "../ledger/index.ts";
+import { UnsupportedTable } from "../tables/delta/actions.ts";
 import { NoSuchVersion } from "../tables/history.ts";
 import { StoreUnreachable } from "../object-store/index.ts";
 
@@ -151,7 +152,9 @@ function toProblem(error: FastifyError | ApiProblem): Problem {
       "store-unreachable",
       "A store of the processor is out of reach or cannot be written; try again later.",
     );
-  if (error instanceof NoSuchVersion) return problemOf("no-such-version", error.message);
+  // A log that others cleaned up, or wrote by features that Cais does not know: each says what to do.
+  if (error instanceof NoSuchVersion || error instanceof UnsupportedTable)
+    return problemOf("no-such-version", error.message);
   if (error instanceof ReplayRefused) return problemOf("not-now", error.message);
   if (error instanceof IdempotencyConflict) return problemOf("other-content", error.message);
   const status = error.statusCode ?? 500;

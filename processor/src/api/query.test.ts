@@ -131,6 +131,7 @@ describe("a query", () => {
     ["SELECT * FROM nothing.sold", 404, "no-such-table", 'There is no table "nothing.sold" that you may see'],
     ["SELECT * FROM idle.sold", 404, "no-such-table", "The table idle.sold is empty: its first run makes its columns."],
     ["FROM sales.sold AT (VERSION => 99)", 404, "no-such-version", 'Table "sold" has no version 99'],
+    [" ", 400, "bad-request", "sql: is empty; write one SELECT, such as FROM stack.table"],
     ["DROP TABLE sales.sold", 400, "query-refused", "The query cannot be answered. It must be one SELECT statement."],
     [
       "SELECT * FROM my-sales.sold",

@@ -68,7 +68,7 @@ const of = (run: Run) =>
 const states = (run: Run) => Object.fromEntries(of(run).nodes.map(({ id, state }) => [id, state]));
 
 describe("a run's lineage", () => {
-  it("leads from the file over its tables to the sinks that get rows", () => {
+  it("leads from the file over its tables to the sinks", () => {
     const { nodes, edges } = of(done);
     expect(nodes.map(({ id }) => id)).toEqual([
       "file",
@@ -76,6 +76,7 @@ describe("a run's lineage", () => {
       "table/by_day",
       "sink/0-csv-Sold",
       "sink/1-csv-Sold",
+      "sink/2-webhook-url",
       "sink/3-parquet-by_day",
     ]);
     expect(edges.map(({ from, to }) => `${from} > ${to}`)).toEqual([
@@ -83,6 +84,7 @@ describe("a run's lineage", () => {
       "table/Sold > table/by_day",
       "table/Sold > sink/0-csv-Sold",
       "table/Sold > sink/1-csv-Sold",
+      "file > sink/2-webhook-url",
       "table/by_day > sink/3-parquet-by_day",
     ]);
     expect(nodes[0]).toMatchObject({ name: "a.csv", rows: 4, bytes: 90, state: "done" });
@@ -103,6 +105,7 @@ describe("a run's lineage", () => {
       "table/by_day": "waiting",
       "sink/0-csv-Sold": "waiting",
       "sink/1-csv-Sold": "waiting",
+      "sink/2-webhook-url": "waiting",
       "sink/3-parquet-by_day": "waiting",
     });
     const steps = [{ name: "tables/by_day", startedAt: at, finishedAt: null }];
@@ -146,6 +149,14 @@ describe("a run's lineage", () => {
     expect(of({ ...done, deliveries: [delivery] }).nodes.at(-1)).toMatchObject({
       state: expected,
       rows: 2,
+      delivery: { id: 5, state, error: "why" },
+    });
+    const before = { ...delivery, id: 4, sink: "2-webhook-url", state: "delivered" as const };
+    const told = { ...before, id: 5, state };
+    expect(of({ ...done, deliveries: [before, told] }).nodes.at(-2)).toMatchObject({
+      id: "sink/2-webhook-url",
+      state: expected,
+      rows: null,
       delivery: { id: 5, state, error: "why" },
     });
   });

@@ -9,9 +9,7 @@ export interface LineageOf extends Pick<Plan, "reads" | "readsInput"> {
   stack: Stack;
 }
 
-/**
- * What a run made of what, by the stack's SQL of now. A sink that tells of runs gets no rows, so it is no part of it.
- */
+/** What a run made of what, by the stack's SQL of now, and who is told of how it ended. */
 export function lineageOf({ run, stack, reads, readsInput }: LineageOf): Lineage {
   const nodes: LineageNode[] = [fileNode(run)];
   const edges: Lineage["edges"] = [];
@@ -22,7 +20,13 @@ export function lineageOf({ run, stack, reads, readsInput }: LineageOf): Lineage
   }
   for (const [nth, sink] of stack.sinks.entries()) {
     const table = tableOf(sink);
-    if (table === undefined) continue;
+    if (table === undefined) {
+      const told = toldNode(run, sink, nth);
+      if (told === undefined) continue;
+      nodes.push(told);
+      edges.push({ from: "file", to: told.id });
+      continue;
+    }
     const node = sinkNode(run, sink, nth, table);
     nodes.push(node);
     edges.push({ from: `table/${table}`, to: node.id });
@@ -94,6 +98,20 @@ function sinkNode(run: Run, sink: Sink, nth: number, table: string): LineageNode
   }
   if (output === undefined) return { ...node, state: missing(run, `sinks/${kind}/${table}`) };
   return { ...node, ...made, state: "done" };
+}
+
+/** A sink that gets no rows but is told of the run's end, or refreshed after it; undefined: not of such an end. */
+function toldNode(run: Run, sink: Sink, nth: number): LineageNode | undefined {
+  const name = sink.webhook?.url.secret ?? sink.bi?.refresh?.dataset;
+  const endings: readonly string[] = sink.webhook?.on ?? ["done"];
+  if (name === undefined || (!moves(run) && !endings.includes(run.state))) return undefined;
+  const kind = kindOf(sink);
+  const id = `${nth}-${kind}-${name}`;
+  const node = { ...nothing, id: `sink/${id}`, kind: "sink", name, sink: kind } as const;
+  // Of each end that the run came to it is told once: the last one counts.
+  const last = run.deliveries.findLast((delivery) => delivery.sink === id);
+  if (last === undefined) return { ...node, state: moves(run) ? "waiting" : "none" };
+  return { ...node, state: delivered[last.state], delivery: { id: last.id, state: last.state, error: last.error } };
 }
 
 /** What a sink delivered in the run itself, by its place in the stack. */

@@ -123,6 +123,7 @@ export const en = {
     stepNow: "working…",
     stepStopped: "stopped here",
     results: "Results",
+    downloadTable: "Download the table as it is now",
     resultTable: "Table",
     rows_one: "{{number}} row",
     rows_other: "{{number}} rows",

@@ -126,6 +126,7 @@ export const ptBR: Words = {
     stepNow: "em andamento…",
     stepStopped: "parou aqui",
     results: "Resultados",
+    downloadTable: "Baixar a tabela como está agora",
     resultTable: "Tabela",
     rows_one: "{{number}} linha",
     rows_other: "{{number}} linhas",

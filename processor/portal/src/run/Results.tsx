@@ -60,7 +60,7 @@ export function Results({ run }: { run: Run }) {
                     compact
                     path={`${tablePath(run.stack, name)}.csv`}
                     name={`${run.stack}-${name}.csv`}
-                    label={t("tables.download")}
+                    label={t("run.downloadTable")}
                   />
                 ) : null}
               </Group>
