@@ -76,7 +76,7 @@ export async function previewPolicies(copy: Copy, stack: string, policyPack: str
   return policies === "" ? "" : `${policies.trimEnd().replaceAll(/ \(local: .*\)$/gm, "")}\n`;
 }
 
-/** Gives a stack outputs, as if it had been deployed, for others to refer to; an unknown one stays unknown. */
+/** Gives a stack outputs, as if it had been deployed, for others to refer to. */
 export async function importOutputs(copy: Copy, stack: string, project: string, outputs: Json): Promise<void> {
   const type = "pulumi:pulumi:Stack";
   const urn = `urn:pulumi:${stack}::${project}::${type}::${project}-${stack}`;
