@@ -27,7 +27,7 @@ describe("a program with a mistake", () => {
     [
       "never-resolves",
       "program-died",
-      `the program ended before all was registered; is there a cycle, or a promise that never resolves? "waiting" [${container}] was waiting for the value of its input property "name"`,
+      `main.ts:32: the program ended before all was registered; is there a cycle, or a promise that never resolves? "waiting" [${container}] was waiting for the value of its input property "name" (main.ts:32)`,
     ],
     ["killed", "program-died", "the program was ended by SIGKILL before it was done"],
     [
@@ -43,17 +43,17 @@ describe("a program with a mistake", () => {
     [
       "missing-config",
       "config-missing",
-      "Pulumi.missing-config.yaml lacks the config key failures:flavour: run `pulumi config set failures:flavour <value> --stack missing-config`",
+      "main.ts:33: Pulumi.missing-config.yaml lacks the config key failures:flavour: run `pulumi config set failures:flavour <value> --stack missing-config`",
     ],
     [
       "missing-secret",
       "config-missing",
-      "Pulumi.missing-secret.yaml lacks the config key failures:password: run `pulumi config set --secret failures:password <value> --stack missing-secret`",
+      "main.ts:35: Pulumi.missing-secret.yaml lacks the config key failures:password: run `pulumi config set --secret failures:password <value> --stack missing-secret`",
     ],
     [
       "parsed-secret",
       "config-secret",
-      "the program reads the secret failures:closed as a JSON object, but a plan decrypts nothing; set its secret parts alone: `pulumi config set --secret --path 'failures:closed.<part>' <value> --stack parsed-secret`",
+      "main.ts:34: the program reads the secret failures:closed as a JSON object, but a plan decrypts nothing; set its secret parts alone: `pulumi config set --secret --path 'failures:closed.<part>' <value> --stack parsed-secret`",
     ],
     [
       "unanswered",

@@ -138,4 +138,4 @@ function labelOf({ name, type, protect, opaque }: PlannedResource, hidden: numbe
 
 /** Text that is neither HTML nor Markdown nor Mermaid: https://mermaid.js.org/syntax/flowchart.html#entity-codes-to-escape-characters */
 const escaped = (text: string): string =>
-  printable(text).replaceAll(/[^\p{L}\p{N} /:,()@$=-]/gu, (character) => `#${character.codePointAt(0)};`);
+  printable(text).replaceAll(/[^\p{L}\p{N} /:,()@=-]|:(?=fa-)/gu, (character) => `#${character.codePointAt(0)};`);

@@ -11,6 +11,7 @@ import { PlanError } from "./error.ts";
 import { Monitor } from "./monitor.ts";
 import { type Message, type Plan, toPlan } from "./plan.ts";
 import { requireSdk, startProgram } from "./program.ts";
+import type { Waiting } from "./program-places.ts";
 import { loadProject, type Project } from "./project.ts";
 import { redactError, Secrets } from "./redact.ts";
 import type { Registration } from "./registration.ts";
@@ -207,17 +208,19 @@ class Planning {
 
   async #runProgram(address: string): Promise<void> {
     const lines: string[] = [];
+    const waiting: Waiting[] = [];
     const program = startProgram(this.#project, address, {
       onLine: (line) => {
         lines.push(line);
         this.#say("program", "info", line);
       },
       onSecret: (text) => this.#secrets.add(text),
+      onWaiting: (resource) => waiting.push(resource),
     });
     this.#children.add(program);
     const exit = await program.exit;
     if (this.#failure) throw this.#failure;
-    if (exit.code !== 0 || !this.#monitor.finished) throw earlyEnd(exit, lines);
+    if (exit.code !== 0 || !this.#monitor.finished) throw earlyEnd(exit, lines, waiting, this.#project.root);
   }
 
   /** Takes note of a failed step. Its place may come with the SDK's own report, which follows. */

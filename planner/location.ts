@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from "node:util";
 import type sourcepb from "@pulumi/pulumi/proto/source_pb.js";
 import type { Location } from "./error.ts";
 
-/** Where in the program a resource was asked for. Top-level code of a module has no place here: the SDK leaves it out. */
+/** Where in the program a resource was asked for. */
 export function locate(trace: sourcepb.StackTrace | undefined, root: string): Location | undefined {
   for (const frame of trace?.getFramesList() ?? []) {
     const position = frame.getPc();

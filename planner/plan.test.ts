@@ -90,6 +90,7 @@ describe("the plan of a program", () => {
     expect(resource(store)).toEqual({
       ...usual,
       urn: store,
+      location: { file: "main.ts", line: 44 },
       type: "fixture:storage:Store",
       name: "store",
       custom: false,
@@ -105,6 +106,7 @@ describe("the plan of a program", () => {
     expect(resource(volume)).toEqual({
       ...usual,
       urn: volume,
+      location: { file: "main.ts", line: 63 },
       type: "openstack:blockstorage/volume:Volume",
       name: "volume",
       provider: north,

@@ -59,7 +59,7 @@ export interface PlannedResource {
   replaceOnChanges: string[];
   deleteBeforeReplace: boolean;
   additionalSecretOutputs: string[];
-  /** Where the program asks for it; null for code outside functions, of which the SDK says nothing. */
+  /** Where the program asks for it; null for the stack and for default providers. */
   location: Location | null;
 }
 

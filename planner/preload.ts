@@ -2,6 +2,7 @@ import { writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { liftOutputs, type OutputSdk, type ReferenceSdk } from "./lifted-outputs.ts";
+import { type RegistrationSdk, type ResourceSdk, showPlaces } from "./program-places.ts";
 
 // Runs in the program's process, before the program. What the program marks as secret need not reach the engine: the SDK
 // takes the mark off the arguments of a data source, and a program can fail before it gives a secret to a resource. So
@@ -27,6 +28,9 @@ if (pipe > 0) {
   const output: OutputSdk = require("@pulumi/pulumi/output");
   const reference: ReferenceSdk = require("@pulumi/pulumi/stackReference");
   liftOutputs(reference, { ...output });
+  const resource: ResourceSdk = require("@pulumi/pulumi/resource");
+  const registration: RegistrationSdk = require("@pulumi/pulumi/runtime/resource");
+  showPlaces(resource, registration, (waiting) => writeSync(pipe, `${JSON.stringify(waiting)}\n`));
   const mark = output.secret;
   output.secret = (value) => {
     tell(value);

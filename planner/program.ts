@@ -1,17 +1,21 @@
 import { createRequire } from "node:module";
 import path from "node:path";
+import { z } from "zod";
 import packageJson from "../package.json" with { type: "json" };
 import { type Child, startChild } from "./child.ts";
 import { PlanError } from "./error.ts";
 import { parallel } from "./monitor.ts";
+import type { Waiting } from "./program-places.ts";
 import type { Project } from "./project.ts";
 
+interface Told {
+  onLine: (line: string) => void;
+  onSecret: (text: string) => void;
+  onWaiting: (waiting: Waiting) => void;
+}
+
 /** Starts the program as Pulumi's language host does, with our address for both monitor and engine. */
-export function startProgram(
-  project: Project,
-  address: string,
-  { onLine, onSecret }: { onLine: (line: string) => void; onSecret: (text: string) => void },
-): Child {
+export function startProgram(project: Project, address: string, { onLine, onSecret, onWaiting }: Told): Child {
   const { name, stack, organization, root, folder, entry, config, secretKeys } = project;
   return startChild({
     script: createRequire(path.join(folder, "package.json")).resolve("@pulumi/pulumi/cmd/run"),
@@ -38,16 +42,23 @@ export function startProgram(
       CAIS_SECRETS_PIPE: "3",
     },
     onLine,
-    onPipeLine: (line) => tellSecret(line, onSecret),
+    onPipeLine: (line) => {
+      const told = readPipe(line);
+      if (typeof told === "string") onSecret(told);
+      else if (told) onWaiting(told);
+    },
   });
 }
 
-/** A line of preload.ts is a text as JSON. One that is cut off was not out when the program was ended, nor was its text. */
-function tellSecret(line: string, onSecret: (text: string) => void): void {
+const PipeLine = z.union([z.string(), z.object({ waiting: z.string(), stack: z.string() })]);
+
+/** A line of preload.ts. One that is cut off was not out when the program was ended, nor was its text. */
+function readPipe(line: string): string | Waiting | undefined {
   try {
-    onSecret(String(JSON.parse(line)));
+    return PipeLine.parse(JSON.parse(line));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
+    return undefined;
   }
 }
 

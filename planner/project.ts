@@ -4,7 +4,7 @@ import path from "node:path";
 import { suggest } from "@cais/spec/suggest.ts";
 import { parse } from "yaml";
 import { z } from "zod";
-import { PlanError } from "./error.ts";
+import { type Location, PlanError } from "./error.ts";
 import { type Json, secretMark } from "./value.ts";
 
 /** A Pulumi project and the config of one of its stacks. */
@@ -105,10 +105,11 @@ export async function loadProject(folder: string, stack: string): Promise<Projec
 }
 
 /** The error for a key that the stack must set. */
-export const missingConfig = (key: string, stack: string, secret: boolean): PlanError =>
+export const missingConfig = (key: string, stack: string, secret: boolean, location?: Location): PlanError =>
   new PlanError(
     "config-missing",
     `Pulumi.${stack}.yaml lacks the config key ${key}: run \`pulumi config set ${secret ? "--secret " : ""}${key} <value> --stack ${stack}\``,
+    { location },
   );
 
 /** Keys without a namespace are the project's; `ns:config:name` is an old spelling of `ns:name`. */

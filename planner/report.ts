@@ -3,6 +3,8 @@ import { stripVTControlCharacters } from "node:util";
 import type { Exit } from "./child.ts";
 import { type Location, PlanError } from "./error.ts";
 import { locateInText } from "./location.ts";
+import { missingModule } from "./missing-module.ts";
+import type { Waiting } from "./program-places.ts";
 import { missingConfig, type Project } from "./project.ts";
 import { secretMark } from "./value.ts";
 
@@ -32,26 +34,40 @@ export function readReport(
 export function programError(report: string, project: Project): PlanError {
   const { stack } = project;
   const { message, location } = readReport(report, project);
+  const unfound = missingModule(message, project.root);
+  if (unfound)
+    return new PlanError("program-failed", `the program failed: ${unfound.message}`, { location: unfound.location });
   const missing = /^Missing required configuration variable '([^']+)'[^]*config set (--secret )?/.exec(message);
-  if (missing) return missingConfig(missing[1] ?? "", stack, missing[2] !== undefined);
+  if (missing) return missingConfig(missing[1] ?? "", stack, missing[2] !== undefined, location);
   const parsed = /^Configuration '([^']+)' value '([^]*)' is not a valid (.+)$/.exec(message);
   if (parsed?.[2] === secretMark)
     return new PlanError(
       "config-secret",
       `the program reads the secret ${parsed[1]} as a ${parsed[3]}, but a plan decrypts nothing; set its secret parts alone: \`pulumi config set --secret --path '${parsed[1]}.<part>' <value> --stack ${stack}\``,
+      { location },
     );
   return new PlanError("program-failed", `the program failed: ${message}`, { location });
 }
 
-/** The error of a program that ended without saying that it was done, by what it wrote. */
-export function earlyEnd({ code, signal }: Exit, lines: string[]): PlanError {
+/** The error of a program that ended without saying that it was done, by what it wrote and what still waited then. */
+export function earlyEnd({ code, signal }: Exit, lines: string[], waiting: Waiting[], root: string): PlanError {
   const start = lines.findIndex((line) => line.startsWith("The Pulumi runtime detected"));
   const pending = start === -1 ? [] : lines.slice(start).filter((line) => /^ {2}\* .* was waiting for /.test(line));
-  if (pending.length > 0)
+  if (pending.length > 0) {
+    const told = pending.map((line) => {
+      const text = line.replace("  * ", "");
+      const resource = waiting.find((candidate) => text.startsWith(candidate.waiting));
+      return { text, location: resource && locateInText(resource.stack, root) };
+    });
+    const sentences = told.map(({ text, location }) =>
+      location ? `${text} (${location.file}:${location.line})` : text,
+    );
     return new PlanError(
       "program-died",
-      `the program ended before all was registered; is there a cycle, or a promise that never resolves? ${pending.map((line) => line.replace("  * ", "")).join("; ")}`,
+      `the program ended before all was registered; is there a cycle, or a promise that never resolves? ${sentences.join("; ")}`,
+      { location: told[0]?.location },
     );
+  }
   const last = lines.slice(0, start === -1 ? undefined : start).findLast((line) => line.trim() !== "");
   const hint = last === undefined ? "" : `; the last that it wrote: ${last.trim()}`;
   if (signal) return new PlanError("program-died", `the program was ended by ${signal} before it was done${hint}`);
@@ -80,10 +96,14 @@ function messageOf(text: string): string {
   const start = /^(file:|\/).*:\d+$/.test(lines[0] ?? "") ? lines.findIndex((line) => /^\w*Error\b/.test(line)) : 0;
   const rest = lines.slice(Math.max(start, 0));
   const end = rest.findIndex((line) => /^\s+at /.test(line));
-  return rest
-    .slice(0, end === -1 ? undefined : end)
-    .join("\n")
-    .trim()
-    .replace(end === -1 ? classOfError : classOfTraced, (_, name: string) => (ownNames.has(name) ? `${name}: ` : ""))
-    .replaceAll(/\berror serializing property "[^"\n]*": /g, "");
+  return (
+    rest
+      .slice(0, end === -1 ? undefined : end)
+      .join("\n")
+      // What follows is Node's advice for another kind of module.
+      .replace(/\nCommonJS modules can always be imported[^]*$/, "")
+      .trim()
+      .replace(end === -1 ? classOfError : classOfTraced, (_, name: string) => (ownNames.has(name) ? `${name}: ` : ""))
+      .replaceAll(/\berror serializing property "[^"\n]*": /g, "")
+  );
 }

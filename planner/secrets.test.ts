@@ -80,7 +80,7 @@ describe("what a program marks as secret is not told", () => {
     [
       "in names that it alone tells apart",
       `const other = pulumi.secret("OTHER-TOPSECRET-value"); new Container(S, {}); new Container("OTHER-TOPSECRET-value", {});`,
-      `the names of two resources differ only in a secret (urn:pulumi:test::made::${container}::[secret]), and names are shown; take the secret out of them`,
+      `main.ts:5: the names of two resources differ only in a secret (urn:pulumi:test::made::${container}::[secret]), and names are shown; take the secret out of them`,
     ],
     [
       "in keys that it alone tells apart",

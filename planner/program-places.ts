@@ -1,0 +1,66 @@
+import { inspect } from "node:util";
+import type * as pulumi from "@pulumi/pulumi";
+
+// Runs in the program's process. The SDK knows where a program asks for something, or fails, and does not always say so.
+
+/** The parts of the SDK that this touches. */
+export interface ResourceSdk {
+  Resource: { framePositionRegExp: RegExp };
+}
+export interface RegistrationSdk {
+  registerResource: (...args: [pulumi.Resource, unknown, string, string, ...unknown[]]) => void;
+}
+
+/** A resource that the engine has not been asked for when the program ends, as the SDK names it. */
+export interface Waiting {
+  waiting: string;
+  /** The stack trace of where the program made it. */
+  stack: string;
+}
+
+/**
+ * Makes places known: of resources that code outside functions asks for, of errors of the config, and, at the program's
+ * end, of resources that still wait for something.
+ */
+export function showPlaces(
+  { Resource }: ResourceSdk,
+  registration: RegistrationSdk,
+  tell: (waiting: Waiting) => void,
+): void {
+  // The SDK's own takes `at name (file:1:2)` alone; code outside functions is `at file:1:2`.
+  Resource.framePositionRegExp =
+    /^\s*at (?:async )?(?:.* \()?(?<file>(?:file:)?\/.*|[A-Za-z]:\\.*):(?<line>\d+):(?<column>\d+)\)?$/;
+
+  const register = registration.registerResource;
+  const waiting = new Map<pulumi.Resource, Waiting>();
+  registration.registerResource = (...args) => {
+    const [resource, , type, name] = args;
+    waiting.set(resource, { waiting: `"${name}" [${type}]`, stack: stackHere() });
+    register(...args);
+    const answered = () => void waiting.delete(resource);
+    resource.urn.apply(answered);
+  };
+  process.on("exit", () => waiting.forEach(tell));
+  process.on("unhandledRejection", improve);
+}
+
+function stackHere(): string {
+  const limit = Error.stackTraceLimit;
+  // Far enough to be out of the SDK, the provider's classes and a component or two.
+  Error.stackTraceLimit = 30;
+  const { stack = "" } = new Error();
+  Error.stackTraceLimit = limit;
+  return stack;
+}
+
+/**
+ * Before the SDK tells the engine of an error: gives one of the config its place, and makes an error of what is none, on
+ * which the SDK itself would fail.
+ */
+function improve(reason: unknown): void {
+  if (typeof reason === "string") return;
+  if (!(reason instanceof Error)) throw new Error(`what was thrown is no Error but ${inspect(reason)}`);
+  if (!/^(Missing required configuration variable '|Configuration ')/.test(reason.message)) return;
+  const frames = /^ +at .*/ms.exec(reason.stack ?? "");
+  if (frames) reason.message += `\n${frames[0]}`;
+}
