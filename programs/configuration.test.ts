@@ -1,0 +1,46 @@
+import { readFileSync } from "node:fs";
+import { expect, it } from "vitest";
+import { z } from "zod";
+import { isolatedKeys, sharedKeys } from "./keys.ts";
+
+/** What is read here of a JSON schema. */
+interface Schema {
+  type?: string;
+  enum?: unknown[];
+  anyOf?: unknown[];
+  properties?: Record<string, Schema>;
+  additionalProperties?: boolean | Schema;
+}
+
+const words: Record<string, string> = {
+  string: "text",
+  integer: "whole number",
+  number: "number",
+  boolean: "boolean",
+  array: "list",
+};
+
+/** Every key that takes a value, with its type in the words of the page. */
+function keysOf(schema: Schema, path: string): Record<string, string> {
+  if (schema.properties !== undefined)
+    return Object.assign(
+      {},
+      ...Object.entries(schema.properties).map(([key, inner]) => keysOf(inner, `${path}${path && "."}${key}`)),
+    );
+  if (typeof schema.additionalProperties === "object") {
+    const isSecret = path.startsWith("secrets.");
+    return isSecret ? { [`cais:${path}.<name>`]: "secret" } : keysOf(schema.additionalProperties, `${path}.<rule>`);
+  }
+  const word = schema.enum ? "choice" : words[schema.type ?? ""];
+  return { [`cais:${path}`]: word ?? "group" };
+}
+
+const keys = (schema: z.ZodType) => keysOf(z.toJSONSchema(schema, { io: "input" }) as Schema, "");
+
+it("docs/configuration.md has every key with its type, and tells which ones an isolated stack may have", () => {
+  const page = readFileSync("docs/configuration.md", "utf8");
+  const rows = [...page.matchAll(/^\| `(cais:[^`]+)` \| ([^|]+) \| (yes|no) \|/gm)];
+  expect(Object.fromEntries(rows.map(([, key = "", type]) => [key, type]))).toEqual(keys(sharedKeys(["<stack>"])));
+  const isolated = rows.flatMap(([, key = "", , may]) => (may === "yes" ? [key] : []));
+  expect(isolated.toSorted()).toEqual(Object.keys(keys(isolatedKeys("<stack>"))).toSorted());
+});
