@@ -7,7 +7,7 @@ import { tagsOf } from "./tags.ts";
 /** Inputs that lead from one resource to others that the program did not make, by name. `[]`: each item of a list. */
 const leads: Readonly<Record<string, readonly string[]>> = {
   "pulumi:pulumi:StackReference": ["name"],
-  "pulumi:providers:openstack": ["tenantName", "cloud", "authUrl"],
+  "pulumi:providers:openstack": ["tenantName", "cloud"],
   "openstack:compute/instance:Instance": ["networks[].name"],
   "openstack:compute/floatingIp:FloatingIp": ["pool"],
   "openstack:networking/floatingIp:FloatingIp": ["pool"],
@@ -39,12 +39,15 @@ export const disallowOthers: ResourceRule = {
     const own = environment();
     if (own === undefined) return;
     const { name, type, props } = resource;
-    const tagged = tagsOf(resource)?.get("environment");
+    const tags = tagsOf(resource);
+    const tagged = tags?.get("environment");
     if (tagged && tagged !== own) report(`${name} must belong to ${own}, and its tag environment is ${tagged}.`);
     const paths = leads[type] ?? [];
     for (const { path, text } of paths.length > 0 ? textsOf(props) : []) {
       if (!paths.includes(path.replaceAll(/\[\d+\]/g, "[]"))) continue;
-      const named = environmentsIn(text);
+      // Of a reference, `<organization>/<project>/<stack>`, the stack says it. A pipeline stack's own name may have the word, too.
+      const inName = environmentsIn(tags?.get("stack") ?? "");
+      const named = environmentsIn(text.slice(text.lastIndexOf("/") + 1)).filter((word) => !inName.includes(word));
       if (named.length > 0 && !named.some((word) => word === own))
         report(`${name} must stay within ${own}, and its ${path} leads to ${named.join(" and ")}: ${text}.`);
     }

@@ -1,5 +1,6 @@
 import { textOf, textsOf } from "./inputs.ts";
 import type { ResourceRule } from "./rule.ts";
+import { readable } from "./user-data.ts";
 
 const pinned = /@sha256:[0-9a-f]{64}$/;
 
@@ -32,7 +33,7 @@ export const requireDigest: ResourceRule = {
   ],
   enforcementLevel: "mandatory",
   validateResource({ type, name, props }, report) {
-    const images = (scripts[type] ?? []).flatMap((input) => imagesIn(textOf(props, input) ?? ""));
+    const images = (scripts[type] ?? []).flatMap((input) => imagesIn(readable(textOf(props, input) ?? "")));
     for (const [prefix, at] of inputs)
       if (type.startsWith(prefix)) for (const { path, text } of textsOf(props)) if (at.test(path)) images.push(text);
     for (const image of new Set(images))

@@ -5,6 +5,7 @@ import { validateResourceOfType } from "@pulumi/policy";
 import { ifKnown, knownItems } from "./if-known.ts";
 import { disallowPublicAddress } from "./instance-address.ts";
 import type { ResourceRule } from "./rule.ts";
+import { readable } from "./user-data.ts";
 
 /** Keys of cloud-init that let people log in with a password: https://docs.cloudinit.io/en/latest/reference/modules.html */
 const passwordKeys = [
@@ -13,11 +14,6 @@ const passwordKeys = [
   /(?<![\w-])chpasswd["']?\s*:\s*\n/i,
   /^password\s*:\s*[^\s#]/m,
 ];
-
-/** User data comes as it is, or in base64. */
-function readable(userData: string): string {
-  return /^[A-Za-z0-9+/\s]+={0,2}\s*$/.test(userData) ? Buffer.from(userData, "base64").toString("utf8") : userData;
-}
 
 export const disallowPasswordLogin: ResourceRule = {
   name: "instance-disallow-password-login",

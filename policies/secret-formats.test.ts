@@ -81,6 +81,7 @@ describe("plainSecrets", () => {
     "password: ${DB_PASSWORD}\ntoken={{ token }}\napi_key=<yours>",
     "--mount type=bind,src=/run/cais/secrets/processor,dst=/run/cais/secrets,readonly",
     "00000000-0000-4000-8000-000000000002",
+    "chpasswd:\n  expire: false\n  password: ~\nlock_passwd: true",
     "Out to anywhere; in only where a rule says so",
   ])("finds none in %s", (text) => {
     expect(plainSecrets(text)).toEqual([]);

@@ -127,7 +127,7 @@ export function plainSecrets(text: string, key = "", depth = 0): string[] {
 }
 
 /** `name: value` and `name=value` as YAML, JSON, env files and command lines write it. */
-const assignment = /([A-Za-z][\w.-]{2,60})["']?\s{0,3}[:=]\s{0,3}["']?([^\s"',;}]{1,512})/g;
+const assignment = /([A-Za-z][\w.-]{2,60})["']?[ \t]{0,3}[:=][ \t]{0,3}["']?([^\s"',;}]{1,512})/g;
 
 const passwordNames = ["password", "passwd", "passphrase", "pwd"];
 const keyNames = [
@@ -153,7 +153,8 @@ function kindOfNamed(name: string, value: string): string | undefined {
   const plain = name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
   const endsWith = (ending: string) => plain.endsWith(ending);
   // A password may be any word; `true` or a number says something about passwords.
-  if (passwordNames.some(endsWith)) return /^(?:true|false|null|none|\d{1,3})$/i.test(value) ? undefined : "a password";
+  if (passwordNames.some(endsWith))
+    return /^(?:true|false|null|none|~|\d{1,3})$/i.test(value) ? undefined : "a password";
   return keyNames.some(endsWith) && isKeyLike(value) ? `a value of ${name}` : undefined;
 }
 
