@@ -184,7 +184,7 @@ export const controls: Readonly<Record<string, readonly Control[]>> = {
       control: "audit log",
       source: `${fsbp} EKS.8`,
       rules: [],
-      why: "Magnum's API server has one only by a label of the driver, and its file stays on the node: nobody would read it",
+      why: "no argument of Magnum's template turns it on; what a label does is up to the operator's driver",
     },
     { control: "supported version", source: `${fsbp} EKS.2`, rules: ["cluster-require-supported-version"] },
     {
@@ -247,6 +247,19 @@ export const controls: Readonly<Record<string, readonly Control[]>> = {
     },
   ],
   ...generalControls,
+  heat: [
+    {
+      control: "what a template asks for, held to the rules of its resources",
+      source: "Heat's documentation",
+      rules: ["heat-require-readable-template", "heat-disallow-unreviewed-resource"],
+      why: "every rule about single resources judges those of a template, too, and tells them as `<stack>'s <resource>`; what only Heat works out (functions other than get_param and get_file, attributes, conditions) is not judged, nor are rules about a stack as a whole",
+    },
+    {
+      control: "no secret in a template or a parameter that is shown",
+      source: security,
+      rules: ["heat-require-hidden-secrets", "plain-secret-disallow-in-input"],
+    },
+  ],
   files: [
     {
       control:

@@ -78,7 +78,7 @@ export const requireLeastPrivilege: ResourceRule = {
   description: "A workload must run as a plain user in a closed container.",
   severity: "high",
   remediationSteps: `Run it with ${required.map(([shown]) => shown).join(", ")}, and without what opens the machine to it.`,
-  references: [owasp("rules 1 to 5 and 8")],
+  references: [owasp("rules 1 to 4, 6 and 8")],
   enforcementLevel: "mandatory",
   validateResource: [
     ofUnits((options, name, report) => {

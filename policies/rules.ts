@@ -1,4 +1,5 @@
 import { rules as budget } from "./budget.ts";
+import { rules as heat } from "./heat.ts";
 import { rules as identity } from "./identity.ts";
 import { rules as network } from "./network.ts";
 import { rules as objectStore } from "./object-store.ts";
@@ -16,6 +17,7 @@ import { rules as loadBalancer } from "./load-balancer.ts";
 import { rules as volume } from "./volume.ts";
 import type { Rule } from "./rule.ts";
 import { rules as secret } from "./secret.ts";
+import { throughHeat } from "./through-heat.ts";
 
 /** Every rule of the pack, by noun. Reading them starts nothing; `index.ts` makes them a pack. */
 export const rulesByNoun = {
@@ -29,6 +31,7 @@ export const rulesByNoun = {
   database,
   "load-balancer": loadBalancer,
   processor,
+  heat,
   tags,
   region,
   size,
@@ -38,4 +41,4 @@ export const rulesByNoun = {
   image,
 } satisfies Record<string, readonly Rule[]>;
 
-export const rules: readonly Rule[] = Object.values(rulesByNoun).flat();
+export const rules: readonly Rule[] = Object.values(rulesByNoun).flat().map(throughHeat);
