@@ -9,6 +9,7 @@ import { gcCommand } from "./gc.ts";
 import { ingestCommand } from "./ingest.ts";
 import { matrixCommand } from "./matrix.ts";
 import { planCommand } from "./plan.ts";
+import { policiesCommand } from "./policies.ts";
 import { queryCommand } from "./query.ts";
 import { rejectedCommand } from "./rejected.ts";
 import { replayCommand } from "./replay.ts";
@@ -46,6 +47,7 @@ for (const command of [
   checkCommand(),
   schemaCommand(),
   matrixCommand(),
+  policiesCommand(),
 ])
   program.addCommand(command.copyInheritedSettings(program));
 
