@@ -13,7 +13,7 @@ export const generalControls: Readonly<Record<string, readonly Control[]>> = {
   region: [
     {
       control: "only the regions that are allowed",
-      source: "CIS Controls 3.1",
+      source: "NIST SP 800-53 SA-9(5)",
       rules: ["region-disallow-unlisted"],
       why: "cais:policies.regions lists them; without it any is allowed, but in production",
     },

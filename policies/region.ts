@@ -15,10 +15,7 @@ export const disallowUnlisted: ResourceRule = {
   remediationSteps:
     "Choose an allowed region (openstack:region), or allow this one: pulumi config set --path 'cais:policies.regions[0]' <region>.",
   references: [
-    {
-      name: "CIS Controls 3.1",
-      url: "https://www.cisecurity.org/controls/data-protection",
-    },
+    { name: "NIST SP 800-53 SA-9(5)", url: "https://csrc.nist.gov/pubs/sp/800/53/r5/upd1/final" },
     {
       name: "Well-Architected SUS01-BP01",
       url: "https://docs.aws.amazon.com/wellarchitected/latest/framework/sus_sus_region_a2.html",
