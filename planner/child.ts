@@ -46,7 +46,12 @@ export function startChild(options: {
     ],
     {
       cwd: options.folder,
-      env: { ...Object.fromEntries(inherited), NODE_COMPILE_CACHE: compileCache, ...options.environment },
+      env: {
+        ...Object.fromEntries(inherited),
+        NODE_COMPILE_CACHE: compileCache,
+        CAIS_PARENT_PIPE: "4",
+        ...options.environment,
+      },
       stdio: ["ignore", "pipe", "pipe", options.onPipeLine ? "pipe" : "ignore", "pipe"],
       detached: grouped,
     },
