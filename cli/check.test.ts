@@ -182,7 +182,9 @@ describe("cais check", () => {
 
   it("tells of a change only what was not broken before", () => {
     const [first, ...others] = prod.violations;
-    const before = { ...prod, violations: others };
+    const moved = others.map((violation) => ({ ...violation, message: violation.message.replace(":7 ", ":70 ") }));
+    expect(moved).not.toEqual(others);
+    const before = { ...prod, violations: moved };
     const { violations, exemptions, against } = sinceThen(prod, before, "main", "0123456789abcdef");
     expect(violations).toEqual([first]);
     expect(exemptions).toEqual(prod.exemptions);

@@ -54,7 +54,9 @@ export function sinceThen(review: Review, before: Plan | undefined, ref: string,
   };
 }
 
-const keyOf = ({ policy, urn, message }: Violation): string => JSON.stringify([policy, urn, message]);
+/** What is said of an exemption begins with its line, which moves. */
+const keyOf = ({ policy, urn, message }: Violation): string =>
+  JSON.stringify([policy, urn, message.replaceAll(/^(\S+):\d+ /gm, "$1 ")]);
 
 export const isMandatory = ({ level }: Violation): boolean => level === "mandatory";
 
