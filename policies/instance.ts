@@ -1,4 +1,5 @@
 import { Instance } from "@pulumi/openstack/compute/instance.js";
+import { InterfaceAttach } from "@pulumi/openstack/compute/interfaceAttach.js";
 import { Keypair } from "@pulumi/openstack/compute/keypair.js";
 import { Image } from "@pulumi/openstack/images/image.js";
 import { validateResourceOfType } from "@pulumi/policy";
@@ -112,6 +113,10 @@ export const requireSecurityGroup: ResourceRule = {
       if (groups?.length === 0) report(`${name} must name its security groups, and gets the project's default one.`);
       if (knownItems(() => groups).includes("default"))
         report(`${name} must not be in the project's default security group.`);
+    }),
+    validateResourceOfType(InterfaceAttach, (attached, { name }, report) => {
+      if (!("portId" in attached))
+        report(`${name} must attach a port with groups of its own, and gets the default one.`);
     }),
   ],
 };

@@ -6,6 +6,7 @@ import { RuleV2 } from "@pulumi/openstack/firewall/ruleV2.js";
 import { AddressScope } from "@pulumi/openstack/networking/addressScope.js";
 import { Network } from "@pulumi/openstack/networking/network.js";
 import { Port } from "@pulumi/openstack/networking/port.js";
+import { PortSecGroupAssociate } from "@pulumi/openstack/networking/portSecGroupAssociate.js";
 import { QosPolicy } from "@pulumi/openstack/networking/qosPolicy.js";
 import { RbacPolicyV2 } from "@pulumi/openstack/networking/rbacPolicyV2.js";
 import { SubnetPool } from "@pulumi/openstack/networking/subnetPool.js";
@@ -90,6 +91,10 @@ export const requireSecurityGroup: ResourceRule = {
       // Which groups they are may be unknown yet.
       if (ifKnown(() => (port.securityGroupIds ?? []).length) === 0)
         report(`${name} must name its security groups, and gets the project's default one.`);
+    }),
+    validateResourceOfType(PortSecGroupAssociate, (association, { name }, report) => {
+      if (ifKnown(() => association.enforce === true && association.securityGroupIds.length === 0))
+        report(`${name} must leave its port in a security group, and takes it out of all.`);
     }),
   ],
 };

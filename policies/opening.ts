@@ -66,10 +66,9 @@ export function validateOpenings(check: (opening: Opening) => string | undefined
       tell(
         report,
         ifKnown(() => {
-          const protocol = /^(udp|sctp)$/i.test(listener.protocol) ? listener.protocol.toLowerCase() : "tcp";
           const ports = portsOf(listener.protocolPort, listener.protocolPort);
           const ranges = listener.allowedCidrs?.length ? knownItems(() => listener.allowedCidrs) : [undefined];
-          return ranges.map((from) => ({ subject: name, protocol, ports, from, group: false }));
+          return ranges.map((from) => ({ subject: name, protocol: "tcp", ports, from, group: false }));
         }),
       ),
     ),
