@@ -4,7 +4,7 @@ import { ifKnown } from "./if-known.ts";
 export interface TextInput {
   /** From the resource, such as `metadata.role` or `networks[0].name`. */
   readonly path: string;
-  /** The last name in the path. */
+  /** The last name in the path; of the `value` beside a `name`, that name. */
   readonly key: string;
   readonly text: string;
 }
@@ -21,7 +21,8 @@ export function* textsOf(inputs: object, path = "", key = ""): Generator<TextInp
     const value: unknown = ifKnown(() => Reflect.get(inputs, name));
     const isItem = Array.isArray(inputs);
     const inner = isItem ? `${path}[${name}]` : path === "" ? name : `${path}.${name}`;
-    if (typeof value === "string") yield { path: inner, key: isItem ? key : name, text: value };
+    const called = name === "value" ? (textOf(inputs, "name") ?? name) : name;
+    if (typeof value === "string") yield { path: inner, key: isItem ? key : called, text: value };
     else if (typeof value === "object" && value !== null) yield* textsOf(value, inner, isItem ? key : name);
   }
 }
