@@ -180,8 +180,8 @@ export interface Ledger {
 
   /**
    * Takes the oldest queued run whose retry time has come, counts the attempt, and makes it running under a lease of
-   * `worker`. With `batch`, more loads of the same stack that follow it and were never tried: what was tried before goes
-   * alone. A run whose lease another worker let run out is taken as a queued one. None: nothing can be taken now.
+   * `worker`. With `batch`, more loads and reruns of the same stack that follow it and were never tried: what was tried
+   * before goes alone. A run whose lease another worker let run out is taken as a queued one. None: nothing can be taken now.
    */
   next(worker: string, options: NextOptions): Promise<TakenRun[]>;
   /** When `next` may have more to give without anything being queued; undefined: not before. */

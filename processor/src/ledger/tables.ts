@@ -140,8 +140,8 @@ export interface TableLedger {
   read(stack: string, name: string): Promise<TableState | undefined>;
   /** The same without its files, however many there are. */
   head(stack: string, name: string): Promise<TableHead | undefined>;
-  /** How many files of a table are smaller. */
-  smaller(stack: string, name: string, bytes: number): Promise<number>;
+  /** How many files of a table are smaller, and in how many partitions: those of other programs count as their own. */
+  smaller(stack: string, name: string, bytes: number): Promise<{ files: number; partitions: number }>;
   /** All tables of a stack, or of all, by stack and name. */
   list(stack?: string): Promise<{ stack: string; name: string }[]>;
   /** Makes a change that is no run's, such as files made into larger ones. Throws TableChanged. */

@@ -31,10 +31,8 @@ export interface Optimized {
 
 /** Whether a table has so many small files that reading it takes long. */
 export async function isOptimizeDue({ stack, table, ledger }: OptimizedTable): Promise<boolean> {
-  if ((await ledger.tables.smaller(stack, table, TINY_BYTES)) <= TINY_FILES) return false;
-  const state = await ledger.tables.read(stack, table);
-  const tiny = (state?.files ?? []).filter(({ bytes }) => bytes < TINY_BYTES);
-  return tiny.length - byPartition(tiny).length > TINY_FILES;
+  const { files, partitions } = await ledger.tables.smaller(stack, table, TINY_BYTES);
+  return files - partitions > TINY_FILES;
 }
 
 /**

@@ -77,6 +77,19 @@ export function startPublisher(options: PublisherOptions): Publisher {
     return turn;
   }
 
+  async function followTable(stack: string, name: string): Promise<void> {
+    const table = tableOf(stack, name);
+    if (table !== undefined)
+      await alone(stack, name, async () => {
+        try {
+          await follow(table);
+        } catch (error) {
+          forget(table);
+          throw error;
+        }
+      });
+  }
+
   async function publishTable(stack: string, name: string): Promise<void> {
     const table = tableOf(stack, name);
     if (table !== undefined)
@@ -156,19 +169,9 @@ export function startPublisher(options: PublisherOptions): Publisher {
     },
     wake: (stack, files = 1) => schedule(stack, waitMs, files),
     async follow(stack, names) {
-      for (const name of names) {
-        const table = tableOf(stack, name);
-        if (table === undefined) continue;
-        await alone(stack, name, async () => {
-          try {
-            await follow(table);
-          } catch (error) {
-            forget(table);
-            throw error;
-          }
-        });
-      }
+      const followed = await Promise.allSettled(names.map((name) => followTable(stack, name)));
       await tellRefused();
+      for (const result of followed) if (result.status === "rejected") throw result.reason;
     },
     alone,
     async flush(stack) {

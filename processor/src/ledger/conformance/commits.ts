@@ -140,7 +140,11 @@ export function commitsConform(subject: Subject): void {
       expect((await subject.ledger.run(b))?.outputs).toMatchObject([{ rows: 2, bytes: 8 }, { location: "/lake/y" }]);
       expect(await keys("x")).toEqual([`x/${a}`, "x/both"]);
       const smaller = [8, 9, 11].map((bytes) => subject.ledger.tables.smaller("inmet", "x", bytes));
-      expect(await Promise.all(smaller)).toEqual([0, 1, 2]);
+      expect(await Promise.all(smaller)).toEqual([
+        { files: 0, partitions: 0 },
+        { files: 1, partitions: 1 },
+        { files: 2, partitions: 1 },
+      ]);
       expect((await subject.ledger.tables.read("inmet", "x"))?.files[1]?.parts).toMatchObject(shared.parts);
     });
 

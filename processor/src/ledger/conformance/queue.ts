@@ -46,6 +46,14 @@ export function queueConforms(subject: Subject): void {
       expect(ids(await subject.next({ batch }))).toEqual([small[2], d]);
     });
 
+    it("gives small reruns together, with the loads among them", async () => {
+      const roots = [await subject.load("a"), await subject.load("b")];
+      const queued: string[] = [];
+      for (const run of roots) queued.push((await subject.ledger.requeue({ run, kind: "rerun" })).id);
+      queued.push(await subject.queue("c"));
+      expect(ids(await subject.next({ batch: { runs: 9, bytes: 100 } }))).toEqual(queued);
+    });
+
     it("takes no replay, no large file and nothing after them into a batch", async () => {
       const batch = { runs: 9, bytes: 100 };
       const root = await subject.load("root", {}, 1);

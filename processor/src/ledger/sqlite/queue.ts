@@ -20,8 +20,8 @@ const Candidate = z.object({ id: z.string(), stack: z.string(), batchable: z.num
 /** Queued, and its retry time has come. A clock that shows an earlier time than when that was said has been set back. */
 const DUE = "r.state = 'queued' AND (r.retry_at IS NULL OR r.retry_at <= :now OR r.retry_said_at > :now)";
 
-/** Loads that were never tried. */
-const CANDIDATE = `r.id, r.stack, s.bytes, r.kind = 'load' AND r.attempts = 0 AND r.committed_at IS NULL AS batchable
+/** Runs of whole files that were never tried. */
+const CANDIDATE = `r.id, r.stack, s.bytes, r.kind IN ('load', 'rerun') AND r.attempts = 0 AND r.committed_at IS NULL AS batchable
   FROM runs r JOIN sources s ON s.root = r.root`;
 
 /** A queue may be long and of one stack, so each stack costs one step into an index, whatever it has waiting. */

@@ -218,8 +218,12 @@ export function tables(connection: Connection, time: () => string): Tables {
       return headOf(stack, name);
     },
     async smaller(stack, name, bytes) {
-      const row = sql("SELECT count(*) AS files FROM files WHERE stack = ? AND name = ? AND bytes < ?");
-      return Number(row.get(stack, name, bytes)?.["files"]);
+      const row = sql(
+        `SELECT count(*) AS files, count(DISTINCT partition || EXISTS (
+           SELECT 1 FROM parts p WHERE p.file = f.number AND p.run IS NULL)) AS partitions
+         FROM files f WHERE stack = ? AND name = ? AND bytes < ?`,
+      ).get(stack, name, bytes);
+      return { files: Number(row?.["files"]), partitions: Number(row?.["partitions"]) };
     },
     async list(stack) {
       return sql("SELECT stack, name FROM tables WHERE ?1 IS NULL OR stack = ?1 ORDER BY stack, name")
