@@ -1,3 +1,5 @@
+import { machineControls } from "./controls-machine.ts";
+
 import { generalControls } from "./controls-general.ts";
 
 /** Something that benchmarks ask for, and what of the pack holds it. */
@@ -11,7 +13,6 @@ export interface Control {
   readonly why?: string;
 }
 
-const fsbp = "FSBP";
 const swift = "Swift's documentation";
 const security = "OpenStack Security Guide";
 const operator = "the cloud's operator decides it, and no resource of a project shows it";
@@ -115,110 +116,7 @@ export const controls: Readonly<Record<string, readonly Control[]>> = {
     },
     { control: "TLS to the cloud", source: security, rules: ["identity-require-tls"] },
   ],
-  network: [
-    {
-      control: "no 0.0.0.0/0 or ::/0, least of all on ports of administration and of databases",
-      source: "FSBP EC2.13, EC2.14, EC2.18, EC2.19",
-      rules: ["network-disallow-open-ingress", "network-disallow-sensitive-ports", "network-require-ingress-ports"],
-    },
-    {
-      control: "every port behind its own addresses and a security group",
-      source: security,
-      rules: ["network-require-port-security", "network-disallow-any-address", "network-require-security-group"],
-    },
-    { control: "nothing shared with every project", source: security, rules: ["network-disallow-sharing"] },
-    {
-      control: "firewalls and tunnels that hold",
-      source: "RFC 8221, RFC 8247",
-      rules: ["network-require-firewall-destination", "network-require-strong-tunnel"],
-    },
-    {
-      control: "TLS for callers",
-      source: `${fsbp} ELB.1`,
-      rules: ["load-balancer-require-tls", "load-balancer-require-certificate"],
-    },
-  ],
-  instance: [
-    {
-      control: "metadata service with a session (IMDSv2)",
-      source: `${fsbp} EC2.8`,
-      rules: [],
-      why: "Nova has no such setting; the machine that Cais makes closes the service to its containers",
-    },
-    {
-      control: "login by key at most",
-      source: "CIS benchmarks of the systems",
-      rules: ["instance-disallow-password-login", "instance-disallow-key-pair", "instance-disallow-generated-key"],
-    },
-    { control: "no public address", source: `${fsbp} EC2.9`, rules: ["instance-disallow-public-address"] },
-    { control: "encrypted volume", source: `${fsbp} EC2.3`, rules: ["volume-require-encrypted-type"] },
-    {
-      control: "no secret in user data",
-      source: security,
-      rules: ["plain-secret-disallow-in-input", "instance-disallow-config-drive"],
-    },
-    {
-      control: "data that outlives the machine",
-      source: security,
-      rules: ["volume-require-protection", "volume-disallow-deletion-with-machine", "volume-disallow-public-share"],
-    },
-    {
-      control: "images that are known",
-      source: security,
-      rules: ["image-require-id", "instance-require-verified-image", "instance-disallow-public-image"],
-    },
-  ],
-  cluster: [
-    {
-      control: "private or restricted endpoint",
-      source: `${fsbp} EKS.1`,
-      rules: ["cluster-disallow-public-address", "cluster-require-tls"],
-    },
-    {
-      control: "secrets encrypted",
-      source: `${fsbp} EKS.3`,
-      rules: [],
-      why: "Magnum has no such setting; the secrets of Cais stay in Barbican",
-    },
-    {
-      control: "audit log",
-      source: `${fsbp} EKS.8`,
-      rules: [],
-      why: "no argument of Magnum's template turns it on; what a label does is up to the operator's driver",
-    },
-    { control: "supported version", source: `${fsbp} EKS.2`, rules: ["cluster-require-supported-version"] },
-    {
-      control: "trusted registries, closed templates and labels",
-      source: security,
-      rules: [
-        "cluster-disallow-insecure-registry",
-        "cluster-disallow-public-template",
-        "cluster-disallow-unsafe-label",
-      ],
-    },
-    {
-      control: "pods kept apart (NetworkPolicy)",
-      source: "CIS Kubernetes 5.3",
-      rules: ["cluster-require-network-policy"],
-    },
-  ],
-  database: [
-    {
-      control: "not public",
-      source: `${fsbp} RDS.2`,
-      rules: ["database-require-network", "database-disallow-any-host"],
-    },
-    { control: "encrypted at rest", source: `${fsbp} RDS.3`, rules: [], why: `in Trove, ${operator}` },
-    {
-      control: "backups",
-      source: `${fsbp} RDS.11`,
-      rules: [],
-      why: "Trove makes backups by calls of its API, not by a setting of the instance",
-    },
-    { control: "deletion protection", source: `${fsbp} RDS.8`, rules: ["database-require-protection"] },
-    { control: "TLS and logs", source: `${fsbp} RDS.9`, rules: ["database-disallow-unsafe-setting"] },
-    { control: "supported version", source: security, rules: ["database-require-supported-version"] },
-  ],
+  ...machineControls,
   processor: [
     {
       control: "no root, no privilege escalation, read-only root, all capabilities dropped, seccomp",

@@ -29,7 +29,7 @@ export const requireTls: StackRule = {
   severity: "high",
   remediationSteps:
     "Use TERMINATED_HTTPS with a certificate, HTTPS or TCP; or redirect by an L7 policy whose redirectUrl begins with https:.",
-  references: [elb(1), elb(3)],
+  references: [elb(1), elb(3), elb(18)],
   enforcementLevel: "mandatory",
   validateStack({ resources }, report) {
     const redirected = resources.filter(redirects);
@@ -64,7 +64,9 @@ export const requireHealthCheck: StackRule = {
   description: "A pool must be watched, so that nobody is sent to a member that does not answer.",
   severity: "low",
   remediationSteps: "Add a Monitor for the pool; for a processor, GET /readyz.",
-  references: [elb(10)],
+  references: [
+    { name: "Octavia, health monitors", url: "https://docs.openstack.org/api-ref/load-balancer/v2/#health-monitor" },
+  ],
   enforcementLevel: "advisory",
   validateStack({ resources }, report) {
     const monitors = resources.filter((resource) => resource.isType(Monitor));
