@@ -39,7 +39,8 @@ export const checkCommand = (root = projectRoot, policyPack = join(root, "polici
         json,
         each: json || markdown || sarif ? undefined : writeReview,
         whole: sarif ? writeSarif : markdown ? writeMarkdown : undefined,
-        object: (all) => (stacks.length === 1 ? all[0] : { plans: all }),
+        // Against a commit, the one stack may be gone.
+        object: (all) => (stacks.length === 1 && all[0] ? all[0] : { plans: all }),
       });
       if (made.some(({ violations }) => violations.some(isMandatory))) process.exitCode ??= 1;
     });
@@ -53,6 +54,8 @@ async function* reviewStacks(
   const { stacksOf } = await import("../planner/project.ts");
   const all = await stacksOf(root);
   const exemptions = exemptionsOf(policyPack, all);
+  if (all.length === 0 && ref === undefined)
+    throw new Failure(`there is nothing to check: ${root} has no Pulumi.<stack>.yaml`, { exitCode: 2 });
   if (ref === undefined) {
     for await (const plan of planStacks(root, named.length > 0 ? named : all, { policyPack }))
       yield toReview(plan, exemptions);
