@@ -13,6 +13,10 @@ import { type KeptFile, keptFiles } from "./present.ts";
 export const rootsAnew = (runs: MadeRun[]): ReadonlySet<string> =>
   new Set(runs.filter(({ run, scope }) => scope === "file" && run.kind !== "load").map(({ run }) => run.fileRoot));
 
+/** Whether a file waits to be run again, or is in this session. */
+export const isRunAgain = ({ again }: Session, { root, rerun }: { root: string | null; rerun: boolean }): boolean =>
+  rerun || (root !== null && again.has(root));
+
 /** An appended table with the rows that runs add, or bring anew. */
 export async function appendDraft(session: Session, table: Table, runs: MadeRun[]): Promise<Draft> {
   const { tables } = session;
@@ -54,7 +58,7 @@ export async function appendDraft(session: Session, table: Table, runs: MadeRun[
     return { ...draft, columns, kept: stay, adds: [...renewed, ...draft.adds], removes };
   } catch (error) {
     // Where all other files wait to be made again, they have what they can have of the new columns until then.
-    const wait = kept.every(({ parts }) => parts.every(({ rerun }) => rerun));
+    const wait = kept.every(({ parts }) => parts.every((part) => isRunAgain(session, part)));
     if (!(error instanceof ColumnsChanged) || !wait || made.some(({ columns }) => list(columns) !== list(given)))
       throw error;
     await renew(kept, { columns: given, convert: true });

@@ -24,6 +24,8 @@ export interface Session {
   /** The session's folder; each run has one in it. */
   folder: string;
   tables: PresentTables;
+  /** First runs of the files that are run again in it, also of those of which that fails. */
+  again: ReadonlySet<string>;
   /** The runs whose rows are read by now, in their order; of the last one, tables may be missing yet. */
   made: MadeRun[];
   /** What these many runs make of a table, by its name; undefined: nothing. */

@@ -129,7 +129,8 @@ async function inSession(
   const tables = presentTables(ledger, stack, folder);
   let count = 0;
   const made: MadeRun[] = [];
-  const own = { tables, made, drafts: new Map(), seen: new Map(), count: () => count++ };
+  const again = new Set(together.filter(({ kind }) => kind === "rerun").map(({ fileRoot }) => fileRoot));
+  const own = { tables, again, made, drafts: new Map(), seen: new Map(), count: () => count++ };
   const session: Session = { stack, plan, ledger, engine, folder, step: steps.step, ...own };
   for (const run of together) {
     if (run.committed) continue;

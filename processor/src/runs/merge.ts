@@ -4,7 +4,7 @@ import type { Table } from "@cais/spec/stack.ts";
 import type { MadeFile } from "../engine/messages.ts";
 import type { Contribution, PresentFile, TableHead } from "../ledger/index.ts";
 import { areApart, rangesOf, type Ranges } from "../tables/ranges.ts";
-import { rootsAnew } from "./append.ts";
+import { isRunAgain, rootsAnew } from "./append.ts";
 import type { MadeRun, Session } from "./attempt.ts";
 import { ColumnsChanged, grow, list } from "./columns.ts";
 import type { Draft } from "./draft.ts";
@@ -27,7 +27,7 @@ export async function mergeDraft(session: Session, table: Table, runs: MadeRun[]
   const draft = { operation: "MERGE" as const, contributions: own, given };
   const writing = { folder: join(session.folder, "merged"), name, partitionBy, key };
   const left = before.filter(({ root }) => !rootsAnew(runs).has(root));
-  const { columns, converted } = columnsFor(table, head, runs, left);
+  const { columns, converted } = columnsFor(session, table, head, runs, left);
   const why = converted ? "its columns changed" : whyFolded(table, head, before, runs);
 
   if (why === undefined) {
@@ -122,6 +122,7 @@ const list2 = (names: string[]) => JSON.stringify(names);
 
 /** The table's columns with those that the runs bring. Other ones it can have if all other files wait to be made again. */
 function columnsFor(
+  session: Session,
   { name }: Table,
   head: TableHead | undefined,
   runs: MadeRun[],
@@ -135,7 +136,7 @@ function columnsFor(
     const columns = made.reduce((before, now) => grow(name, before, now, head?.basis?.columns), head?.columns);
     return { columns: columns ?? given, converted: false };
   } catch (error) {
-    const wait = rootsAnew(runs).size > 0 && left.every(({ rerun }) => rerun);
+    const wait = rootsAnew(runs).size > 0 && left.every((contribution) => isRunAgain(session, contribution));
     if (!(error instanceof ColumnsChanged) || !wait || made.some((columns) => list(columns) !== list(given)))
       throw error;
     return { columns: given, converted: true };

@@ -142,14 +142,25 @@ it("refuses columns that are gone or of another type, with the way out", async (
   await expectPublished();
 });
 
-it("gives merged tables other columns when all files are run again", async () => {
+it("gives tables other columns when all files are run again, of which one is lost", async () => {
   await ingest(await start(), "01,1,a", "02,2,b");
   await ingest(await start(), "02,5,c");
-  const url = await start({ "latest.sql": "SELECT day, amount::DECIMAL(9, 2) AS amount FROM input" });
+  const { file } = await ingest(await start(), "03,7,d");
+  await rm(join(folder, "sales/input", file.key));
+  const url = await start({
+    "sold.sql": "SELECT day, amount FROM input",
+    "latest.sql": "SELECT day, amount::DECIMAL(9, 2) AS amount FROM input",
+  });
   const response = await fetch(`${url}/v1/stacks/sales/reruns?all=true`, { method: "POST" });
   const { runs } = Reruns.parse(await response.json());
+  const gone = runs.pop();
   for (const { id } of runs) expect(await ended(url, id)).toMatchObject({ state: "done", error: null });
-  expect(await rows(url, "latest")).toEqual(["01 1", "02 5"]);
+  expect(await ended(url, gone?.id ?? "")).toMatchObject({
+    state: "failed",
+    error: expect.stringContaining("send it again"),
+  });
+  expect(await rows(url, "latest")).toEqual(["01 1", "02 5", "03 7"]);
+  expect(await rows(url, "sold")).toEqual(["01 1", "02 2", "02 5", "03 7"]);
   await expectPublished();
 });
 
