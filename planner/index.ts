@@ -73,8 +73,8 @@ class Planning {
   readonly #monitor: Monitor;
   readonly #server = new grpc.Server(channelOptions);
   readonly #children = new Set<Child>();
-  /** The plans of the stacks that the program refers to. */
-  readonly #referred = new Set<Planning>();
+  /** The plans of the stacks that the program refers to, with what each of them is going to give. */
+  readonly #referred = new Map<Planning, Promise<Given>>();
   readonly #messages: Message[] = [];
   /** Rejected by the first failure. */
   readonly #failed = Promise.withResolvers<never>();
@@ -181,9 +181,10 @@ class Planning {
   async #planReferred(stack: string): Promise<Given> {
     try {
       const planning = new Planning(await loadProject(this.#project.root, stack), this.#answers, this.#references);
-      this.#referred.add(planning);
-      if (this.#failure) planning.abort();
-      return await planning.give();
+      if (this.#failure) throw this.#failure;
+      const given = planning.give();
+      this.#referred.set(planning, given);
+      return await given;
     } catch (error) {
       if (!(error instanceof PlanError) || error.code === "aborted" || error.code === "stack-reference") throw error;
       throw new PlanError(
@@ -199,10 +200,10 @@ class Planning {
 
   async #close(): Promise<void> {
     this.#monitor.close();
-    for (const planning of this.#referred) planning.abort();
+    for (const planning of this.#referred.keys()) planning.abort();
     for (const child of this.#children) child.kill();
     this.#server.forceShutdown();
-    await Promise.allSettled([...this.#children].map((child) => child.exit));
+    await Promise.allSettled([...[...this.#children].map((child) => child.exit), ...this.#referred.values()]);
     this.#pack?.close();
   }
 

@@ -40,7 +40,7 @@ export function liftOutputs({ StackReference: { prototype } }: ReferenceSdk, sdk
         const given = Object.keys(outputs).join(", ");
         const message = `the stack ${stack} gives no output ${key}; it gives ${given || "none"}`;
         // The trace begins with the message as it was when the error was made.
-        throw Object.assign(missing, { message, stack: missing.stack?.replace(/^Error/, `Error: ${message}`) });
+        throw Object.assign(missing, { message, stack: missing.stack?.replace(/^Error:? */, `Error: ${message}`) });
       }, true),
     );
     const marked = sdk

@@ -1,9 +1,10 @@
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 import { type Plan, plan, PlanError, References } from "./index.ts";
 import { loadProject } from "./project.ts";
 import { Secrets } from "./redact.ts";
-import { givenBy } from "./stack-reference.ts";
+import { givenBy, referredStack } from "./stack-reference.ts";
 
 const root = path.join(import.meta.dirname, "fixtures", "references");
 
@@ -66,25 +67,47 @@ describe("the plan of a program that refers to a stack", () => {
       "main.ts:4: the stacks refer to each other in a circle (circle-too -> circle -> circle-too), so none can be planned; take one of the references out",
     ],
     [
-      "refers-to-itself",
-      "stack-reference",
-      "main.ts:4: the stacks refer to each other in a circle (refers-to-itself -> refers-to-itself), so none can be planned; take one of the references out",
-    ],
-    [
       "refers-to-failing",
       "stack-reference",
-      "the stack fails, which the program refers to, has no plan: main.ts:48: the program failed: this stack has no program",
-    ],
-    [
-      "refers-to-nothing",
-      "stack-reference",
-      'main.ts:4: the program refers to the stack "references//gives", which is no name of one; write <organization>/<project>/<stack>',
+      "the stack fails, which the program refers to, has no plan: main.ts:47: the program failed: this stack has no program",
     ],
   ])("%s: %s", async (stack, code, message) => {
     const error = await plan({ root, stack, references }).catch((caught: unknown) => caught);
     if (!(error instanceof PlanError)) throw new Error("the plan did not fail as planned", { cause: error });
     expect({ code: error.code, message: error.message }).toEqual({ code, message });
   });
+});
+
+it("a plan that is stopped ends the plan of the stack that it refers to", async () => {
+  await mkdir(path.join(".cais", "tests"), { recursive: true });
+  const folder = await mkdtemp(path.join(".cais", "tests", "references-"));
+  try {
+    const runtime = "runtime: { name: nodejs, options: { typescript: false } }";
+    await writeFile(path.join(folder, "Pulumi.yaml"), `name: made\nmain: main.ts\n${runtime}\n`);
+    for (const stack of ["outer", "inner"]) await writeFile(path.join(folder, `Pulumi.${stack}.yaml`), "");
+    await writeFile(
+      path.join(folder, "main.ts"),
+      `import * as pulumi from "@pulumi/pulumi";
+      import { renameSync, writeFileSync } from "node:fs";
+      if (pulumi.getStack() === "inner") {
+        writeFileSync("pid.part", String(process.pid));
+        renameSync("pid.part", "pid");
+        await new Promise(() => setInterval(() => {}, 1000));
+      } else new pulumi.StackReference("inner");`,
+    );
+    const controller = new AbortController();
+    const planning = plan({ root: folder, stack: "outer", signal: controller.signal });
+    const refused = planning.catch((error: unknown) => error);
+    const pid = Number(
+      await vi.waitFor(() => readFile(path.join(folder, "pid"), "utf8"), { timeout: 25_000, interval: 50 }),
+    );
+    expect(process.kill(pid, 0)).toBe(true);
+    controller.abort();
+    expect(await refused).toMatchObject({ code: "aborted", message: "the plan of outer was stopped" });
+    expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
 
 describe("References", () => {
@@ -123,5 +146,28 @@ describe("References", () => {
     await expect(ask("gives")).rejects.toThrow("not this time");
     await expect(ask("gives")).rejects.toThrow("not this time");
     expect(plans()).toBe(2);
+  });
+
+  it("refuse a stack that refers to itself, by whatever way", async () => {
+    const { references, from, ask } = await counting();
+    await expect(ask("refers")).rejects.toThrow("(refers -> refers)");
+    await ask("gives");
+    await references.of({ ...from, stack: "gives" }, "fails", () => Promise.resolve(given));
+    const back = references.of({ ...from, stack: "fails" }, "refers", () => Promise.resolve(given));
+    await expect(back).rejects.toThrow(
+      "the stacks refer to each other in a circle (fails -> refers -> gives -> fails), so none can be planned; take one of the references out",
+    );
+  });
+
+  it.each(["references//gives", "", "a/b/c/d"])("refuse %j, which names no stack", async (name) => {
+    await expect(referredStack(name, await loadProject(root, "refers"))).rejects.toThrow(
+      `the program refers to the stack "${name}", which is no name of one; write <organization>/<project>/<stack>`,
+    );
+  });
+
+  it("take a stack by its name alone or after an organization, too", async () => {
+    const project = await loadProject(root, "refers");
+    for (const name of ["gives", "acme/gives", "acme/references/gives"])
+      expect(await referredStack(name, project)).toEqual({ stack: "gives" });
   });
 });
