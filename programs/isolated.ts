@@ -6,7 +6,8 @@ import { Processor } from "../components/processor/index.ts";
 import { Secret } from "../components/secret/index.ts";
 import { stackTarget } from "../components/target.ts";
 import { takeOver } from "./handover.ts";
-import { pipeline, type SecretReader, tagsOf } from "./pipeline.ts";
+import { compose } from "./own-program.ts";
+import { type SecretReader, tagsOf } from "./pipeline.ts";
 import { apiPort, holdsAll, type IsolatedSettings } from "./keys.ts";
 
 /** A Pulumi stack for one pipeline stack alone. */
@@ -44,7 +45,7 @@ export async function isolated(
   { shared, folder }: Isolated,
   settings: IsolatedSettings,
   secret: SecretReader,
-): Promise<Processor> {
+): Promise<{ processor: Processor; programs: Record<string, Record<string, unknown>> }> {
   const { stack } = folder;
   const { environment } = settings;
   const target = stackTarget();
@@ -68,9 +69,10 @@ export async function isolated(
   const tags = tagsOf(stack, environment);
   const { port = apiPort, allowFrom = [] } = platform.isolated[stack.name] ?? {};
   const { limits, allowPrivate = [], lineage } = settings.platform;
-  return new Processor(`${stack.name}-processor`, {
+  const { pipelines, programs } = await compose([folder], settings, secret);
+  const processor = new Processor(`${stack.name}-processor`, {
     tags,
-    pipelines: [pipeline(folder, settings, secret)],
+    pipelines,
     cluster: { host: { workloads } },
     image: settings.image ?? platform.image,
     ...(limits ? { limits } : {}),
@@ -81,4 +83,5 @@ export async function isolated(
     token:
       allowFrom.length > 0 ? new Secret("api-token", { tags, value: secret(platformName, "api-token") }) : undefined,
   });
+  return { processor, programs };
 }

@@ -6,7 +6,8 @@ import type { Processor } from "../components/processor/index.ts";
 import { stackTarget } from "../components/target.ts";
 import type { Handover } from "./handover.ts";
 import { isolated, type Isolated, isolatedOf } from "./isolated.ts";
-import { pipeline, type SecretReader } from "./pipeline.ts";
+import type { SecretReader } from "./pipeline.ts";
+import { compose } from "./own-program.ts";
 import { platform as sharedPlatform } from "./platform.ts";
 import { holdsAll, opened } from "./keys.ts";
 import { readIsolatedSettings, readSettings } from "./settings.ts";
@@ -36,18 +37,21 @@ const secret: SecretReader = (stack, name) =>
 interface Outputs extends Partial<Handover> {
   /** The config that the processor reads. Absent where every pipeline stack has its own. */
   processor?: Processor["config"];
+  /** What the pipeline stacks' own programs give, by stack. */
+  programs?: Record<string, Record<string, unknown>>;
 }
 
 // One value: an export by name that is not there would be a warning in each deployment.
-const outputs = apart ? await deployIsolated(apart) : deployShared();
+const outputs = apart ? await deployIsolated(apart) : await deployShared();
 export default outputs;
 
 async function deployIsolated(found: Isolated): Promise<Outputs> {
   const settings = readIsolatedSettings(config, found.folder.stack.name);
-  return { processor: (await isolated(found, settings, secret)).config };
+  const { processor, programs } = await isolated(found, settings, secret);
+  return { processor: processor.config, ...given(programs) };
 }
 
-function deployShared(): Outputs {
+async function deployShared(): Promise<Outputs> {
   const target = stackTarget();
   const settings = readSettings(config, {
     pulumiStack: pulumi.getStack(),
@@ -57,7 +61,7 @@ function deployShared(): Outputs {
   const { environment, image } = settings;
   const asked = stacks.filter(({ stack }) => stack.environments.includes(environment));
   const here = asked.filter(({ stack }) => !stack.isolated || holdsAll(environment, target));
-  const pipelines = here.map((stack) => pipeline(stack, settings, secret));
+  const { pipelines, programs } = await compose(here, settings, secret);
   const { processor, cluster } = sharedPlatform(settings, pipelines, secret, asked.length - here.length);
   return {
     ...(processor && { processor: processor.config }),
@@ -65,5 +69,8 @@ function deployShared(): Outputs {
       platform: { environment, target, image, isolated: opened(settings) },
       workloads: cluster.host.workloads,
     }),
+    ...given(programs),
   };
 }
+
+const given = (programs: NonNullable<Outputs["programs"]>) => (Object.keys(programs).length > 0 ? { programs } : {});
