@@ -73,10 +73,7 @@ export const requireProtection: ResourceRule = {
     "Set `protect: true` and leave `forceDestroy` off; to delete data on purpose, set cais:allowDataDeletion as well.",
   references: [
     { name: "Pulumi protect", url: "https://www.pulumi.com/docs/iac/concepts/resources/options/protect/" },
-    {
-      name: "Well-Architected REL09-BP02",
-      url: "https://docs.aws.amazon.com/wellarchitected/latest/reliability-pillar/rel_backing_up_data_secured_backups_data.html",
-    },
+    fsbp("S3.20"),
   ],
   enforcementLevel: "mandatory",
   validateResource: [
