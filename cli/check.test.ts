@@ -1,8 +1,9 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { reviewsMarkdown } from "./report-markdown.ts";
 import { reviewsSarif } from "./report-sarif.ts";
 import { reviewText } from "./report-text.ts";
@@ -10,11 +11,14 @@ import { type Review, sinceThen } from "./review.ts";
 
 const fixture = join(import.meta.dirname, "fixtures", "review");
 
-/** Runs `cais check` on the fixture, without colours. */
-async function check(...args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
+/** Runs `cais check` on a project, without colours. */
+async function check(
+  root: string,
+  ...args: string[]
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
   const module = pathToFileURL(join(import.meta.dirname, "check.ts")).href;
   const script = `import { checkCommand } from ${JSON.stringify(module)};
-    await checkCommand(${JSON.stringify(fixture)}).parseAsync(${JSON.stringify(args)}, { from: "user" });`;
+    await checkCommand(${JSON.stringify(root)}).parseAsync(${JSON.stringify(args)}, { from: "user" });`;
   const child = spawn(process.execPath, ["--input-type=module", "--eval", script], {
     env: { ...process.env, NO_COLOR: "1", FORCE_COLOR: undefined },
     stdio: ["ignore", "pipe", "pipe"],
@@ -43,7 +47,7 @@ describe("cais check", () => {
   let calm: Review;
   let prod: Review;
   beforeAll(async () => {
-    ended = await check("--json");
+    ended = await check(fixture, "--json");
     ({
       plans: [calm, prod],
     } = JSON.parse(ended.stdout));
@@ -55,7 +59,7 @@ describe("cais check", () => {
   });
 
   it("tells by resource what is broken, where, and what to do", async () => {
-    const { code, stdout, stderr } = await check("calm");
+    const { code, stdout, stderr } = await check(fixture, "calm");
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout.split("\n")).toEqual([
       "Policies on the offline plan of calm",
@@ -190,5 +194,38 @@ describe("cais check", () => {
     expect(exemptions).toEqual(prod.exemptions);
     expect(against).toEqual({ ref: "main", commit: "0123456789abcdef", known: 2 });
     expect(sinceThen(prod, undefined, "main", "0").violations).toEqual(prod.violations);
+  });
+});
+
+describe("cais check --against", () => {
+  let folder: string;
+  beforeAll(async () => {
+    const tests = join(import.meta.dirname, "..", ".cais", "tests");
+    await mkdir(tests, { recursive: true });
+    folder = await mkdtemp(join(tests, "check-"));
+    await cp(fixture, folder, { recursive: true });
+    // A commit is checked out deeper in the tree.
+    const rules = join(folder, "policies", "index.ts");
+    const source = await readFile(rules, "utf8");
+    const project = pathToFileURL(join(import.meta.dirname, "..")).href;
+    await writeFile(rules, source.replaceAll('"../../../../', `"${project}/`));
+    const git = (...args: string[]) => execFileSync("git", ["-C", folder, ...args]);
+    git("init", "--quiet");
+    git("add", ".");
+    git("-c", "user.name=a", "-c", "user.email=a@example.org", "commit", "--quiet", "--message", "a");
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it("tells what a change brings: of an exemption that is gone, what it excused", async () => {
+    const exemptions = join(folder, "policies", "exemptions.yaml");
+    const [, ...others] = (await readFile(exemptions, "utf8")).split(/^(?=- )/m);
+    await writeFile(exemptions, others.join(""));
+    const { code, stdout, stderr } = await check(folder, "prod", "--against", "HEAD", "--json");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const { violations, against } = JSON.parse(stdout);
+    expect(violations.map(({ urn, policy }: { urn: string; policy: string }) => `${policy} ${urn}`)).toEqual(
+      ["old", "open"].map((name) => `box-require-lid ${urn(name)}`),
+    );
+    expect(against).toMatchObject({ ref: "HEAD", known: 3 });
   });
 });
