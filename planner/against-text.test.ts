@@ -25,6 +25,13 @@ function from(name: string) {
 
 const lines = (letter: string) => Array.from({ length: 100 }, (_, at) => `${letter}${at}`).join("\n");
 
+const side = (letter: string, count: number) =>
+  planOf(
+    Array.from({ length: count }, (_, at) =>
+      resource({ type: network, name: `n${at}`, inputs: { text: lines(letter) } }),
+    ),
+  );
+
 const comparisons: Comparison[] = [
   { stack: "test", side: "both", changes: compare(before, after) },
   { stack: "same", side: "both", changes: [] },
@@ -88,12 +95,6 @@ describe("what changes", () => {
   });
 
   it("is cut where it is too long for a comment, and for a person", () => {
-    const side = (letter: string, count: number) =>
-      planOf(
-        Array.from({ length: count }, (_, at) =>
-          resource({ type: network, name: `n${at}`, inputs: { text: lines(letter) } }),
-        ),
-      );
     const changes = compare(side("a", 300), side("b", 300));
     const told = comparisonsMarkdown([{ stack: "test", side: "both", changes }], { ref: "main", commit: "0" });
     expect(told.length).toBeLessThanOrEqual(60_000);
