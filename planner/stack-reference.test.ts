@@ -59,7 +59,7 @@ describe("the plan of a program that refers to a stack", () => {
     [
       "misses",
       "program-failed",
-      "main.ts:43: the program failed: the stack organization/references/gives gives no output nothing; it gives container, marked, mixed, password, plain, resource, told",
+      "main.ts:44: the program failed: the stack organization/references/gives gives no output nothing; it gives container, marked, mixed, password, plain, resource, told",
     ],
     [
       "circle",
@@ -69,7 +69,7 @@ describe("the plan of a program that refers to a stack", () => {
     [
       "refers-to-failing",
       "stack-reference",
-      "the stack fails, which the program refers to, has no plan: main.ts:47: the program failed: this stack has no program",
+      "the stack fails, which the program refers to, has no plan: main.ts:48: the program failed: this stack has no program",
     ],
   ])("%s: %s", async (stack, code, message) => {
     const error = await plan({ root, stack, references }).catch((caught: unknown) => caught);
