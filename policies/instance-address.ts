@@ -4,7 +4,9 @@ import { Instance } from "@pulumi/openstack/compute/instance.js";
 import { LoadBalancer } from "@pulumi/openstack/loadbalancer/loadBalancer.js";
 import { FloatingIp } from "@pulumi/openstack/networking/floatingIp.js";
 import { FloatingIpAssociate } from "@pulumi/openstack/networking/floatingIpAssociate.js";
+import { Port } from "@pulumi/openstack/networking/port.js";
 import { PortForwardingV2 } from "@pulumi/openstack/networking/portForwardingV2.js";
+import { Router } from "@pulumi/openstack/networking/router.js";
 import type { PolicyResource } from "@pulumi/policy";
 import { ifKnown, knownItems } from "./if-known.ts";
 import type { StackRule } from "./rule.ts";
@@ -33,6 +35,28 @@ function givesAddress(resource: PolicyResource): boolean {
   return resource.isType(ComputeAssociate);
 }
 
+/** Names and ids of the networks that lead outside: where routers lead to, and addresses come from. */
+const outsideOf = (resources: readonly PolicyResource[]): ReadonlySet<string> =>
+  new Set(
+    resources
+      .flatMap((resource) => [
+        ifKnown(() => resource.asType(Router)?.externalNetworkId) ?? [],
+        ifKnown(() => resource.asType(FloatingIp)?.pool) ?? [],
+        ifKnown(() => resource.asType(ComputeFloatingIp)?.pool) ?? [],
+      ])
+      .flat(),
+  );
+
+/** The networks that a machine or a port is put into, by name and id, as far as a plan knows them. */
+function networksOf(resource: PolicyResource): string[] {
+  const id = ifKnown(() => resource.asType(Port)?.networkId);
+  const own = knownItems(() => resource.asType(Instance)?.networks).flatMap((network) => [
+    ifKnown(() => network.name) ?? [],
+    ifKnown(() => network.uuid) ?? [],
+  ]);
+  return [...(id === undefined ? [] : [id]), ...own.flat()];
+}
+
 export const disallowPublicAddress: StackRule = {
   name: "instance-disallow-public-address",
   description: "Machines must have private addresses only.",
@@ -44,7 +68,15 @@ export const disallowPublicAddress: StackRule = {
   ],
   enforcementLevel: "mandatory",
   validateStack({ resources }, report) {
-    for (const resource of resources)
+    const outside = outsideOf(resources);
+    for (const resource of resources) {
       if (givesAddress(resource)) report(`${resource.name} must not give a machine a public address.`, resource.urn);
+      const network = networksOf(resource).find((name) => outside.has(name));
+      if (network !== undefined)
+        report(
+          `${resource.name} must be in a private network, and is in ${network}, which leads outside.`,
+          resource.urn,
+        );
+    }
   },
 };
