@@ -160,6 +160,20 @@ it("leaves alone files that hold no key of the new rows", async () => {
   expect(JSON.parse(files[0]?.stats ?? "{}")).toMatchObject({ numRecords: 200, minValues: { k: "k100" } });
 });
 
+it("folds what files gave before a column got another type: what does not fit it is null", async () => {
+  const contributions = [
+    await contribution("SELECT 'a' AS k, DATE '2024-01-01' AS day, 'seven' AS n"),
+    await contribution("SELECT 'b' AS k, DATE '2024-01-02' AS day, '7' AS n"),
+    await contribution("SELECT 'c' AS k, DATE '2024-01-03' AS day, 8::BIGINT AS n"),
+  ];
+  const { files } = await engine.foldTable({ folder: run(), name: "t", key: ["k"], columns, contributions });
+  expect(await rows(columns, files)).toEqual([
+    "{'k': a, 'day': 2024-01-01, 'n': NULL}",
+    "{'k': b, 'day': 2024-01-02, 'n': 7}",
+    "{'k': c, 'day': 2024-01-03, 'n': 8}",
+  ]);
+});
+
 it("refuses rows without a key", async () => {
   const added = [await contribution("SELECT unnest(['a', NULL, NULL]) AS k, DATE '2024-01-01' AS day, 1 AS n")];
   const asked = { folder: run(), name: "t", columns };

@@ -55,7 +55,8 @@ export async function foldTable(
   { key, columns, contributions, ...writing }: Asked<"fold">,
 ): Promise<Made> {
   const { name, partitionBy } = writing;
-  const last = await lastRows(connection, { key, columns, files: contributions, name, partitionBy });
+  // Some may be of before a column got another type, and wait for their file to be run again.
+  const last = await lastRows(connection, { key, columns, files: contributions, name, partitionBy, lenient: true });
   const all = stored(last, columns, partitionBy);
   return { columns, files: await writeFiles(connection, all, { ...writing, key, large: true }) };
 }
@@ -69,8 +70,10 @@ async function lastRows(
     files,
     name,
     partitionBy = [],
+    lenient = false,
   }: Pick<Asked<"fold">, "key" | "columns" | "name" | "partitionBy"> & {
     files: string[];
+    lenient?: boolean;
   },
 ): Promise<string> {
   for (const column of key)
@@ -82,7 +85,7 @@ async function lastRows(
     connection,
     files.map((file) => ({ file })),
     columns,
-    { as: `${name} added`, places: true, differ: files.length > 1 },
+    { as: `${name} added`, places: true, differ: files.length > 1, lenient },
   );
   // An empty text is none in a partition column.
   const isNone = (column: string) =>

@@ -22,6 +22,8 @@ export interface SeenOptions {
    * cheap, and DuckDB says `schema mismatch` when it reads one that is otherwise.
    */
   differ: boolean;
+  /** A value that does not fit its column is null. Default: it is an error. */
+  lenient?: boolean;
 }
 
 /**
@@ -32,7 +34,7 @@ export async function seenSql(
   connection: DuckDBConnection,
   files: SeenFile[],
   columns: TableColumn[],
-  { as, places = false, differ }: SeenOptions,
+  { as, places = false, differ, lenient = false }: SeenOptions,
 ): Promise<{ sql: string; differ: boolean }> {
   const [first] = files;
   if (first === undefined) {
@@ -58,7 +60,8 @@ export async function seenSql(
     columns.map(({ name, type }) => {
       const place = partitioned.findIndex((column) => column.name === name);
       const found = types.get(name);
-      const own = found === undefined ? [] : [found === type ? sqlName(name) : `CAST(${sqlName(name)} AS ${type})`];
+      const cast = lenient ? "TRY_CAST" : "CAST";
+      const own = found === undefined ? [] : [found === type ? sqlName(name) : `${cast}(${sqlName(name)} AS ${type})`];
       if (place >= 0) own.push(`CAST(getvariable(${sqlText(values[place] ?? "")})[${index}::BIGINT + 1] AS ${type})`);
       const cell = own.length > 1 ? `coalesce(${own.join(", ")})` : (own[0] ?? `CAST(NULL AS ${type})`);
       return `${cell} AS ${sqlName(name)}`;
