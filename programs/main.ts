@@ -48,7 +48,7 @@ export default outputs;
 async function deployIsolated(found: Isolated): Promise<Outputs> {
   const settings = readIsolatedSettings(config, found.folder.stack.name);
   const { processor, programs } = await isolated(found, settings, secret);
-  return { processor: processor.config, ...given(programs) };
+  return { processor: processor.config, ...(isEmpty(programs) ? {} : { programs }) };
 }
 
 async function deployShared(): Promise<Outputs> {
@@ -69,8 +69,10 @@ async function deployShared(): Promise<Outputs> {
       platform: { environment, target, image, isolated: opened(settings) },
       workloads: cluster.host.workloads,
     }),
-    ...given(programs),
+    ...(isEmpty(programs) ? {} : { programs }),
   };
 }
 
-const given = (programs: NonNullable<Outputs["programs"]>) => (Object.keys(programs).length > 0 ? { programs } : {});
+function isEmpty(programs: object): boolean {
+  return Object.keys(programs).length === 0;
+}
