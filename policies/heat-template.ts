@@ -82,9 +82,17 @@ export function readHeatStack(args: HeatArgs): HeatStack | string | undefined {
   };
 }
 
+/** What was read already: every rule asks for the same templates. */
+const documents = new Map<string, unknown>();
+
 /** Undefined for what is no YAML, or holds more aliases than the parser follows: it is then no template. */
 function readYaml(text: unknown): unknown {
   if (typeof text !== "string") return undefined;
+  if (!documents.has(text)) documents.set(text, parse(text));
+  return documents.get(text);
+}
+
+function parse(text: string): unknown {
   const document = parseDocument(text);
   if (document.errors.length > 0) return undefined;
   try {

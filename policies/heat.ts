@@ -45,7 +45,9 @@ export const disallowUnreviewedResource: ResourceRule = {
       if (read === undefined || typeof read === "string") return;
       for (const asked of read.resources)
         if (asked.type === undefined && !inert.has(asked.heatType))
-          report(`${name} must ask only for what the rules know, and its ${asked.name} is a ${asked.heatType}.`);
+          report(
+            `${name} must ask only for what the rules know, and its ${asked.name} is of the type ${asked.heatType}.`,
+          );
       for (const type of read.remapped)
         report(`${name} must leave types as they are, and its environment makes ${type} something else.`);
     }),
