@@ -27,6 +27,8 @@ export async function checkOut(root: string, ref: string, signal?: AbortSignal):
   const against = path.join(here, ".cais", "against");
   await mkdir(against, { recursive: true });
   const { folder, release } = await claim(path.join(against, commit));
+  const project = path.relative(repository, here);
+  const isInstalled = hasPackages(folder, project);
   const remove = async () => {
     await rm(folder, { recursive: true, force: true });
     await release();
@@ -37,7 +39,7 @@ export async function checkOut(root: string, ref: string, signal?: AbortSignal):
     try {
       await git(repository, ["read-tree", commit], { signal, environment });
       // What was installed in it stays, so that it need not be installed again.
-      if (!isInstalled(folder)) await rm(folder, { recursive: true, force: true });
+      if (!isInstalled) await rm(folder, { recursive: true, force: true });
       await git(repository, ["checkout-index", "--all", "--force", `--prefix=${folder}/`], { signal, environment });
     } finally {
       await rm(index, { force: true });
@@ -46,10 +48,9 @@ export async function checkOut(root: string, ref: string, signal?: AbortSignal):
     await remove();
     throw error;
   }
-  const project = path.relative(repository, here);
-  const close = isInstalled(folder) ? release : remove;
+  const close = isInstalled ? release : remove;
   try {
-    if (close === remove) await usePackages({ ref, repository, project, folder });
+    if (!isInstalled) await usePackages({ ref, repository, project, folder });
   } catch (error) {
     // What has to be installed is installed in this folder.
     if (error instanceof PlanError && error.code === "packages-missing") await release();
@@ -117,8 +118,11 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** npm writes this file when all is installed. */
-const isInstalled = (folder: string): boolean => existsSync(path.join(folder, "node_modules", ".package-lock.json"));
+/** Whether npm has installed packages for the project, in its folder or one above it: it writes this file last. */
+function hasPackages(folder: string, project: string): boolean {
+  const places = project.split(path.sep).map((_, at, steps) => steps.slice(0, at + 1).join(path.sep));
+  return ["", ...places].some((place) => existsSync(path.join(folder, place, "node_modules", ".package-lock.json")));
+}
 
 const run = promisify(execFile);
 
