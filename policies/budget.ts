@@ -26,8 +26,7 @@ export const requireInProduction: StackRule = {
     const missing = new Map<string, string>();
     for (const resource of resources) {
       const stack = tagsOf(resource)?.get("stack");
-      if (stack && stack !== platformName && !budgeted.has(stack) && !missing.has(stack))
-        missing.set(stack, resource.urn);
+      if (stack && stack !== platformName && !budgeted.has(stack)) missing.set(stack, resource.urn);
     }
     for (const [stack, urn] of missing) report(`${stack} must have a monthly budget in prod, and has none.`, urn);
   },
