@@ -1,6 +1,7 @@
+import { globSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
-import { type Plan, plan, type Violation } from "../planner/index.ts";
+import { type Plan, plan, References, type Violation } from "../planner/index.ts";
 import { exemptionRules } from "./excuse.ts";
 import { fixtures } from "./fixtures/index.ts";
 import { rules, rulesByNoun } from "./rules.ts";
@@ -8,6 +9,9 @@ import { rules, rulesByNoun } from "./rules.ts";
 const policyPack = fileURLToPath(new URL(".", import.meta.url));
 const fixtureProject = fileURLToPath(new URL("fixtures", import.meta.url));
 const project = fileURLToPath(new URL("..", import.meta.url));
+const environments = globSync("Pulumi.*.yaml", { cwd: project })
+  .map((file) => file.slice("Pulumi.".length, -".yaml".length))
+  .toSorted();
 const names = rules.map(({ name }) => name);
 
 /** Pulumi puts the rule's description on a line above. */
@@ -34,8 +38,11 @@ describe("the policy pack", () => {
     expect(kept.violations.map(({ policy, message, urn }) => ({ policy, message, urn }))).toEqual([]);
   });
 
-  it.each(["dev", "prod-openstack"])("finds nothing in the environment %s", async (stack) => {
-    expect((await plan({ root: project, stack, policyPack })).violations).toEqual([]);
+  // A stack that refers to another comes after it, whose plan it then need not make again.
+  const references = new References();
+  it.each(environments)("finds nothing in the environment %s", async (stack) => {
+    const { violations } = await plan({ root: project, stack, policyPack, references });
+    expect(violations.filter(({ policy }) => policy !== exemptionRules.notice)).toEqual([]);
   });
 
   it.each(rules)("$name tells each break in a sentence", ({ name, enforcementLevel, severity }) => {
