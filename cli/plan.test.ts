@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { text } from "node:stream/consumers";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -105,6 +105,64 @@ describe("cais plan", () => {
     const { code, stdout, stderr } = await run([join(import.meta.dirname, "main.ts"), "plan", "prod-openstak"]);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toMatch(/^cais: there is no Pulumi\.prod-openstak\.yaml; did you mean prod-openstack\? \(there is /);
+  });
+
+  it("draws a graph", async () => {
+    const { code, stdout, stderr } = await runOn(join(fixtures, "empty"), "plan", ["test", "--graph"]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toBe('flowchart LR\n  s0r0("empty-test<br/>pulumi:Stack")\n');
+  });
+
+  it("is a wrong command with two kinds of output", async () => {
+    const { code, stdout, stderr } = await run([join(import.meta.dirname, "main.ts"), "plan", "--json", "--markdown"]);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(/^cais: option '--json' cannot be used with option '--markdown'\n/);
+  });
+
+  describe("against a commit", () => {
+    let folder: string;
+    const git = (...args: string[]) =>
+      execFileSync("git", ["-c", "user.name=Ana", "-c", "user.email=ana@example.org", ...args], { cwd: folder });
+    beforeAll(async () => {
+      const tests = join(projectRoot, ".cais", "tests");
+      await mkdir(tests, { recursive: true });
+      folder = await mkdtemp(join(tests, "plan-against-"));
+      await writeFile(
+        join(folder, "Pulumi.yaml"),
+        "name: made\nmain: main.ts\nruntime: { name: nodejs, options: { typescript: false } }\n",
+      );
+      await writeFile(join(folder, "Pulumi.test.yaml"), "");
+      await writeFile(join(folder, "main.ts"), "export const size = 1;\n");
+      git("init", "--quiet");
+      git("add", "Pulumi.yaml", "Pulumi.test.yaml", "main.ts");
+      git("-c", "commit.gpgSign=false", "commit", "--quiet", "--message=first");
+      await writeFile(join(folder, "main.ts"), "export const size = 2;\n");
+    });
+    afterAll(() => rm(folder, { recursive: true, force: true }));
+
+    it("prints what changes", async () => {
+      const { code, stdout, stderr } = await runOn(folder, "plan", ["--against", "HEAD"]);
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect(stdout).toMatch(/^What changes from HEAD \([0-9a-f]{12}\): what the programs ask for, /);
+      expect(stdout.split("\n").slice(2)).toEqual([
+        "test  1 changed",
+        "",
+        "  platform",
+        "  ~ made-test  pulumi:pulumi:Stack",
+        "      output size: 1 → 2",
+        "",
+        "",
+      ]);
+    });
+
+    it("prints one object with --json", async () => {
+      const { stdout } = await runOn(folder, "plan", ["test", "--against", "HEAD", "--json"]);
+      const details = [{ of: "output", path: "size", before: 1, after: 2 }];
+      expect(JSON.parse(stdout)).toEqual({
+        against: { ref: "HEAD", commit: String(git("rev-parse", "HEAD")).trim() },
+        stacks: [{ stack: "test", side: "both", changes: [expect.objectContaining({ kind: "changed", details })] }],
+      });
+    });
   });
 
   describe("stopped by Ctrl-C", () => {
