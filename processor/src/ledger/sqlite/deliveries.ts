@@ -15,9 +15,11 @@ const COLUMNS = `id, stack, sink, kind, name, run, payload_key AS payloadKey, st
 
 const WAITING = "state IN ('pending', 'retrying')";
 
+/** As the index of those in the queue has it. */
+const OPEN = "state IN ('pending', 'delivering', 'retrying')";
+
 /** Not behind one of its sink that is not done, where that matters. */
-const IN_TURN = `(any_order = 1 OR id IN (
-  SELECT min(id) FROM deliveries WHERE state IN ('pending', 'delivering', 'retrying') GROUP BY stack, sink))`;
+const IN_TURN = `${OPEN} AND (any_order = 1 OR id IN (SELECT min(id) FROM deliveries WHERE ${OPEN} GROUP BY stack, sink))`;
 
 const Depth = z.object({ stack: z.string(), sink: z.string(), waiting: z.number(), oldestAt: z.string() });
 

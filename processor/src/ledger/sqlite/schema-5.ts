@@ -2,6 +2,7 @@
 export const refusals = `
   -- The run whose contribution takes its place as soon as the table's log has that one.
   ALTER TABLE contributions ADD COLUMN replaced_by TEXT REFERENCES runs (id);
+  CREATE INDEX contributions_replaced ON contributions (replaced_by) WHERE replaced_by IS NOT NULL;
 
   -- Runs that were to end, or had ended, otherwise than they did, and of whose end nobody is told yet.
   CREATE TABLE untold_runs (run TEXT PRIMARY KEY REFERENCES runs (id)) STRICT, WITHOUT ROWID;

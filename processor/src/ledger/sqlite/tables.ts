@@ -18,8 +18,9 @@ export function dropReplaced(
   connection: Connection,
   { stack, name, run }: { stack: string; name: string; run: string },
 ): void {
+  // By its own index: of a table, there may be as many as it has files.
   const dropped = connection
-    .sql("DELETE FROM contributions WHERE stack = ? AND name = ? AND replaced_by = ? RETURNING key")
+    .sql("DELETE FROM contributions WHERE +stack = ? AND +name = ? AND replaced_by = ? RETURNING key")
     .all(stack, name, run);
   for (const { key } of dropped) noteLoose(connection, { stack, role: "lake", key: String(key) });
 }
