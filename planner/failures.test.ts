@@ -168,6 +168,11 @@ describe("a project made for the test", () => {
       "the program failed: Usage: a",
     ],
     ["as it is, after its class", `throw new Refusal("Usage: a");`, "the program failed: Usage: a"],
+    [
+      "where it threw what is no Error",
+      `throw { code: 3 };`,
+      "the program failed: what was thrown is no Error but { code: 3 }",
+    ],
   ])("tells users a sentence, %s", async (_, program, message) => {
     await writeFile(
       path.join(folder, "main.ts"),

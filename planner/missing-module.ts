@@ -24,11 +24,13 @@ export function missingModule(
   };
 }
 
-/** The first line of a file with this in a text, as an import has it. */
-function importLine(file: string, specifier: string, shown: string): Location | undefined {
+/** The first line of a file with this among the steps of a text in quotes, as an import has it. */
+function importLine(file: string, wanted: string, shown: string): Location | undefined {
   if (!existsSync(file)) return undefined;
   const line = readFileSync(file, "utf8")
     .split("\n")
-    .findIndex((text) => [...text.matchAll(/(["'])(.*?)\1/g)].some(([, , quoted]) => quoted?.endsWith(specifier)));
+    .findIndex((text) =>
+      [...text.matchAll(/(["'])(.*?)\1/g)].some(([, , quoted]) => `/${quoted}/`.includes(`/${wanted}/`)),
+    );
   return line === -1 ? undefined : { file: shown, line: line + 1 };
 }
