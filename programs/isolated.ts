@@ -18,8 +18,8 @@ export interface Isolated {
 }
 
 /**
- * What the name of a Pulumi stack says: `prod-openstack.inmet` is the isolated pipeline stack `inmet` on the platform
- * of `prod-openstack`; a name without a dot is a shared stack's. Throws a `RunError` when there is no such pipeline stack.
+ * What the name of a Pulumi stack says: `<shared>.inmet` is the isolated pipeline stack `inmet` on the platform
+ * of the Pulumi stack `<shared>`; a name without a dot is a shared stack's. Throws a `RunError` when there is no such pipeline stack.
  */
 export function isolatedOf(pulumiStack: string, folders: StackFolder[]): Isolated | undefined {
   const dot = pulumiStack.lastIndexOf(".");
