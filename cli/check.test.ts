@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Violation } from "../planner/index.ts";
 import { reviewsMarkdown } from "./report-markdown.ts";
 import { reviewsSarif } from "./report-sarif.ts";
 import { reviewText } from "./report-text.ts";
-import { type Review, sinceThen } from "./review.ts";
+import { type Review, sinceThen, toReview } from "./review.ts";
 
 const fixture = join(import.meta.dirname, "fixtures", "review");
 
@@ -98,6 +99,23 @@ describe("cais check", () => {
         excused: ["old", "open"].map((name) => ({ urn: urn(name), message: lid(name) })),
       },
     ]);
+  });
+
+  it("keeps a notice of an exemption that it does not know", () => {
+    const message =
+      "What is exempted must be seen.\npolicies/exemptions.yaml:3 exempts from a until 9999-12-31 (b: c):\nd";
+    const notice: Violation = {
+      policy: "exemption-require-notice",
+      pack: "review",
+      level: "advisory",
+      severity: "low",
+      message,
+      urn: urn("open"),
+    };
+    const [exemption] = prod.exemptions;
+    const review = toReview({ ...prod, violations: [notice] }, exemption ? [exemption] : []);
+    expect(review.violations).toEqual([notice]);
+    expect(review.exemptions).toEqual([]);
   });
 
   it("shows every exemption in use in a text", () => {

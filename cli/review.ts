@@ -26,22 +26,23 @@ export interface UsedExemption extends Exemption {
 export function toReview(plan: Plan, exemptions: Exemption[]): Review {
   const order = new Map(plan.resources.map(({ urn }, index) => [urn, index]));
   const violations = plan.violations.toSorted((a, b) => (order.get(a.urn) ?? 0) - (order.get(b.urn) ?? 0));
-  const excused = Map.groupBy(
-    violations
-      .filter(({ policy }) => policy === exemptionRules.notice)
-      .map(({ message, urn }) => ({ urn, ...(readNotice(message) ?? { line: 0, message }) })),
-    ({ line }) => line,
-  );
   return {
     ...plan,
-    violations: violations.filter(({ policy }) => policy !== exemptionRules.notice),
+    // A notice of which nothing is known here stays what it is to the pack: an advisory violation.
+    violations: violations.filter((violation) => !exemptions.some((exemption) => isNoticeOf(violation, exemption))),
     exemptions: exemptions.flatMap((exemption) => {
-      const uses = excused.get(exemption.line)?.map(({ urn, message }) => ({ urn, message }));
-      return uses ? [{ ...exemption, urns: [...new Set(uses.map(({ urn }) => urn))], excused: uses }] : [];
+      const excused = violations
+        .filter((violation) => isNoticeOf(violation, exemption))
+        .map(({ urn, message }) => ({ urn, message: readNotice(message)?.message ?? message }));
+      const urns = [...new Set(excused.map(({ urn }) => urn))];
+      return urns.length > 0 ? [{ ...exemption, urns, excused }] : [];
     }),
     against: null,
   };
 }
+
+const isNoticeOf = ({ policy, message }: Violation, { line }: Exemption): boolean =>
+  policy === exemptionRules.notice && readNotice(message)?.line === line;
 
 /** Of a review, what a change brings: what is broken now, and was not where the change began. */
 export function sinceThen(review: Review, before: Plan | undefined, ref: string, commit: string): Review {
