@@ -61,7 +61,8 @@ async function* stoppable<Made>(
     received = signal;
     controller.abort();
   };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, stop);
+  // Not once: npm passes on what the terminal has sent to all already, and a second signal would end us amid tidying up.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
   try {
     yield* make(controller.signal);
   } catch (error) {
