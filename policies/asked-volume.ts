@@ -31,8 +31,8 @@ export function validateAskedVolumes(check: (volume: AskedVolume) => string | un
     validateResourceOfType(Volume, (volume, { name }, report) => tell(report, ofVolume(name, volume))),
     validateResourceOfType(VolumeV1, (volume, { name }, report) => tell(report, ofVolume(name, volume))),
     validateResourceOfType(VolumeV2, (volume, { name }, report) => tell(report, ofVolume(name, volume))),
-    validateResourceOfType(Instance, ({ blockDevices }, { name }, report) => {
-      for (const [index, device] of knownItems(() => blockDevices).entries())
+    validateResourceOfType(Instance, (instance, { name }, report) => {
+      for (const [index, device] of knownItems(() => instance.blockDevices).entries())
         tell(
           report,
           ifKnown(() =>
@@ -72,13 +72,14 @@ interface Nodes {
 }
 
 /** Magnum takes sizes and types of its nodes' volumes as labels, but for one size: https://docs.openstack.org/magnum/latest/user/ */
-function ofNodes(name: string, { dockerVolumeSize, labels = {} }: Nodes): AskedVolume[] | undefined {
-  return ifKnown(() =>
-    (["boot", "docker", "etcd"] as const).flatMap((role) => {
-      const size = role === "docker" ? dockerVolumeSize : labels[`${role}_volume_size`];
-      const type = labels[`${role}_volume_type`];
-      if (!(Number(size ?? 0) > 0)) return [];
-      return [{ subject: `${name}'s ${role} volume`, type: typeof type === "string" && type ? type : undefined }];
-    }),
-  );
+function ofNodes(name: string, nodes: Nodes): AskedVolume[] {
+  return (["boot", "docker", "etcd"] as const).flatMap((role) => {
+    const subject = `${name}'s ${role} volume`;
+    const volume = ifKnown(() => ({
+      size: role === "docker" ? nodes.dockerVolumeSize : nodes.labels?.[`${role}_volume_size`],
+      type: nodes.labels?.[`${role}_volume_type`],
+    }));
+    if (!volume || !(Number(volume.size ?? 0) > 0)) return [];
+    return [{ subject, type: typeof volume.type === "string" && volume.type ? volume.type : undefined }];
+  });
 }

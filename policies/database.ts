@@ -36,8 +36,9 @@ export const requireSupportedVersion: ResourceRule = {
   enforcementLevel: "mandatory",
   validateResource: [
     validateResourceOfType(Instance, (instance, { name }, report) => {
-      const store = ifKnown(() => ({ type: instance.datastore.type, version: instance.datastore.version }));
-      if (!store || !isProduct(store.type)) return;
+      // A template may leave out what a program must give.
+      const store: Partial<typeof instance.datastore> | undefined = ifKnown(() => ({ ...instance.datastore }));
+      if (!store?.type || !store.version || !isProduct(store.type)) return;
       const ended = endOfSupport(store.type, store.version, new Date());
       if (ended)
         report(
@@ -60,7 +61,7 @@ export const disallowAnyHost: ResourceRule = {
   enforcementLevel: "mandatory",
   validateResource: [
     validateResourceOfType(Instance, (instance, { name }, report) => {
-      const datastore = ifKnown(() => instance.datastore.type);
+      const datastore = ifKnown(() => instance.datastore?.type);
       for (const user of knownItems(() => instance.users))
         if (ifKnown(() => user.host === "%" || (!user.host && hasHosts(datastore))))
           report(
@@ -97,8 +98,8 @@ export const disallowUnsafeSetting: ResourceRule = {
   ],
   enforcementLevel: "mandatory",
   validateResource: [
-    validateResourceOfType(Configuration, ({ configurations }, { name }, report) => {
-      for (const setting of knownItems(() => configurations)) {
+    validateResourceOfType(Configuration, (group, { name }, report) => {
+      for (const setting of knownItems(() => group.configurations)) {
         const [key, value] = ifKnown(() => [setting.name, setting.value] as const) ?? ["", ""];
         const [wrong, why] = unsafe[key] ?? [];
         if (wrong?.test(value)) report(`${name} must not set ${key} to "${value}": ${why}.`);

@@ -107,8 +107,11 @@ export const requireSecurityGroup: ResourceRule = {
   validateResource: [
     validateResourceOfType(Instance, (instance, { name }, report) => {
       // A port has groups of its own. Nova connects a machine without networks to those of the project.
-      const networks = ifKnown(() => instance.networks ?? []);
-      if (networks === undefined || (networks.length > 0 && networks.every((network) => "port" in network))) return;
+      const bare = ifKnown(() => {
+        const networks = instance.networks ?? [];
+        return networks.length === 0 || networks.some((network) => !("port" in network));
+      });
+      if (!bare) return;
       const groups = ifKnown(() => instance.securityGroups ?? []);
       if (groups?.length === 0) report(`${name} must name its security groups, and gets the project's default one.`);
       if (knownItems(() => groups).includes("default"))

@@ -56,8 +56,8 @@ export const disallowAnyAddress: ResourceRule = {
   ],
   enforcementLevel: "mandatory",
   validateResource: [
-    validateResourceOfType(Port, ({ allowedAddressPairs }, { name }, report) => {
-      for (const pair of knownItems(() => allowedAddressPairs)) {
+    validateResourceOfType(Port, (port, { name }, report) => {
+      for (const pair of knownItems(() => port.allowedAddressPairs)) {
         const text = ifKnown(() => pair.ipAddress);
         const range = text === undefined ? undefined : readRange(text);
         if (range && isWide(range)) report(`${name} must not send under any address, and may under ${text}.`);
@@ -93,7 +93,7 @@ export const requireSecurityGroup: ResourceRule = {
         report(`${name} must name its security groups, and gets the project's default one.`);
     }),
     validateResourceOfType(PortSecGroupAssociate, (association, { name }, report) => {
-      if (ifKnown(() => association.enforce === true && association.securityGroupIds.length === 0))
+      if (ifKnown(() => association.enforce === true && association.securityGroupIds?.length === 0))
         report(`${name} must leave its port in a security group, and takes it out of all.`);
     }),
   ],

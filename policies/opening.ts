@@ -45,8 +45,8 @@ export function validateOpenings(check: (opening: Opening) => string | undefined
       }));
       if (opening?.direction === "ingress") tell(report, [opening]);
     }),
-    validateResourceOfType(SecGroup, ({ rules }, { name }, report) => {
-      const openings = knownItems(() => rules).map((rule, index) =>
+    validateResourceOfType(SecGroup, (group, { name }, report) => {
+      const openings = knownItems(() => group.rules).map((rule, index) =>
         ifKnown(() => ({
           subject: `${name}'s rule ${index + 1}`,
           protocol: protocolOf(rule.ipProtocol),

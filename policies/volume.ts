@@ -59,8 +59,8 @@ export const disallowDeletionWithMachine: ResourceRule = {
   ],
   enforcementLevel: "mandatory",
   validateResource: [
-    validateResourceOfType(Instance, ({ blockDevices }, { name }, report) => {
-      for (const [index, device] of knownItems(() => blockDevices).entries())
+    validateResourceOfType(Instance, (instance, { name }, report) => {
+      for (const [index, device] of knownItems(() => instance.blockDevices).entries())
         if (ifKnown(() => device.sourceType === "volume" && device.deleteOnTermination === true))
           report(`${name} must leave its volumes behind, and its disk ${index + 1} goes when it goes.`);
     }),
