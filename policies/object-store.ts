@@ -55,9 +55,13 @@ export const requireVersioning: ResourceRule = {
   enforcementLevel: "mandatory",
   validateResource: [
     validateResourceOfType(Container, (container, { name }, report) => {
-      const role = ifKnown(() => container.metadata?.["role"]);
-      const versioned = ifKnown(() => container.versioning) === true || "versioningLegacy" in container;
-      if (!versioned && !madeAgain.includes(String(role)))
+      const lost = ifKnown(
+        () =>
+          container.versioning !== true &&
+          !("versioningLegacy" in container) &&
+          !madeAgain.includes(String(container.metadata?.["role"])),
+      );
+      if (lost)
         report(
           `${name} must keep the versions of its objects, and neither does so nor has one of the roles ${madeAgain.join(", ")}.`,
         );
@@ -78,7 +82,7 @@ export const requireProtection: ResourceRule = {
   enforcementLevel: "mandatory",
   validateResource: [
     validateResourceOfType(Container, (container, { name, opts }, report) => {
-      if (ifKnown(() => container.metadata?.["role"]) === "workloads") return;
+      if (ifKnown(() => container.metadata?.["role"] === "workloads") !== false) return;
       if (new pulumi.Config("cais").getBoolean("allowDataDeletion")) return;
       if (ifKnown(() => container.forceDestroy))
         report(`${name} must not be deleted with its objects, and has forceDestroy.`);

@@ -1,4 +1,5 @@
 import { ContainerObject } from "@pulumi/openstack/objectstorage/containerObject.js";
+import { ifKnown } from "./if-known.ts";
 import { requireLeastPrivilege, requireLimits } from "./processor-unit.ts";
 import type { StackRule } from "./rule.ts";
 
@@ -20,7 +21,8 @@ export const requireUnit: StackRule = {
   validateStack({ resources }, report) {
     const objects = resources.flatMap((resource) => {
       const props = resource.asType(ContainerObject);
-      return props ? [{ resource, name: props.name ?? "", content: () => props.content ?? "" }] : [];
+      const name = ifKnown(() => props?.name ?? "") ?? "";
+      return props ? [{ resource, name, content: ifKnown(() => props.content ?? "") }] : [];
     });
     for (const { resource, name, content } of objects) {
       if (name.endsWith(".json")) {
@@ -30,7 +32,7 @@ export const requireUnit: StackRule = {
           report(`${resource.name} must come with its unit, and there is no ${unit} beside ${name}.`, resource.urn);
       }
       if (!name.endsWith(".service")) continue;
-      if (!runsContainer.test(content()))
+      if (content !== undefined && !runsContainer.test(content))
         report(`${resource.name} must run a container, and its unit runs none.`, resource.urn);
     }
   },
