@@ -38,27 +38,28 @@ export async function initStack(copy: Copy, stack: string): Promise<void> {
     ...rest
   } = StackFile.parse(parse(await readFile(file, "utf8"))) ?? {};
   const secrets: string[] = [];
-  const open = Object.entries(config ?? {}).map(([key, value]) => [key, withoutSecrets(value, key, secrets)] as const);
-  await writeFile(file, stringify({ ...rest, config: Object.fromEntries(open) }));
+  const open = withoutSecrets(config ?? {}, secrets);
+  await writeFile(file, stringify({ ...rest, config: open }));
   await pulumi(copy, ["stack", "init", stack]);
   for (const secret of secrets)
     await pulumi(copy, ["config", "set", "--secret", "--path", secret, "a-placeholder", "--stack", stack]);
 }
 
-/** Takes every `{ secure: … }` out of a value and adds its path to `paths`, as `--path` spells it. */
-function withoutSecrets(value: Json, at: string, paths: string[]): Json {
-  if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
+/** Takes every `{ secure: … }` out of an object and adds its path to `paths`, as `--path` spells it. */
+function withoutSecrets(object: { [key: string]: Json }, paths: string[], above = ""): { [key: string]: Json } {
   const open: [string, Json][] = [];
-  for (const [key, item] of Object.entries(value)) {
-    const inner = `${at}.${key}`;
-    if (isClosed(item)) paths.push(inner);
-    else open.push([key, withoutSecrets(item, inner, paths)]);
+  for (const [key, item] of Object.entries(object)) {
+    const at = above === "" ? key : `${above}.${key}`;
+    if (isClosed(item)) paths.push(at);
+    else open.push([key, isObject(item) ? withoutSecrets(item, paths, at) : item]);
   }
   return Object.fromEntries(open);
 }
 
-const isClosed = (value: Json): boolean =>
-  value !== null && typeof value === "object" && !Array.isArray(value) && typeof value["secure"] === "string";
+const isObject = (value: Json): value is { [key: string]: Json } =>
+  value !== null && typeof value === "object" && !Array.isArray(value);
+
+const isClosed = (value: Json): boolean => isObject(value) && typeof value["secure"] === "string";
 
 /** `pulumi preview --json` of a stack. */
 export async function previewJson(copy: Copy, stack: string): Promise<unknown> {
@@ -71,10 +72,14 @@ export async function previewJson(copy: Copy, stack: string): Promise<unknown> {
  */
 export async function previewPolicies(copy: Copy, stack: string, policyPack: string): Promise<string> {
   const wanted = ["preview", "--suppress-progress", "--suppress-outputs", "--color", "never", "--stack", stack];
-  const text = await pulumi(copy, [...wanted, "--policy-pack", policyPack], (said) => /^Policies:$/m.test(said));
+  const text = await pulumi(copy, [...wanted, "--policy-pack", policyPack], failedByPolicy);
   const [, policies = ""] = /^(Policies:\n(?:(?: .*)?\n)*)/m.exec(text) ?? [];
   return policies === "" ? "" : `${policies.trimEnd().replaceAll(/ \(local: .*\)$/gm, "")}\n`;
 }
+
+/** Whether a preview failed for a broken mandatory rule, and for nothing else. */
+const failedByPolicy = (text: string): boolean =>
+  / - \[mandatory\] /.test(text) && !/^ +error: (?!preview failed)/m.test(text);
 
 /** Gives a stack outputs, as if it had been deployed, for others to refer to. */
 export async function importOutputs(copy: Copy, stack: string, project: string, outputs: Json): Promise<void> {
@@ -87,14 +92,17 @@ export async function importOutputs(copy: Copy, stack: string, project: string, 
   await pulumi(copy, ["stack", "import", "--file", file, "--stack", stack]);
 }
 
-/** Runs the CLI; the result is what it wrote. Throws with that when it fails, unless `isAnswer` takes it as an answer. */
+/** Runs the CLI; the result is what it wrote. Throws with its errors when it fails, unless `isAnswer` takes it as an answer. */
 function pulumi(copy: Copy, args: string[], isAnswer: (text: string) => boolean = () => false): Promise<string> {
   return new Promise((resolve, reject) => {
     const options = { cwd: copy.project, env: environment(copy.state), maxBuffer: 64e6 };
     execFile("pulumi", [...args, "--non-interactive"], options, (cause, stdout, stderr) => {
       const text = stripVTControlCharacters(stdout);
       if (!cause || isAnswer(text)) resolve(text);
-      else reject(new Error(`pulumi ${args.join(" ")} failed:\n${stdout}\n${stderr}`, { cause }));
+      else {
+        const errors = [...text.split("\n"), ...stderr.split("\n")].filter((line) => line.includes("error: "));
+        reject(new Error(`pulumi ${args.join(" ")} failed:\n${errors.join("\n")}`, { cause }));
+      }
     });
   });
 }
