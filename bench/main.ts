@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { benchDelta } from "./delta.ts";
 import { benchFiles } from "./files.ts";
 import { benchLatency } from "./latency.ts";
+import { benchPlan } from "./plan.ts";
 import { machine, type Part, say, textOf } from "./report.ts";
 import { benchRequests } from "./requests.ts";
 import { benchUpload } from "./upload.ts";
@@ -18,7 +19,8 @@ docs/performance.md says what is compared, and what came of it.
   upload          a file of 100 MB
   latency         from put to done, by API and monitor
   delta           commits, 10,000 small files in one table, a merge of 1 % into 10 million rows, beside delta-rs
-  all             these five (default); the machine should do nothing else meanwhile
+  plan            offline plans: five pipeline stacks, the same by hand, 1,000 of them, and loading the SDKs
+  all             these six (default); the machine should do nothing else meanwhile
 
   --megabytes N,N sizes of the CSV (default: 500,2000)
   --quick         a tenth of the sizes and counts, to see that it works
@@ -43,6 +45,7 @@ const all: Record<string, () => AsyncIterable<Part>> = {
   requests: () => benchRequests(work, { count: 1500 * scale }),
   upload: () => benchUpload(work, { bytes: 100e6 * scale, times: 5 }),
   latency: () => benchLatency(work, { count: 40 * scale }),
+  plan: () => benchPlan(work, { stacks: 1000 * scale }),
   delta: () => benchDelta(work, { commits: 500 * scale, files: 10_000 * scale, rows: 10_000_000 * scale }),
 };
 
@@ -64,7 +67,7 @@ function readArguments() {
       process.stdout.write(usage);
       process.exit(0);
     }
-    const parts = ["all", "files", "requests", "upload", "latency", "delta"];
+    const parts = ["all", "files", "requests", "upload", "latency", "plan", "delta"];
     const unknown = asked.positionals.find((name) => !parts.includes(name));
     if (unknown !== undefined) throw new Error(`There is no benchmark "${unknown}"; there is ${parts.join(", ")}.`);
     const megabytes = asked.values.megabytes.split(",").map(Number);

@@ -74,6 +74,17 @@ export async function runMeasured(program: string, args: string[]): Promise<Usag
   return { ...usage, cpu: waitedFor() - before, output };
 }
 
+/** Measures what this process does, and what it starts: that must end before `work` does. */
+export async function measureWork<Result>(
+  work: () => Promise<Result>,
+): Promise<{ result: Result; cpu: number; children: number; wall: number }> {
+  const [own, before, started] = [process.cpuUsage(), waitedFor(), performance.now()];
+  const result = await work();
+  const { user, system } = process.cpuUsage(own);
+  const children = waitedFor() - before;
+  return { result, cpu: (user + system) / 1e6 + children, children, wall: (performance.now() - started) / 1000 };
+}
+
 /** CPU of all programs that this one started and that have ended. */
 const waitedFor = () => {
   const fields = statOf(process.pid);
