@@ -58,7 +58,7 @@ describe("a program with a mistake", () => {
     [
       "unanswered",
       "invoke-unanswered",
-      'the data source openstack:images/getImage:getImage({"name":"debian-12","tag":"stable"}) has no offline answer; declare one in planner/answers.ts',
+      'main.ts:36: the data source openstack:images/getImage:getImage({"name":"debian-12","tag":"stable"}) has no offline answer; declare one in planner/answers.ts',
     ],
     [
       "trows",

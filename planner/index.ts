@@ -11,11 +11,11 @@ import { PlanError } from "./error.ts";
 import { Monitor } from "./monitor.ts";
 import { type Message, type Plan, toPlan } from "./plan.ts";
 import { requireSdk, startProgram } from "./program.ts";
-import type { Waiting } from "./program-places.ts";
+import type { Place } from "./program-places.ts";
 import { loadProject, type Project } from "./project.ts";
 import { redactError, Secrets } from "./redact.ts";
 import type { Registration } from "./registration.ts";
-import { earlyEnd, programError } from "./report.ts";
+import { earlyEnd, placed, programError } from "./report.ts";
 import { channelOptions, listen } from "./server.ts";
 import { givenBy, type Given, referenceAnswer, References, referredStack } from "./stack-reference.ts";
 import { type Properties, unknown } from "./value.ts";
@@ -76,6 +76,7 @@ class Planning {
   /** The plans of the stacks that the program refers to, with what each of them is going to give. */
   readonly #referred = new Map<Planning, Promise<Given>>();
   readonly #messages: Message[] = [];
+  readonly #places: Place[] = [];
   /** Rejected by the first failure. */
   readonly #failed = Promise.withResolvers<never>();
   #failure: PlanError | undefined;
@@ -125,7 +126,8 @@ class Planning {
     try {
       return await Promise.race([work(), this.#failed.promise]).finally(() => this.#close());
     } catch (error) {
-      throw error instanceof PlanError ? redactError(error, this.#secrets.redactLines()) : error;
+      if (!(error instanceof PlanError)) throw error;
+      throw redactError(placed(error, this.#places, this.#project.root), this.#secrets.redactLines());
     }
   }
 
@@ -209,19 +211,18 @@ class Planning {
 
   async #runProgram(address: string): Promise<void> {
     const lines: string[] = [];
-    const waiting: Waiting[] = [];
     const program = startProgram(this.#project, address, {
       onLine: (line) => {
         lines.push(line);
         this.#say("program", "info", line);
       },
       onSecret: (text) => this.#secrets.add(text),
-      onWaiting: (resource) => waiting.push(resource),
+      onPlace: (place) => this.#places.push(place),
     });
     this.#children.add(program);
     const exit = await program.exit;
     if (this.#failure) throw this.#failure;
-    if (exit.code !== 0 || !this.#monitor.finished) throw earlyEnd(exit, lines, waiting, this.#project.root);
+    if (exit.code !== 0 || !this.#monitor.finished) throw earlyEnd(exit, lines, this.#places, this.#project.root);
   }
 
   /** Takes note of a failed step. Its place may come with the SDK's own report, which follows. */

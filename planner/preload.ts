@@ -2,7 +2,7 @@ import { writeSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { liftOutputs, type OutputSdk, type ReferenceSdk } from "./lifted-outputs.ts";
-import { type RegistrationSdk, type ResourceSdk, showPlaces } from "./program-places.ts";
+import { type InvocationSdk, type RegistrationSdk, type ResourceSdk, showPlaces } from "./program-places.ts";
 
 // Runs in the program's process, before the program. What the program marks as secret need not reach the engine: the SDK
 // takes the mark off the arguments of a data source, and a program can fail before it gives a secret to a resource. So
@@ -30,7 +30,8 @@ if (pipe > 0) {
   liftOutputs(reference, { ...output });
   const resource: ResourceSdk = require("@pulumi/pulumi/resource");
   const registration: RegistrationSdk = require("@pulumi/pulumi/runtime/resource");
-  showPlaces(resource, registration, (waiting) => writeSync(pipe, `${JSON.stringify(waiting)}\n`));
+  const invocation: InvocationSdk = require("@pulumi/pulumi/runtime/invoke");
+  showPlaces(resource, registration, invocation, (place) => writeSync(pipe, `${JSON.stringify(place)}\n`));
   const mark = output.secret;
   output.secret = (value) => {
     tell(value);

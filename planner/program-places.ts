@@ -11,35 +11,49 @@ export interface RegistrationSdk {
   registerResource: (...args: [pulumi.Resource, unknown, string, string, ...unknown[]]) => void;
 }
 
-/** A resource that the engine has not been asked for when the program ends, as the SDK names it. */
-export interface Waiting {
-  waiting: string;
-  /** The stack trace of where the program made it. */
+export interface InvocationSdk {
+  invoke: (token: string, ...rest: unknown[]) => unknown;
+  invokeOutput: (token: string, ...rest: unknown[]) => unknown;
+}
+
+/** Where a program does something that the engine is not told the place of. */
+export interface Place {
+  /** A resource that still waits when the program ends, as the SDK names it; or the token of a data source. */
+  of: string;
+  /** The stack trace. */
   stack: string;
 }
 
 /**
  * Makes places known: of resources that code outside functions asks for, of errors of the config, and, at the program's
- * end, of resources that still wait for something.
+ * end, of resources that still wait for something; of data sources.
  */
 export function showPlaces(
   { Resource }: ResourceSdk,
   registration: RegistrationSdk,
-  tell: (waiting: Waiting) => void,
+  invocation: InvocationSdk,
+  tell: (place: Place) => void,
 ): void {
   // The SDK's own takes `at name (file:1:2)` alone; code outside functions is `at file:1:2`.
   Resource.framePositionRegExp =
     /^\s*at (?:async )?(?:.* \()?(?<file>(?:file:)?\/.*|[A-Za-z]:\\.*):(?<line>\d+):(?<column>\d+)\)?$/;
 
   const register = registration.registerResource;
-  const waiting = new Map<pulumi.Resource, Waiting>();
+  const waiting = new Map<pulumi.Resource, Place>();
   registration.registerResource = (...args) => {
     const [resource, , type, name] = args;
-    waiting.set(resource, { waiting: `"${name}" [${type}]`, stack: stackHere() });
+    waiting.set(resource, { of: `"${name}" [${type}]`, stack: stackHere() });
     register(...args);
     const answered = () => void waiting.delete(resource);
     resource.urn.apply(answered);
   };
+  for (const form of ["invoke", "invokeOutput"] as const) {
+    const invoke = invocation[form];
+    invocation[form] = (token, ...rest) => {
+      tell({ of: token, stack: stackHere() });
+      return invoke(token, ...rest);
+    };
+  }
   process.on("exit", () => waiting.forEach(tell));
   process.on("unhandledRejection", improve);
 }

@@ -5,17 +5,17 @@ import packageJson from "../package.json" with { type: "json" };
 import { type Child, startChild } from "./child.ts";
 import { PlanError } from "./error.ts";
 import { parallel } from "./monitor.ts";
-import type { Waiting } from "./program-places.ts";
+import type { Place } from "./program-places.ts";
 import type { Project } from "./project.ts";
 
 interface Told {
   onLine: (line: string) => void;
   onSecret: (text: string) => void;
-  onWaiting: (waiting: Waiting) => void;
+  onPlace: (place: Place) => void;
 }
 
 /** Starts the program as Pulumi's language host does, with our address for both monitor and engine. */
-export function startProgram(project: Project, address: string, { onLine, onSecret, onWaiting }: Told): Child {
+export function startProgram(project: Project, address: string, { onLine, onSecret, onPlace }: Told): Child {
   const { name, stack, organization, root, folder, entry, config, secretKeys } = project;
   return startChild({
     script: createRequire(path.join(folder, "package.json")).resolve("@pulumi/pulumi/cmd/run"),
@@ -45,15 +45,15 @@ export function startProgram(project: Project, address: string, { onLine, onSecr
     onPipeLine: (line) => {
       const told = readPipe(line);
       if (typeof told === "string") onSecret(told);
-      else if (told) onWaiting(told);
+      else if (told) onPlace(told);
     },
   });
 }
 
-const PipeLine = z.union([z.string(), z.object({ waiting: z.string(), stack: z.string() })]);
+const PipeLine = z.union([z.string(), z.object({ of: z.string(), stack: z.string() })]);
 
 /** A line of preload.ts. One that is cut off was not out when the program was ended, nor was its text. */
-function readPipe(line: string): string | Waiting | undefined {
+function readPipe(line: string): string | Place | undefined {
   try {
     return PipeLine.parse(JSON.parse(line));
   } catch (error) {

@@ -4,7 +4,7 @@ import type { Exit } from "./child.ts";
 import { type Location, PlanError } from "./error.ts";
 import { locateInText } from "./location.ts";
 import { missingModule } from "./missing-module.ts";
-import type { Waiting } from "./program-places.ts";
+import type { Place } from "./program-places.ts";
 import { missingConfig, type Project } from "./project.ts";
 import { secretMark } from "./value.ts";
 
@@ -49,14 +49,28 @@ export function programError(report: string, project: Project): PlanError {
   return new PlanError("program-failed", `the program failed: ${message}`, { location });
 }
 
+/** The same error with its place, if it is of a data source that the program asks for in one place alone. */
+export function placed(error: PlanError, places: Place[], root: string): PlanError {
+  const { code, message, urn, cause } = error;
+  if (code !== "invoke-unanswered" || error.location) return error;
+  const asked = places.filter(({ of }) => message.startsWith(`the data source ${of}(`));
+  const [location, ...others] = new Map(
+    asked.flatMap(({ stack }) => {
+      const place = locateInText(stack, root);
+      return place ? [[`${place.file}:${place.line}`, place] as const] : [];
+    }),
+  ).values();
+  return others.length === 0 ? new PlanError(code, message, { location, urn, cause }) : error;
+}
+
 /** The error of a program that ended without saying that it was done, by what it wrote and what still waited then. */
-export function earlyEnd({ code, signal }: Exit, lines: string[], waiting: Waiting[], root: string): PlanError {
+export function earlyEnd({ code, signal }: Exit, lines: string[], places: Place[], root: string): PlanError {
   const start = lines.findIndex((line) => line.startsWith("The Pulumi runtime detected"));
   const pending = start === -1 ? [] : lines.slice(start).filter((line) => /^ {2}\* .* was waiting for /.test(line));
   if (pending.length > 0) {
     const told = pending.map((line) => {
       const text = line.replace("  * ", "");
-      const resource = waiting.find((candidate) => text.startsWith(candidate.waiting));
+      const resource = places.find((candidate) => text.startsWith(candidate.of));
       return { text, location: resource && locateInText(resource.stack, root) };
     });
     const sentences = told.map(({ text, location }) =>
