@@ -2,6 +2,7 @@ import { StackV1 } from "@pulumi/openstack/orchestration/stackV1.js";
 import { validateResourceOfType } from "@pulumi/policy";
 import { readHeatStack } from "./heat-template.ts";
 import { inert } from "./heat-types.ts";
+import { ifKnown } from "./if-known.ts";
 import { secretKeys } from "./metadata.ts";
 import type { ResourceRule } from "./rule.ts";
 
@@ -25,7 +26,7 @@ export const requireReadableTemplate: ResourceRule = {
     validateResourceOfType(StackV1, (stack, { name }, report) => {
       const read = readHeatStack(stack);
       if (typeof read === "string") report(`${name} must bring a template that can be read, and its template ${read}.`);
-      if (stack.environmentOpts?.["URL"])
+      if (ifKnown(() => stack.environmentOpts?.["URL"]))
         report(`${name} must bring its environment, and the environment is fetched from elsewhere.`);
     }),
   ],

@@ -29,8 +29,9 @@ export const disallowUnrestricted: ResourceRule = {
   references: [credentials],
   enforcementLevel: "mandatory",
   validateResource: [
-    validateResourceOfType(ApplicationCredential, ({ unrestricted }, { name }, report) => {
-      if (unrestricted) report(`${name} must not be unrestricted: whoever holds it could make further credentials.`);
+    validateResourceOfType(ApplicationCredential, (credential, { name }, report) => {
+      if (ifKnown(() => credential.unrestricted))
+        report(`${name} must not be unrestricted: whoever holds it could make further credentials.`);
     }),
   ],
 };
