@@ -5,21 +5,18 @@ import { comparePreview, Preview, toldViolations, violationsAsTold } from "../..
 import { type Plan, plan } from "../../../planner/index.ts";
 import { stacksOf } from "../../../planner/project.ts";
 import { type Copy, importOutputs, initStack, previewJson, previewPolicies } from "../../../planner/recorded/cli.ts";
+import { exemptionRules } from "../../../policies/excuse.ts";
 import { type Json, unknownMark } from "../../../planner/value.ts";
 
 const project = path.join(import.meta.dirname, "..", "..", "..");
-const policyPack = path.join(project, "policies");
+const breaking = path.join(import.meta.dirname, "breaking");
 
-/** Programs, each with the first folder or file of the `main` that its Pulumi.yaml names. */
+/** Programs, each with the first folder or file of the `main` that its Pulumi.yaml names, and their packs in `policies/`. */
 const programs = [
   { name: "an environment", root: project, main: "programs", broken: false },
-  {
-    name: "a program that breaks policies",
-    root: path.join(import.meta.dirname, "breaking"),
-    main: "main.ts",
-    broken: true,
-  },
+  { name: "a program that breaks policies", root: breaking, main: "main.ts", broken: true },
 ];
+
 /** The CLI shows secrets to a pack like any other text, so these rules hold offline alone. */
 const offline = new Set(["plain-secret-disallow-in-config", "plain-secret-disallow-in-input"]);
 
@@ -32,6 +29,7 @@ const deployed = (outputs: Json): Json =>
   JSON.parse(JSON.stringify(outputs).replaceAll(JSON.stringify(unknownMark), JSON.stringify("made-by-a-deployment")));
 
 describe.each(withStacks)("$name", ({ root, main, broken, stacks }) => {
+  const policyPack = path.join(root, "policies");
   let copy: Copy;
 
   // The CLI writes into `Pulumi.<stack>.yaml`, so it gets copies of those, which the plans are made of, too.
@@ -72,6 +70,8 @@ describe.each(withStacks)("$name", ({ root, main, broken, stacks }) => {
       expect(violationsAsTold(planned).filter(({ policy }) => !offline.has(policy))).toEqual(told);
       expect(told.some(({ level }) => level === "mandatory")).toBe(broken);
       expect(told.some(({ level }) => level === "advisory")).toBe(broken);
+      const exemptions = told.map(({ policy }) => policy).filter((policy) => policy.startsWith("exemption-"));
+      expect([...new Set(exemptions)].toSorted()).toEqual(broken ? Object.values(exemptionRules).toSorted() : []);
     });
   });
 });
