@@ -45,7 +45,7 @@ describe("what a program marks as secret is not told", () => {
     [
       "in the arguments of a data source",
       `await pulumi.runtime.invoke("openstack:x/y:z", { a: marked, [S]: ["b", S] });`,
-      'the data source openstack:x/y:z({"[secret]":["b","[secret]"],"a":"[secret]"}) has no offline answer; declare one in planner/answers.ts',
+      'main.ts:5: the data source openstack:x/y:z({"[secret]":["b","[secret]"],"a":"[secret]"}) has no offline answer; declare one in planner/answers.ts',
     ],
     [
       "in the last line of a program that ends at once",
