@@ -61,7 +61,8 @@ export function readHeatStack(args: HeatArgs): HeatStack | string | undefined {
   const environment = Keyed.safeParse(readYaml(ifKnown(() => args.environmentOpts?.["Bin"])));
   const given = environment.data ?? {};
   const maps = ["parameter_defaults", "parameters"].map((key) => Keyed.safeParse(given[key]).data ?? {});
-  const own = knownEntries(ifKnown(() => args.parameters)).map(([key, value]) => [key, value ?? unknown]);
+  const told = ifKnown(() => args.parameters ?? {}) ?? mapOf(template.data.parameters, unknown);
+  const own = knownEntries(told).map(([key, value]) => [key, value ?? unknown]);
   const values = { ...maps[0], ...maps[1], ...Object.fromEntries(own) };
   const files = ifKnown(() => Keyed.safeParse(args.templateOpts?.["Files"]).data) ?? {};
   const resolve = resolver(template.data, values, files);
@@ -81,6 +82,9 @@ export function readHeatStack(args: HeatArgs): HeatStack | string | undefined {
       .map(([name]) => name),
   };
 }
+
+const mapOf = (keys: object | null | undefined, value: string) =>
+  Object.fromEntries(Object.keys(keys ?? {}).map((key) => [key, value]));
 
 /** What was read already: every rule asks for the same templates. */
 const documents = new Map<string, unknown>();
