@@ -1,7 +1,6 @@
 import { StackV1 } from "@pulumi/openstack/orchestration/stackV1.js";
 import { unknownCheckingProxy, type ResourceValidation, validateResourceOfType } from "@pulumi/policy";
 import { type Asked, readHeatStack } from "./heat-template.ts";
-import { ifKnown } from "./if-known.ts";
 import type { Rule } from "./rule.ts";
 
 /**
@@ -41,5 +40,5 @@ async function judge(
     isType: (of: object) => typeOf(of) === type,
     asType: (of: object) => (typeOf(of) === type ? props : undefined),
   };
-  await ifKnown(() => validation(inner, report));
+  await validation(inner, report);
 }
