@@ -77,9 +77,9 @@ describe("cais plan", () => {
     expect(JSON.parse(all.stdout)).toMatchObject({ plans: [stackPlan] });
   });
 
-  it("prints a failure as an object with --json, its sentence apart", async () => {
-    const { code, stdout, stderr } = await runOn(join(fixtures, "failures"), "plan", ["throws", "--json"]);
-    const message = "main.ts:18: the program failed: TypeError: the flavour is not a number";
+  it("prints a failure as an object with --json, its sentence apart, and which of several stacks it is of", async () => {
+    const { code, stdout, stderr } = await runOn(join(fixtures, "failures"), "plan", ["throws", "rejects", "--json"]);
+    const message = "throws: main.ts:18: the program failed: TypeError: the flavour is not a number";
     expect({ code, stderr }).toEqual({ code: 1, stderr: message });
     expect(JSON.parse(stdout)).toEqual({
       error: { code: "program-failed", message, location: { file: "main.ts", line: 18 } },

@@ -25,11 +25,11 @@ export const planStacks = (
   stacks: string[],
   options: Pick<PlanOptions, "policyPack"> = {},
 ): AsyncGenerator<Plan> =>
-  stoppable(root, stacks, async function* (signal) {
+  stoppable(root, stacks, async function* (signal, onStack) {
     const { plan, References } = await import("../planner/index.ts");
     const references = new References();
     for (const [at, stack] of stacks.entries()) {
-      const ended = tellProgress(stack, at + 1, stacks.length);
+      const ended = onStack(stack, at + 1, stacks.length);
       yield await plan({ root, stack, signal, references, ...options }).finally(ended);
     }
   });
@@ -41,17 +41,17 @@ export const planStacksAgainst = (
   ref: string,
   options: Pick<PlanOptions, "policyPack"> = {},
 ): AsyncGenerator<Pair> =>
-  stoppable(root, stacks, async function* (signal) {
+  stoppable(root, stacks, async function* (signal, onStack) {
     const { planAgainst } = await import("../planner/against-plans.ts");
     const named = stacks.length > 0 ? { stacks } : {};
-    yield* planAgainst({ root, ref, signal, onStack: tellProgress, ...named, ...options });
+    yield* planAgainst({ root, ref, signal, onStack, ...named, ...options });
   });
 
 /** Makes plans until a signal comes; what it throws is fit to be told to a user. */
 async function* stoppable<Made>(
   root: string,
   stacks: string[],
-  make: (signal: AbortSignal) => AsyncIterable<Made>,
+  make: (signal: AbortSignal, onStack: typeof tellProgress) => AsyncIterable<Made>,
 ): AsyncGenerator<Made> {
   // The planner loads gRPC, which the other commands need not wait for.
   const { PlanError } = await import("../planner/index.ts");
@@ -63,13 +63,21 @@ async function* stoppable<Made>(
   };
   // Not once: npm passes on what the terminal has sent to all already, and a second signal would end us amid tidying up.
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
+  // Which of several is planned: their programs are one, so that no other word says whose mistake it is.
+  let planned = "";
   try {
-    yield* make(controller.signal);
+    yield* make(controller.signal, (stack, at, of) => {
+      planned = of > 1 ? stack : "";
+      return tellProgress(stack, at, of);
+    });
   } catch (error) {
     if (!(error instanceof PlanError)) throw error;
     if (error.code === "aborted")
       throw new Interruption(received, `${error.message}, with all that it had started.`, error);
-    if (error.code !== "stack-unknown") throw new Failure(error.message, { cause: error });
+    if (error.code !== "stack-unknown") {
+      const saysWhose = planned === "" || error.message.startsWith(`Pulumi.${planned}.yaml`);
+      throw new Failure(saysWhose ? error.message : `${planned}: ${error.message}`, { cause: error });
+    }
     const pipeline = stacks.find((stack) => existsSync(join(root, "stacks", stack, "stack.yaml")));
     const hint = pipeline ? `; ${pipeline} is a pipeline stack, planned with each environment that it asks for` : "";
     throw new Failure(`${error.message}${hint}`, { exitCode: 2, cause: error });
@@ -128,10 +136,12 @@ export async function show<Made>(
   return made;
 }
 
-function describe({ message, cause }: Error) {
+function describe(error: Failure | Interruption) {
+  const { cause } = error;
+  const told = error instanceof Interruption && cause instanceof Error ? cause.message : error.message;
   const code = cause instanceof Error && "code" in cause ? cause.code : null;
   const location = cause instanceof Error && "location" in cause ? (cause.location ?? null) : null;
-  return { code, message: cause instanceof Error ? cause.message : message, location };
+  return { code, message: told, location };
 }
 
 /** What program and pack said, a line each, warnings first. */
