@@ -8,7 +8,7 @@ const stacks = [
   { name: "tides", isolated: true },
 ];
 const readSettings = (config: Record<string, string>, target: "local" | "openstack" = "local") =>
-  settings.readSettings(config, { pulumiStack: "prod-openstack", target, stacks });
+  settings.readSettings(config, { pulumiStack: target === "local" ? "dev" : "prod-openstack", target, stacks });
 const good = { "cais:target": "local", "cais:environment": "dev", "cais:owner": "data-platform" };
 const cluster = { kind: "vm", machine: "m1.large", image: "id" };
 const platform = (value: unknown) => ({ ...good, "cais:platform": JSON.stringify(value) });
@@ -94,6 +94,11 @@ describe("readSettings", () => {
       "cais:platform.api.allowFrom[1] is \"office\"; must be a range such as 10.0.0.0/8. Set it with: pulumi config set --path 'cais:platform.api.allowFrom[1]' <value>",
     ],
     [
+      "a text where a list is expected",
+      { ...good, "cais:deletable": "inmet" },
+      "cais:deletable is \"inmet\"; expected array. Set it with: pulumi config set --path 'cais:deletable[0]' <value>",
+    ],
+    [
       "a text where there is more to say",
       { ...good, "cais:platform": "vm" },
       'cais:platform is "vm"; expected object. Set it with: pulumi config set cais:platform <value>',
@@ -112,6 +117,17 @@ describe("readSettings", () => {
 
   it("reads the ports of isolated stacks", () => {
     expect(readSettings(prod({ isolated: { tides } }), "openstack").platform).toEqual({ isolated: { tides } });
+  });
+
+  it("tells a file that was copied from another environment's or target's", () => {
+    const copied = { ...prod({}), "cais:environment": "dev" };
+    expect(() => readSettings(copied, "openstack")).toThrow(
+      `${first}cais:environment is dev, and the Pulumi stack is named prod-openstack. Set it with: pulumi config set cais:environment prod`,
+    );
+    const place = { pulumiStack: "prod-openstack", target: "local", stacks } as const;
+    expect(() => settings.readSettings(prod({}), place)).toThrow(
+      `${first}cais:target is local, and the Pulumi stack is named prod-openstack. Set it with: pulumi config set cais:target openstack`,
+    );
   });
 
   it.each([

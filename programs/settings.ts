@@ -1,3 +1,4 @@
+import { environments, targets } from "@cais/spec/names.ts";
 import { knownKeys } from "@cais/spec/known-keys.ts";
 import type { Stack } from "@cais/spec/stack.ts";
 import { suggest } from "@cais/spec/suggest.ts";
@@ -28,7 +29,11 @@ export function readSettings(config: Record<string, string>, { stacks, pulumiSta
   const apart = holdsAll(settings.environment, target)
     ? []
     : stacks.filter(({ isolated }) => isolated).map(({ name }) => name);
-  refuse([...misplaced(settings, apart, pulumiStack), ...wrongPorts(settings, apart)]);
+  refuse([
+    ...misnamed(pulumiStack, { environment: settings.environment, target }),
+    ...misplaced(settings, apart, pulumiStack),
+    ...wrongPorts(settings, apart),
+  ]);
   return settings;
 }
 
@@ -37,6 +42,23 @@ export function readIsolatedSettings(config: Record<string, string>, name: strin
   const shared = sharedKeys([name]);
   return read(isolatedKeys(name), givenIn(config), (path, key) =>
     knownKeys(shared, path).includes(key) ? " in an isolated stack: it is the shared one's." : "",
+  );
+}
+
+/**
+ * What a name such as `prod-openstack` says and the config denies: most likely the file is a copy of another
+ * environment's, and would deploy that one a second time.
+ */
+function misnamed(pulumiStack: string, given: { environment: string; target: string }): string[] {
+  const parts = pulumiStack.split("-");
+  const named = {
+    environment: environments.find((name) => name === parts[0]),
+    target: targets.find((name) => name === parts.at(-1)),
+  };
+  return (["environment", "target"] as const).flatMap((key) =>
+    named[key] === undefined || named[key] === given[key]
+      ? []
+      : `${nameOf([key])} is ${given[key]}, and the Pulumi stack is named ${pulumiStack}. Set it with: ${command("set", [key])} ${named[key]}`,
   );
 }
 
@@ -124,8 +146,10 @@ function problemsOf(issue: z.core.$ZodIssue, given: unknown, schema: z.ZodType, 
   const expected = issue.message.replace(/^Invalid input: /, "").replace(/, received \w+$/, "");
   const meant =
     issue.code === "invalid_value" && typeof found === "string" ? suggest(found, issue.values.map(String)) : undefined;
+  // Set as a whole, a list would be a text.
+  const toSet = issue.code === "invalid_type" && issue.expected === "array" ? [...issue.path, 0] : issue.path;
   return [
-    `${nameOf(issue.path)} is ${found === undefined ? "missing" : JSON.stringify(found)}; ${expected}${meant ? `; did you mean ${meant}?` : "."} Set it with: ${command("set", issue.path)} <value>`,
+    `${nameOf(issue.path)} is ${found === undefined ? "missing" : JSON.stringify(found)}; ${expected}${meant ? `; did you mean ${meant}?` : "."} Set it with: ${command("set", toSet)} <value>`,
   ];
 }
 
