@@ -15,9 +15,9 @@ export function keystone(): Keystone {
   const config = new pulumi.Config("openstack");
   const authUrl = config.get("authUrl");
   const region = config.get("region");
-  if (authUrl === undefined)
+  if (authUrl === undefined || !/^https?:$/.test(URL.parse(authUrl)?.protocol ?? ""))
     throw new pulumi.RunError(
-      "openstack:authUrl is missing; set Keystone's v3 address with: pulumi config set openstack:authUrl https://<host>:5000/v3",
+      `openstack:authUrl is ${authUrl === undefined ? "missing" : `"${authUrl}", which is no address`}; set Keystone's v3 address with: pulumi config set openstack:authUrl https://<host>:5000/v3`,
     );
   return { authUrl, ...(region === undefined ? {} : { region }) };
 }

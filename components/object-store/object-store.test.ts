@@ -80,17 +80,18 @@ describe("ObjectStore", () => {
   });
 
   it("says which command sets Keystone's address", async () => {
-    const make = record(() => new ObjectStore("inmet-input", { ...args, target: "openstack" }), {});
-    await expect(make).rejects.toThrow(
-      "openstack:authUrl is missing; set Keystone's v3 address with: pulumi config set openstack:authUrl https://<host>:5000/v3",
+    const way = "set Keystone's v3 address with: pulumi config set openstack:authUrl https://<host>:5000/v3";
+    await expect(emptied(false, false, {})).rejects.toThrow(`openstack:authUrl is missing; ${way}`);
+    await expect(emptied(false, false, { "openstack:authUrl": "keystone:5000" })).rejects.toThrow(
+      `openstack:authUrl is "keystone:5000", which is no address; ${way}`,
     );
   });
 });
 
-async function emptied(own: boolean, global: boolean) {
+async function emptied(own: boolean, global: boolean, provider = config) {
   const { created, warnings } = await record(
     () => new ObjectStore("inmet-input", { ...args, target: "openstack", allowDataDeletion: own }),
-    { ...config, "cais:allowDataDeletion": String(global) },
+    { ...provider, "cais:allowDataDeletion": String(global) },
   );
   return { created: created.map(({ inputs }) => inputs), warnings };
 }
