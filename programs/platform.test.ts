@@ -27,7 +27,7 @@ it("has no processor where every pipeline stack is isolated, but what they run o
 
 it("is refused where no pipeline stack asks for it", async () => {
   await expect(shared("openstack", 0)).rejects.toThrow(
-    "processor: no stack asks for the environment prod, so there is nothing to serve.",
+    "processor: no stack asks for the environment prod, so there is nothing to serve; add it to `environments` in a stacks/<name>/stack.yaml.",
   );
 });
 

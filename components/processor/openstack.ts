@@ -27,7 +27,7 @@ export const openstack: ProcessorTarget = {
     // Keystone takes an empty list of access rules for no restriction at all.
     if (pipelines.length === 0)
       throw new pulumi.RunError(
-        `${name}: no stack asks for the environment ${tags.environment}, so there is nothing to serve.`,
+        `${name}: no stack asks for the environment ${tags.environment}, so there is nothing to serve; add it to \`environments\` in a stacks/<name>/stack.yaml.`,
       );
     if (image === undefined || !/^[\w.:/-]+@sha256:[0-9a-f]{64}$/.test(image))
       throw new pulumi.RunError(

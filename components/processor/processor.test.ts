@@ -153,7 +153,7 @@ describe("Processor", () => {
     [
       "no stack, since Keystone takes no rules for no limits",
       { pipelines: [] },
-      "processor: no stack asks for the environment prod, so there is nothing to serve.",
+      "processor: no stack asks for the environment prod, so there is nothing to serve; add it to `environments` in a stacks/<name>/stack.yaml.",
     ],
     [
       "others without a token",
