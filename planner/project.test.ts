@@ -159,6 +159,8 @@ config:
       `cannot read ${path.join(root, "Pulumi.yaml")}; is this the root of a Pulumi project?`,
     );
     await write("Pulumi.yaml", "a: [");
-    await expect(loadProject(root, "dev")).rejects.toThrow(/^Pulumi\.yaml is not YAML: /);
+    await expect(loadProject(root, "dev")).rejects.toThrow(
+      "Pulumi.yaml is not YAML: Flow sequence in block collection must be sufficiently indented and end with a ] at line 1, column 5",
+    );
   });
 });

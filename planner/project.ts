@@ -184,6 +184,10 @@ function programOf(root: string, main: string | undefined): { folder: string; en
     : { folder: path.dirname(program), entry: path.basename(program) };
 }
 
+/** The first line of the library's message, which goes on with the lines around the mistake. */
+const sentenceOf = (cause: unknown) =>
+  (cause instanceof Error ? cause.message : String(cause)).split("\n")[0]?.replace(/:$/, "");
+
 async function readYaml<Schema extends z.ZodType>(file: string, schema: Schema): Promise<z.output<Schema>> {
   const name = path.basename(file);
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
@@ -193,7 +197,7 @@ async function readYaml<Schema extends z.ZodType>(file: string, schema: Schema):
   try {
     content = parse(text);
   } catch (cause) {
-    throw new PlanError("project-invalid", `${name} is not YAML: ${String(cause).split("\n")[0]}`, { cause });
+    throw new PlanError("project-invalid", `${name} is not YAML: ${sentenceOf(cause)}`, { cause });
   }
   const result = schema.safeParse(content);
   if (result.success) return result.data;
