@@ -39,9 +39,9 @@ it.each([
   ],
   [
     { levels: { "store-require-lid": "none" } },
-    'The stack\'s config is not right: cais:policies.levels.store-require-lid: Invalid option: expected one of "advisory"|"mandatory"|"disabled".',
+    'The stack\'s config is not right: cais:policies.levels.store-require-lid: Invalid option: expected one of "advisory"|"mandatory"|"disabled"',
   ],
-  [{ level: {} }, "The stack's config is not right: cais:policies.level is not known; did you mean levels?."],
+  [{ level: {} }, "The stack's config is not right: cais:policies.level is not known; did you mean levels?"],
 ])("refuses what an environment sets: %j", (policies, message) => {
   pulumi.runtime.setAllConfig({ "cais:policies": JSON.stringify(policies) });
   expect(() => makePack("test", [rule], folder)).toThrow(new pulumi.RunError(message));

@@ -29,7 +29,7 @@ export type PolicySettings = z.output<typeof PolicySettings>;
 export function readPolicySettings(): PolicySettings {
   const result = PolicySettings.safeParse(new pulumi.Config("cais").getObject("policies") ?? {});
   if (result.success) return result.data;
-  throw new pulumi.RunError(`The stack's config is not right: ${result.error.issues.map(problemOf).join("; ")}.`);
+  throw new pulumi.RunError(`The stack's config is not right: ${result.error.issues.map(problemOf).join("; ")}`);
 }
 
 let known: PolicySettings | undefined;
