@@ -32,7 +32,7 @@ export async function takeOver(shared: string): Promise<Handover> {
   if (error) {
     const problem =
       value === undefined
-        ? "has no output `platform`"
+        ? `has no output \`platform\` (a plan needs its Pulumi.${shared}.yaml)`
         : `has an output \`platform\` that this version cannot read (${z.prettifyError(error).replaceAll(/\s+/g, " ")})`;
     throw new pulumi.RunError(`The shared stack ${name} ${problem}; deploy it first with: pulumi up -s ${shared}`, {
       cause: error,

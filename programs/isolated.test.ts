@@ -54,7 +54,7 @@ describe("an isolated stack", () => {
     [
       "a platform that is not there",
       [{ processor: {} }],
-      "The shared stack organization/cais/prod-openstack has no output `platform`; deploy it first with: pulumi up -s prod-openstack",
+      "The shared stack organization/cais/prod-openstack has no output `platform` (a plan needs its Pulumi.prod-openstack.yaml); deploy it first with: pulumi up -s prod-openstack",
     ],
     [
       "a platform of another version",
