@@ -1,5 +1,4 @@
 import { closeSync, openSync, readSync } from "node:fs";
-import { join } from "node:path";
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { sqlName } from "../engine/quote.ts";
 import { type LineFile, lineFile } from "./line-file.ts";
@@ -19,11 +18,10 @@ export interface Wanted {
 
 /**
  * Takes rows out of the plain ones, as they were in the file: both are in its order, so one pass over both is enough, where
- * the engine would have to read all cells of all rows again.
+ * the engine would have to read all cells of all rows again. `path` is a new file.
  */
-export function fetchPlain(wanted: Wanted, folder: string, records: PlainRecords): Promise<Fetched> {
-  const { plain, memberIndex, delimiter } = records;
-  const path = join(folder, `fetched-plain-${memberIndex}.csv`);
+export function fetchPlain(wanted: Wanted, path: string, records: PlainRecords): Promise<Fetched> {
+  const { plain, delimiter } = records;
   return fetchRows(wanted, path, { ...records, isRagged: false }, [plain.file], false, (out, bytes, from, to, id) => {
     const cells = from + String(id).length + 1;
     const row = bytes.toString("latin1", cells, plain.crlf ? to - 1 : to);
@@ -32,9 +30,8 @@ export function fetchPlain(wanted: Wanted, folder: string, records: PlainRecords
   });
 }
 
-/** Takes rows out of those of a CSV that are not plain, which are in the order of the file, too. */
-export function fetchCareful(wanted: Wanted, folder: string, records: Records): Promise<Fetched> {
-  const path = join(folder, `fetched-${records.memberIndex}.csv`);
+/** Takes rows out of those of a CSV that are not plain, which are in the order of the file, too. `path` is a new file. */
+export function fetchCareful(wanted: Wanted, path: string, records: Records): Promise<Fetched> {
   const files = [records.file, ...records.moreFiles];
   return fetchRows(wanted, path, records, files, records.hasLineBreaks, (out, bytes, from, to) =>
     out.write(bytes.subarray(from, to)),

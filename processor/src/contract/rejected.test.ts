@@ -1,4 +1,5 @@
-import { rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { Readable } from "node:stream";
 import { Contract } from "@cais/spec/contract.ts";
 import { Reading } from "@cais/spec/upload.ts";
@@ -41,21 +42,23 @@ it("keeps so many refused rows that they are sorted in parts, each as it was in 
     ],
   });
   const content = `n,note\n${Array.from({ length: ROWS }, (_, n) => `${line(n + 1)}\n`).join("")}`;
-  const records = await readCsv(Readable.from([Buffer.from(content)]), {
-    reading: Reading.parse({}),
-    contract,
-    member: { name: null, index: 0 },
-    folder,
-    tsv: false,
-  });
-  const checked = await checkRecords(connection, folder, [records], contract);
+  const read = async (text: string, own: string) => {
+    const options = { reading: Reading.parse({}), contract, member: { name: null, index: 0 }, folder: own, tsv: false };
+    return readCsv(Readable.from([Buffer.from(text)]), options);
+  };
+  const records = await read(content, folder);
+  // As of a file that was corrected, whose new rows are records of the same member.
+  const more = await mkdtemp(join(folder, "more-"));
+  const corrected = await read(`n,note\n${"\n".repeat(ROWS)}still,wrong\n`, more);
+  const checked = await checkRecords(connection, folder, [records, corrected], contract);
   const refused = Array.from({ length: ROWS }, (_, n) => n + 1).filter((n) => n % 6 !== 0 && n % 6 !== 4);
-  expect(checked).toMatchObject({ read: ROWS, clean: ROWS - refused.length, rejected: refused.length });
+  const clean = ROWS - refused.length;
+  expect(checked).toMatchObject({ read: ROWS + 1, clean, rejected: refused.length + 1 });
   const rows = (
     await connection.runAndReadAll(
       `SELECT "row"::INTEGER, text, cells[2] FROM read_parquet(${sqlText(checked.file ?? "")})`,
     )
   ).getRows();
   // The header is the first row.
-  expect(rows).toEqual(refused.map((n) => [n + 1, line(n), note(n)]));
+  expect(rows).toEqual([...refused.map((n) => [n + 1, line(n), note(n)]), [ROWS + 2, "still,wrong", "wrong"]]);
 });

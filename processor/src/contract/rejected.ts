@@ -26,15 +26,17 @@ export async function writeRejected(
   const hasCells = count - records.reduce((sum, { refused }) => sum + refused, 0);
   const isFetched = isSliced && rows === undefined && records.every(({ kind }) => kind === "csv");
   let fetchedRows = 0;
-  for (const each of broken === undefined ? [] : records) {
+  for (const [index, each] of broken === undefined ? [] : records.entries()) {
+    // A member that was corrected has several records.
+    const path = join(folder, `fetched-${index}`);
     const wanted = { connection, relation: broken ?? "" };
     const selectOf = (relation: string) => brokenSql(each, relation, wanted.relation, isCut);
     // Each slice would read all rows again, of which only the broken ones count.
-    const careful = isFetched ? await fetchCareful(wanted, folder, each) : undefined;
+    const careful = isFetched ? await fetchCareful(wanted, `${path}.csv`, each) : undefined;
     fetchedRows += careful?.rows ?? 0;
     selects.push(selectOf(rows ?? recordsSql({ ...each, ...careful })));
     if (each.plain?.plan.numbered !== true) continue;
-    const plain = await fetchPlain(wanted, folder, { ...each, plain: each.plain });
+    const plain = await fetchPlain(wanted, `${path}-plain.csv`, { ...each, plain: each.plain });
     fetchedRows += plain.rows;
     if (plain.rows > 0) selects.push(selectOf(recordsSql({ ...each, kind: "csv", ...plain })));
   }
