@@ -27,7 +27,7 @@ export interface PresentPart extends Part {
   /** The first run of the received file that its rows are of, and that file's number; null where `run` is. */
   root: string | null;
   fileNumber: number | null;
-  /** Whether a rerun of that file waits in the queue. */
+  /** Whether a rerun of that file is queued, or running and not committed. */
   rerun: boolean;
 }
 
@@ -84,7 +84,7 @@ export interface NewContribution {
 export interface Contribution extends Omit<NewContribution, "scope"> {
   root: string;
   fileNumber: number;
-  /** Whether a rerun of that file waits in the queue. */
+  /** Whether a rerun of that file is queued, or running and not committed. */
   rerun: boolean;
 }
 

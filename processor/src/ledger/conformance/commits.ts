@@ -105,10 +105,13 @@ export function commitsConform(subject: Subject): void {
       ]);
       const { files: _, ...head } = state ?? { files: [] };
       expect(await subject.ledger.tables.head("inmet", "x")).toEqual(head);
+      // Taken with others, it waits for those before it until it is committed.
+      await subject.next();
+      expect((await subject.ledger.tables.read("inmet", "x"))?.files[0]?.parts).toMatchObject([{ rerun: true }]);
       await commit([rerun], await subject.change("x", rerun, { removes: [`x/${a}`] }));
       expect((await subject.ledger.tables.read("inmet", "x"))?.files).toMatchObject([
         { key: `x/${b}` },
-        { key: `x/${rerun}`, parts: [{ root: a, fileNumber: 1, run: rerun }] },
+        { key: `x/${rerun}`, parts: [{ root: a, fileNumber: 1, run: rerun, rerun: false }] },
       ]);
       // Versions of the log may still be read, so what is removed is neither loose nor forgotten.
       expect(await loose()).toEqual([]);

@@ -48,8 +48,9 @@ const Contributed = z.object({
   rerun: z.number().transform((rerun) => rerun === 1),
 });
 
-/** Whether a rerun of the file `s` waits. */
-const RERUN_WAITS = "EXISTS (SELECT 1 FROM runs w WHERE w.root = s.root AND w.state = 'queued' AND w.kind = 'rerun')";
+/** Whether a rerun of the file `s` waits: also one that was taken from the queue with others, and comes after them. */
+const RERUN_WAITS = `EXISTS (SELECT 1 FROM runs w
+  WHERE w.root = s.root AND w.state IN ('queued', 'running') AND w.kind = 'rerun' AND w.committed_at IS NULL)`;
 
 /** What tables are now, read at once or in the middle of a transaction. */
 export interface TableStates {
