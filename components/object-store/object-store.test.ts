@@ -88,7 +88,7 @@ describe("ObjectStore", () => {
   });
 });
 
-async function emptied(own: boolean, global: boolean, provider = config) {
+async function emptied(own: boolean, global: boolean, provider: Record<string, string> = config) {
   const { created, warnings } = await record(
     () => new ObjectStore("inmet-input", { ...args, target: "openstack", allowDataDeletion: own }),
     { ...provider, "cais:allowDataDeletion": String(global) },
