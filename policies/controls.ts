@@ -150,7 +150,7 @@ export const controls: Readonly<Record<string, readonly Control[]>> = {
       control: "what a template asks for, held to the rules of its resources",
       source: "Heat's documentation",
       rules: ["heat-require-readable-template", "heat-disallow-unreviewed-resource"],
-      why: "every rule about single resources judges those of a template, too, and tells them as `<stack>'s <resource>`; what only Heat works out (functions other than get_param and get_file, attributes, conditions) is not judged, nor are rules about a stack as a whole",
+      why: "every rule judges a template's resources, too, and tells them as `<stack>'s <resource>`: what parameters, files and the functions that join, replace, merge and repeat make of them, and both forms of an `if`; what only Heat works out (attributes, other functions) is not judged",
     },
     {
       control: "no secret in a template or a parameter that is shown",

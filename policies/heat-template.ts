@@ -1,13 +1,11 @@
 import { parseDocument } from "yaml";
 import { z } from "zod";
 import { ifKnown, knownEntries } from "./if-known.ts";
-import { type HeatType, heatTypes } from "./heat-types.ts";
+import { inputOf, shaped } from "./heat-shape.ts";
+import { heatTypes } from "./heat-types.ts";
+import { Keyed, mapOf, type Resolve, resolver, typed, unknown } from "./heat-value.ts";
 
-/** As `@pulumi/policy` spells a text that only a deployment can know. */
-const unknown = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
-
-const Keyed = z.record(z.string(), z.unknown());
-const Parameter = z.object({ default: z.unknown(), hidden: z.unknown() }).partial();
+const Parameter = z.object({ type: z.unknown(), default: z.unknown(), hidden: z.unknown() }).partial();
 const Resource = z.object({
   type: z.string(),
   properties: Keyed.nullish(),
@@ -20,7 +18,6 @@ const Template = z.object({
   parameters: z.record(z.string(), Parameter.nullable()).nullish(),
   resources: z.record(z.string(), Resource),
 });
-type Template = z.output<typeof Template>;
 
 /** A resource that a template asks for. */
 export interface Asked {
@@ -33,6 +30,10 @@ export interface Asked {
   properties: Record<string, unknown>;
   /** Heat leaves it when the stack goes. */
   kept: boolean;
+  /** Names of the template's resources that a property is made of, by Pulumi's name of the property. */
+  uses: Readonly<Record<string, readonly string[]>>;
+  /** What about it cannot be told, as the end of a sentence. */
+  hides: readonly string[];
 }
 
 export interface HeatStack {
@@ -46,9 +47,9 @@ export interface HeatStack {
 
 /** What a Heat stack is asked for by its arguments. */
 export interface HeatArgs {
-  templateOpts?: Record<string, unknown>;
-  environmentOpts?: Record<string, unknown>;
-  parameters?: Record<string, unknown>;
+  templateOpts?: Record<string, unknown> | undefined;
+  environmentOpts?: Record<string, unknown> | undefined;
+  parameters?: Record<string, unknown> | undefined;
 }
 
 /** Reads the template of a stack. A sentence's end instead: why it cannot be read. Undefined: it is not known yet. */
@@ -61,21 +62,27 @@ export function readHeatStack(args: HeatArgs): HeatStack | string | undefined {
   const environment = Keyed.safeParse(readYaml(ifKnown(() => args.environmentOpts?.["Bin"])));
   const given = environment.data ?? {};
   const maps = ["parameter_defaults", "parameters"].map((key) => Keyed.safeParse(given[key]).data ?? {});
-  const told = ifKnown(() => args.parameters ?? {}) ?? mapOf(template.data.parameters, unknown);
+  const { resources, parameters } = template.data;
+  const told = ifKnown(() => args.parameters ?? {}) ?? allOf(parameters, unknown);
   const own = knownEntries(told).map(([key, value]) => [key, value ?? unknown]);
   const values = { ...maps[0], ...maps[1], ...Object.fromEntries(own) };
-  const files = ifKnown(() => Keyed.safeParse(args.templateOpts?.["Files"]).data) ?? {};
-  const resolve = resolver(template.data, values, files);
-  const registry = Keyed.safeParse(given["resource_registry"]).data ?? {};
+  const files = ifKnown(() => mapOf(args.templateOpts?.["Files"])) ?? {};
+  const parameter = (name: string) =>
+    typed(values[name] ?? parameters?.[name]?.default ?? unknown, parameters?.[name]?.type);
+  const asked = (branch: boolean) => {
+    const resolve = resolver({ parameter, files, branch });
+    return Object.entries(resources).flatMap(([name, resource]) => askedOf(name, resource, resolve));
+  };
+  const registry = mapOf(given["resource_registry"]) ?? {};
   return {
-    resources: Object.entries(template.data.resources).flatMap(([name, resource]) => askedOf(name, resource, resolve)),
-    parameters: Object.entries(template.data.parameters ?? {}).map(([name, parameter]) => ({
+    resources: text.includes("if") ? [...asked(true), ...asked(false)] : asked(true),
+    parameters: Object.entries(parameters ?? {}).map(([name, parameter]) => ({
       name,
       hidden: /^(true|t|1|on|y|yes)$/i.test(String(parameter?.hidden)),
       hasDefault: parameter?.default !== undefined && parameter.default !== "",
     })),
-    remapped: Object.keys(registry).filter((key) => key !== "resources"),
-    payloads: Object.entries(template.data.resources)
+    remapped: remappedIn(registry),
+    payloads: Object.entries(resources)
       .filter(
         ([, { type, properties }]) => type === "OS::Barbican::Secret" && typeof properties?.["payload"] === "string",
       )
@@ -83,8 +90,15 @@ export function readHeatStack(args: HeatArgs): HeatStack | string | undefined {
   };
 }
 
-const mapOf = (keys: object | null | undefined, value: string) =>
+const allOf = (keys: object | null | undefined, value: string) =>
   Object.fromEntries(Object.keys(keys ?? {}).map((key) => [key, value]));
+
+/** Types are remapped for all resources, or below `resources` for those of a name; beside those stand hooks. */
+const remappedIn = (registry: Readonly<Record<string, unknown>>): string[] =>
+  Object.entries(registry).flatMap(([key, value]) => (key === "resources" ? typesIn(value) : [key]));
+
+const typesIn = (value: unknown): string[] =>
+  Object.entries(mapOf(value) ?? {}).flatMap(([key, inner]) => (key.includes("::") ? [key] : typesIn(inner)));
 
 /** What was read already: every rule asks for the same templates. */
 const documents = new Map<string, unknown>();
@@ -97,7 +111,8 @@ function readYaml(text: unknown): unknown {
 }
 
 function parse(text: string): unknown {
-  const document = parseDocument(text);
+  // Heat's parser knows merge keys.
+  const document = parseDocument(text, { merge: true });
   if (document.errors.length > 0) return undefined;
   try {
     return document.toJS();
@@ -107,88 +122,58 @@ function parse(text: string): unknown {
   }
 }
 
-type Resolve = (value: unknown) => unknown;
-
-/** Puts values where a template refers to them; a reference to what only Heat knows becomes unknown. */
-function resolver(template: Template, values: Record<string, unknown>, files: Record<string, unknown>): Resolve {
-  const resolve: Resolve = (value) => {
-    if (Array.isArray(value)) return value.map(resolve);
-    const map = typeof value === "string" ? undefined : Keyed.safeParse(value).data;
-    if (!map) return value;
-    const [[name = "", argument] = [], ...others] = Object.entries(map);
-    if (
-      others.length > 0 ||
-      !/^(get_|str_|list_|map_|yaql$|repeat$|digest$|filter$|if$|make_url$|resource_facade$)/.test(name)
-    )
-      return Object.fromEntries(Object.entries(map).map(([key, item]) => [key, resolve(item)]));
-    if (name === "get_param" && typeof argument === "string")
-      return values[argument] ?? template.parameters?.[argument]?.default ?? unknown;
-    if (name === "get_file" && typeof argument === "string") return files[argument] ?? unknown;
-    return unknown;
-  };
-  return resolve;
-}
-
 type HeatResource = z.output<typeof Resource>;
 
 /** The resource, or what a group repeats; each rule of a security group is one, too, as Pulumi has it. */
 function askedOf(name: string, { type, properties, deletion_policy }: HeatResource, resolve: Resolve): Asked[] {
   if (type === "OS::Heat::ResourceGroup") {
-    const repeated = Resource.safeParse(Keyed.safeParse(properties).data?.["resource_def"]);
+    const repeated = Resource.safeParse(properties?.["resource_def"]);
     if (repeated.success) return askedOf(name, repeated.data, resolve);
   }
   const known = Object.hasOwn(heatTypes, type) ? heatTypes[type] : undefined;
-  const given = Keyed.parse(resolve(properties ?? {}));
+  const resolved = resolve(properties ?? {});
+  const given = mapOf(resolved) ?? {};
   const { rules, ...rest } = given;
   const group = type === "OS::Neutron::SecurityGroup";
-  const asked = {
+  const asked: Asked = {
     name,
     heatType: type,
-    type: known?.type,
-    properties: {
-      ...(known?.lacks ? { [known.lacks]: unknown } : {}),
-      ...camelCase(group ? rest : given, known?.renamed),
-    },
+    type: mapOf(resolved) && known?.type,
+    properties: shaped(type, group ? rest : given),
     kept: /^(retain|snapshot)$/i.test(String(deletion_policy)),
+    uses: Object.fromEntries(
+      Object.entries(properties ?? {}).map(([key, value]) => [inputOf(type, key, value), [...usedBy(value)]]),
+    ),
+    hides: [
+      ...(mapOf(resolved) ? [] : ["has properties that only Heat knows"]),
+      ...("value_specs" in given ? ["has value_specs, which may ask for anything"] : []),
+      ...(group && rules === unknown ? ["has rules that only Heat knows"] : []),
+    ],
   };
   if (!group || !Array.isArray(rules)) return [asked];
   return [asked, ...rules.flatMap((rule, index) => ruleOf(`${name}'s rule ${index + 1}`, rule))];
 }
 
 function ruleOf(name: string, rule: unknown): Asked[] {
-  const given = Keyed.safeParse(rule);
+  const given = mapOf(rule);
   const heatType = "OS::Neutron::SecurityGroupRule";
-  if (!given.success) return [];
+  if (!given) return [];
   // Without an id the group itself is meant.
-  const own = given.data["remote_mode"] === "remote_group_id" && !given.data["remote_group_id"];
-  const properties = camelCase({
+  const own = given["remote_mode"] === "remote_group_id" && !given["remote_group_id"];
+  const properties = shaped(heatType, {
     direction: "ingress",
     ethertype: "IPv4",
-    ...given.data,
+    ...given,
     ...(own ? { remote_group_id: unknown } : {}),
   });
-  return [{ name, heatType, type: heatTypes[heatType]?.type, properties, kept: false }];
+  return [{ name, heatType, type: heatTypes[heatType]?.type, properties, kept: false, uses: {}, hides: [] }];
 }
 
-/** Whose keys are the user's own. */
-const free = new Set(["metadata", "labels", "value_specs", "X-Container-Meta"]);
-
-function camelCase(properties: Record<string, unknown>, renamed: HeatType["renamed"] = {}) {
-  const inside = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(inside);
-    const map = typeof value === "string" ? undefined : Keyed.safeParse(value).data;
-    return map ? camelCase(map) : value;
-  };
-  return Object.fromEntries(
-    Object.entries(properties).map(([key, value]): [string, unknown] => [
-      nameOf(renamed[key], value) ?? key.replaceAll(/_([a-z\d])/g, (_, letter: string) => letter.toUpperCase()),
-      free.has(key) ? value : inside(value),
-    ]),
-  );
-}
-
-/** Heat takes an id or a name in one property where Pulumi has two. */
-function nameOf(renamed: string | { id: string; name: string } | undefined, value: unknown): string | undefined {
-  if (typeof renamed !== "object") return renamed;
-  return z.guid().safeParse(value).success ? renamed.id : renamed.name;
+/** The resources that a value is made of. */
+function* usedBy(value: unknown): Generator<string> {
+  if (Array.isArray(value)) for (const item of value) yield* usedBy(item);
+  for (const [key, inner] of Object.entries(mapOf(value) ?? {}))
+    if (key === "get_resource") yield String(inner);
+    else if (key === "get_attr" && Array.isArray(inner)) yield String(inner[0]);
+    else yield* usedBy(inner);
 }

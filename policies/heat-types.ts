@@ -50,7 +50,7 @@ export const heatTypes: Readonly<Record<string, HeatType>> = {
     security_group: "securityGroupId",
     remote_group: "remoteGroupId",
   }),
-  "OS::Cinder::Volume": openstack("blockstorage", "Volume"),
+  "OS::Cinder::Volume": openstack("blockstorage", "Volume", { source_volid: "sourceVolId" }),
   "OS::Cinder::VolumeAttachment": openstack("compute", "VolumeAttach", { instance_uuid: "instanceId" }),
   "OS::Magnum::ClusterTemplate": openstack("containerinfra", "ClusterTemplate"),
   "OS::Magnum::Cluster": openstack("containerinfra", "Cluster", { cluster_template: "clusterTemplateId" }),

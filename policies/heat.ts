@@ -44,11 +44,13 @@ export const disallowUnreviewedResource: ResourceRule = {
     validateResourceOfType(StackV1, (stack, { name }, report) => {
       const read = readHeatStack(stack);
       if (read === undefined || typeof read === "string") return;
-      for (const asked of read.resources)
-        if (asked.type === undefined && !inert.has(asked.heatType))
-          report(
-            `${name} must ask only for what the rules know, and its ${asked.name} is of the type ${asked.heatType}.`,
-          );
+      const told = read.resources.flatMap(({ name: part, type, heatType, hides }) => [
+        ...(type === undefined && hides.length === 0 && !inert.has(heatType)
+          ? [`${part} is of the type ${heatType}`]
+          : []),
+        ...hides.map((why) => `${part} ${why}`),
+      ]);
+      for (const what of new Set(told)) report(`${name} must ask only for what the rules know, and its ${what}.`);
       for (const type of read.remapped)
         report(`${name} must leave types as they are, and its environment makes ${type} something else.`);
     }),
