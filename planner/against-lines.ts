@@ -13,17 +13,25 @@ export interface DetailLine {
 /** The sign of a change, as `pulumi preview` has it. */
 export const signs = { created: "+", changed: "~", deleted: "-" } as const;
 
-// More is read with --json.
+// More is read with --json. What a stack tells of a pipeline stack is all of its stack.yaml.
 const mostLines = 40;
+const mostOutputLines = 10;
+const overlong = /^(.{160}).+$/u;
 // Myers' algorithm takes time and memory with the square of what differs.
 const longestDiff = 2000;
 
+/** Whether a resource that was protected is not any more, so that a deployment may delete it. */
+export const losesProtection = ({ details }: Change): boolean =>
+  details.some(({ of, path, before, after }) => of === "option" && path === "protect" && before === true && !after);
+
 /** What a person should know of a change besides its kind. */
-export function remarksOf({ kind, was, read, opaque, protect, retainOnDelete }: Change): string[] {
+export function remarksOf(change: Change): string[] {
+  const { kind, was, read, opaque, protect, retainOnDelete } = change;
   const remarks = [
     was !== null && `it was ${urnType(was)} ${urnName(was)}`,
     read && (kind === "deleted" ? "no longer read" : "read, not made"),
     opaque && "opaque: only its provider knows what is in it",
+    losesProtection(change) && !read && "no longer protected",
     protect && !read && "protected: a deployment refuses to delete it",
     retainOnDelete && !read && "stays where it is and is only forgotten",
   ];
@@ -36,7 +44,14 @@ export function linesOf({ of, path, before, after }: Detail): DetailLine[] {
   const head: DetailLine = { sign: " ", text: printable(about + path) };
   if (typeof before === "string" && typeof after === "string" && (before + after).includes("\n"))
     return [head, ...changedLines(before, after)];
-  const told = (value: Json | undefined) => (value === undefined ? [] : cut(spell(value, of)));
+  const isWhole = before === undefined || after === undefined;
+  const most = isWhole && of === "output" ? mostOutputLines : mostLines;
+  const told = (value: Json | undefined) => {
+    if (value === undefined) return [];
+    const lines = cut(spell(value, of), most);
+    // Of two sides the end may be what differs.
+    return isWhole ? lines.map((line) => line.replace(overlong, "$1…")) : lines;
+  };
   return [
     head,
     ...told(before).map((text) => ({ sign: "-" as const, text })),
@@ -68,9 +83,9 @@ function spell(value: Json, of: Detail["of"]): string {
 
 const isShort = (value: Json): boolean => JSON.stringify(value).length <= 100;
 
-function cut(text: string): string[] {
+function cut(text: string, most: number): string[] {
   const lines = text.split("\n").map(printable);
-  return lines.length <= mostLines
+  return lines.length <= most
     ? lines
-    : [...lines.slice(0, mostLines), `… ${lines.length - mostLines} more lines (--json has them)`];
+    : [...lines.slice(0, most), `… ${lines.length - most} more lines (--json has them)`];
 }

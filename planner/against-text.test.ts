@@ -94,6 +94,37 @@ describe("what changes", () => {
     expect(told).not.toContain("### `same`");
   });
 
+  it("is marked where something loses its protection, a deployment's to delete from now on", () => {
+    const store = (protect: boolean) => planOf([resource({ type: container, name: "kept", protect })]);
+    const opened: Comparison = { stack: "test", side: "both", changes: compare(store(true), store(false)) };
+    expect(textOf(opened, (_, text) => text)).toEqual([
+      "test  1 changed (1 no longer protected)",
+      "",
+      "  platform",
+      `  ~ kept  ${container}  no longer protected`,
+      "      option protect: true → false",
+    ]);
+    expect(textOf({ ...opened, changes: compare(store(false), store(true)) }, (_, text) => text)[0]).toBe(
+      "test  1 changed",
+    );
+  });
+
+  it("is cut where a stack's output is new, so that resources are not lost below it", () => {
+    const told = { sql: "x".repeat(200), columns: Array.from({ length: 40 }, (_, at) => `a column with a name ${at}`) };
+    const lines = textOf(
+      { stack: "test", side: "both", changes: compare(planOf([]), planOf([], { told })) },
+      (_, text) => text,
+    );
+    expect(lines.slice(4)).toEqual([
+      "      output told:",
+      "        + {",
+      `        +   "sql": "${"x".repeat(150)}…`,
+      '        +   "columns": [',
+      ...Array.from({ length: 7 }, (_, at) => `        +     "a column with a name ${at}",`),
+      "        + … 35 more lines (--json has them)",
+    ]);
+  });
+
   it("is cut where it is too long for a comment, and for a person", () => {
     const changes = compare(side("a", 300), side("b", 300));
     const told = comparisonsMarkdown([{ stack: "test", side: "both", changes }], { ref: "main", commit: "0" });

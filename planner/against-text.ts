@@ -1,6 +1,6 @@
 import { platformName } from "@cais/spec/names.ts";
 import type { Change } from "./against.ts";
-import { linesOf, remarksOf, signs } from "./against-lines.ts";
+import { linesOf, losesProtection, remarksOf, signs } from "./against-lines.ts";
 import { printable } from "./printable.ts";
 import type { Paint, Tone } from "./tree.ts";
 
@@ -47,12 +47,14 @@ function changeLines(change: Change, paint: Paint): string[] {
   return [first.join("  "), ...details.map((line) => `    ${line}`)];
 }
 
-/** What a comparison comes to: `2 created, 1 deleted (1 protected)`. */
+/** What a comparison comes to: `2 created, 3 changed (1 no longer protected), 1 deleted (1 protected)`. */
 export function summaryOf({ side, changes }: Comparison): string {
   const counts = (["created", "changed", "deleted"] as const).flatMap((kind) => {
     const all = changes.filter((change) => change.kind === kind);
     const kept = all.filter(({ protect, read }) => protect && !read).length;
-    return all.length === 0 ? [] : `${all.length} ${kind}${kept > 0 ? ` (${kept} protected)` : ""}`;
+    const opened = all.filter((change) => losesProtection(change) && !change.read).length;
+    const remark = kept > 0 ? ` (${kept} protected)` : opened > 0 ? ` (${opened} no longer protected)` : "";
+    return all.length === 0 ? [] : `${all.length} ${kind}${remark}`;
   });
   const what = counts.join(", ") || "no change";
   if (side === "both") return what;
