@@ -137,10 +137,12 @@ describe("a project made for the test", () => {
     await writeFile(
       path.join(folder, "programs", "main.ts"),
       `class StackError extends Error { override name = "StackError"; }
-      throw new StackError("../stack.yaml:3:7: no such layer\\n../stack.yaml:9:1: no such table");`,
+      throw new StackError("The stack is not right:\\n  ../stack.yaml:3:7: no such layer\\n  stack.yaml:9:1: no such table");`,
     );
     const error = await failure(plan({ root: folder, stack: "test" }));
-    expect(error.message).toBe("the program failed: stack.yaml:3:7: no such layer\nstack.yaml:9:1: no such table");
+    expect(error.message).toBe(
+      "the program failed: The stack is not right:\n  stack.yaml:3:7: no such layer\n  stack.yaml:9:1: no such table",
+    );
     expect(error.location).toEqual({ file: "stack.yaml", line: 3 });
   });
 

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import type { Exit } from "./child.ts";
@@ -19,13 +20,16 @@ export function readReport(
   const text = stripVTControlCharacters(report)
     .replace(/^(error: )?(\[runtime\] )?/, "")
     .replace(/^Running program '[^']*' failed with an unhandled exception:\s*/, "");
-  // An error may name a file of the user's itself, relative to the folder that the program works in.
+  // An error may name a file of the user's itself, relative to the folder that the program works in, or to the project.
   let named: Location | undefined;
-  const message = messageOf(text).replace(/^([\w./-]+\.\w+):(\d+)(?=:)/gm, (whole, name: string, line: string) => {
-    const file = path.relative(root, path.resolve(folder, name));
-    if (file.startsWith("..")) return whole;
+  const places = /^([ \t]*)([\w./-]+\.\w+):(\d+)(?=:)/gm;
+  const message = messageOf(text).replace(places, (whole, indent: string, name: string, line: string) => {
+    const file = [folder, root]
+      .map((base) => path.relative(root, path.resolve(base, name)))
+      .find((candidate) => !candidate.startsWith("..") && existsSync(path.join(root, candidate)));
+    if (file === undefined) return whole;
     named ??= { file, line: Number(line) };
-    return `${file}:${line}`;
+    return `${indent}${file}:${line}`;
   });
   return { message, location: named ?? locateInText(text, root) };
 }
