@@ -76,7 +76,7 @@ describe("readSettings", () => {
     [
       "a switch of a stack that is not there",
       { ...good, "cais:deletable": '["platform", "inmt"]' },
-      `cais:deletable[1] is "inmt"; Invalid option: expected one of "platform"|"inmet"|"hydro"|"tides"; did you mean inmet? Set it with: pulumi config set --path 'cais:deletable[1]' <value>`,
+      `cais:deletable[1] is "inmt"; Invalid option: expected one of "platform"|"inmet"|"hydro"|"tides"; did you mean inmet? Set it with: pulumi config set --path 'cais:deletable[1]' <value>, or remove it with: pulumi config rm --path 'cais:deletable[1]'`,
     ],
     [
       "a secret of a stack that is not there",

@@ -149,9 +149,12 @@ function problemsOf(issue: z.core.$ZodIssue, given: unknown, schema: z.ZodType, 
   // Set as a whole, a list would be a text.
   const toSet = issue.code === "invalid_type" && issue.expected === "array" ? [...issue.path, 0] : issue.path;
   return [
-    `${nameOf(issue.path)} is ${found === undefined ? "missing" : JSON.stringify(found)}; ${expected}${meant ? `; did you mean ${meant}?` : "."} Set it with: ${command("set", toSet)} <value>`,
+    `${nameOf(issue.path)} is ${found === undefined ? "missing" : JSON.stringify(found)}; ${expected}${meant ? `; did you mean ${meant}?` : "."} Set it with: ${command("set", toSet)} <value>${isListed(issue) ? `, or remove it with: ${command("rm", issue.path)}` : ""}`,
   ];
 }
+
+/** Whether it is about one of a list's items that there are. */
+const isListed = ({ code, path }: z.core.$ZodIssue) => code === "invalid_value" && typeof path.at(-1) === "number";
 
 /** As Pulumi's `--path` spells it. */
 const nameOf = (path: readonly PropertyKey[]) =>
