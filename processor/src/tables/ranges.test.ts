@@ -36,6 +36,7 @@ it.each([
   // By UTF-8, not by UTF-16.
   ["VARCHAR", ["a", "\uFFFD"], ["\u{1F600}", "\u{1F601}"], true],
   ["VARCHAR", ["a", "n"], ["n", "z"], false],
+  ["BIGINT", ["1.0", "9.0"], [10, 20], false],
   ["BLOB", ["a", "b"], ["c", "d"], false],
   ["BIGINT", [1, undefined], [10, 20], false],
 ] as const)("tells %s from %j and %j apart: %s", (type, a, b, answer) => {

@@ -28,12 +28,16 @@ export function areApart(one: Ranges, other: Ranges, columns: TableColumn[]): bo
 
 /** Whether a value is surely smaller than another one of its type. */
 function isBelow(one: string, other: string, type: string): boolean {
-  if (/^(TINYINT|SMALLINT|INTEGER|BIGINT)$/.test(type)) return BigInt(one) < BigInt(other);
+  if (/^(TINYINT|SMALLINT|INTEGER|BIGINT)$/.test(type))
+    return isWhole(one) && isWhole(other) && BigInt(one) < BigInt(other);
   // Statistics of decimals are of no more digits than a double keeps.
   if (type === "FLOAT" || type === "DOUBLE" || type.startsWith("DECIMAL(")) return Number(one) < Number(other);
   if (type === "DATE" || type.startsWith("TIMESTAMP")) return hasOneForm(one, other) && one < other;
   return type === "VARCHAR" && Buffer.compare(Buffer.from(one), Buffer.from(other)) < 0;
 }
+
+/** A program that restores a version may write the statistics of our files in its own way, such as 1.0. */
+const isWhole = (number: string) => /^-?\d+$/.test(number);
 
 /** Times in partitions have more digits than in statistics. */
 const hasOneForm = (one: string, other: string) =>
