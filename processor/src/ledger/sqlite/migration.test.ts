@@ -95,7 +95,7 @@ it("takes over a ledger that the version before wrote, with all it holds", async
   await rm(folder, { recursive: true });
 });
 
-it("takes over what version 4 was to deliver", async () => {
+it("takes over what version 4 was to deliver, and what tables' logs had refused", async () => {
   const folder = await testFolder("migration");
   const file = join(folder, "ledger.sqlite");
   const old = new DatabaseSync(file);
@@ -109,8 +109,42 @@ it("takes over what version 4 was to deliver", async () => {
     INSERT INTO deliveries (stack, sink, kind, name, run, state, attempts, rows, bytes, can_double, progress, added_at)
       VALUES ('inmet', '0-bi-rain', 'bi', 'rain', '${a}', 'retrying', 2, 3, 4, 'yes', '{"row":1}', '2026-01-01T00:00:00.000Z'),
         ('inmet', '1-webhook-hook', 'webhook', 'hook', '${a}', 'pending', 0, 0, 0, NULL, NULL, '2026-01-01T00:00:00.000Z');`);
+  // Of each file: its load, and what came after it.
+  const runs: [id: string, root: string, kind: string, refused: boolean, contributed: boolean][] = [
+    ["mended", "mended", "load", true, false],
+    ["mended-2", "mended", "rerun", false, true],
+    ["refused", "refused", "load", true, true],
+    ["added", "added", "load", false, true],
+    ["added-2", "added", "replay", true, true],
+    ["replaced", "replaced", "load", false, false],
+    ["replaced-2", "replaced", "rerun", true, true],
+  ];
+  const at = "2026-01-02T00:00:00.000Z";
+  for (const [id, root, kind, refused, contributed] of runs) {
+    if (kind === "load")
+      old.exec(`INSERT INTO sources (root, stack, store, key, version, name, bytes, sha256, received_at)
+        VALUES ('${id}', 'inmet', 's', '${id}', '1', 'n', 1, '${id}', '${at}')`);
+    old.exec(`INSERT INTO runs (id, root, stack, kind, state, rows_read, rows_clean, queued_at, committed_at, refusal)
+      VALUES ('${id}', '${root}', 'inmet', '${kind}', 'done', 3, 3, '${at}', '${at}', ${refused ? "'No.'" : "NULL"});
+      UPDATE sources SET committed_run = '${id}' WHERE root = '${root}';`);
+    if (contributed)
+      old.exec(`INSERT INTO contributions (stack, name, run, key, rows, bytes)
+        VALUES ('inmet', 'rain', '${id}', 'contributions/rain/${id}', 1, 1)`);
+  }
   old.close();
-  const { deliveries, close } = await openLedger({ driver: "sqlite", file });
+  const { deliveries, tables, open, loose, close } = await openLedger({ driver: "sqlite", file });
+  expect((await tables.contributions("inmet", "rain")).map(({ run }) => run)).toEqual([
+    "mended-2",
+    "added",
+    "replaced-2",
+  ]);
+  expect((await loose.all()).map(({ key }) => key)).toEqual([
+    "contributions/rain/added-2",
+    "contributions/rain/refused",
+  ]);
+  expect(await open("mended")).toBeUndefined();
+  for (const root of ["refused", "added", "replaced"])
+    expect(await open(root)).toMatchObject({ scope: "file", rows: 3 });
   const told = await deliveries.list({ limit: 9 });
   expect(told).toMatchObject([
     { id: 2, sink: "1-webhook-hook", state: "pending" },

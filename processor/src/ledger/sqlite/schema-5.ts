@@ -4,6 +4,23 @@ export const refusals = `
   ALTER TABLE contributions ADD COLUMN replaced_by TEXT REFERENCES runs (id);
   CREATE INDEX contributions_replaced ON contributions (replaced_by) WHERE replaced_by IS NOT NULL;
 
+  -- The version before let a refusal stand after the whole file was run again.
+  UPDATE runs SET refusal = NULL WHERE refusal IS NOT NULL AND EXISTS (
+    SELECT 1 FROM runs later WHERE later.root = runs.root AND later.number > runs.number AND later.kind = 'rerun'
+      AND later.committed_at IS NOT NULL AND later.refusal IS NULL);
+  -- It also kept what a refused run had contributed. That is all there is of a file where it had taken the place of what was
+  -- before: there it stays, until the file is run again.
+  CREATE TEMP TABLE refused_contributions AS
+    SELECT c.stack, c.name, c.run, c.key FROM contributions c JOIN runs r ON r.id = c.run
+    WHERE r.refusal IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM outputs o WHERE o.run = c.run AND o.kind = 'table' AND o.name = c.name)
+      AND (r.kind = 'load' OR r.kind = 'replay' AND EXISTS (
+        SELECT 1 FROM contributions other JOIN runs o ON o.id = other.run
+        WHERE other.stack = c.stack AND other.name = c.name AND o.root = r.root AND o.number < r.number));
+  INSERT OR IGNORE INTO loose (stack, role, key, version) SELECT stack, 'lake', key, '' FROM refused_contributions;
+  DELETE FROM contributions WHERE (stack, name, run) IN (SELECT stack, name, run FROM refused_contributions);
+  DROP TABLE refused_contributions;
+
   -- Runs that were to end, or had ended, otherwise than they did, and of whose end nobody is told yet.
   CREATE TABLE untold_runs (run TEXT PRIMARY KEY REFERENCES runs (id)) STRICT, WITHOUT ROWID;
 
