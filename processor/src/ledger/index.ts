@@ -206,9 +206,10 @@ export interface Ledger {
   /**
    * Makes all changes of these runs of one stack at once: before it none can be seen, after it all. What they refused
    * becomes what is open of their files. Of a run that is committed already, nothing is taken. Each change is queued as a
-   * publication, all of them under one batch number. Throws TableChanged if a table is not as its change took it to be.
+   * publication, all of them under one batch number. Throws TableChanged if a table is not as its change took it to be, or if
+   * a run of `openOnly`, which brings rows that were open and no others, has all of its file open since.
    */
-  commit(work: { stack: string; runs: string[]; changes: TableChange[] }): Promise<void>;
+  commit(work: { stack: string; runs: string[]; changes: TableChange[]; openOnly?: string[] }): Promise<void>;
   isCommitted(id: string): Promise<boolean>;
   /**
    * Ends a running run; one that has ended already is left as it is. The error of one whose tables are committed is told

@@ -193,7 +193,8 @@ async function commit(session: Session, steps: Steps): Promise<number> {
     // Of what is delivered whole, the files of before, which the ledger tells only now.
     for (const { delivers } of session.stack.sinks) if ("table" in delivers) await tables.state(delivers.table);
     await steps.flush();
-    await ledger.commit({ stack: config.stack.name, runs: runs.map(({ id }) => id), changes });
+    const openOnly = made.flatMap(({ run, scope }) => (scope === "rows" ? [run.id] : []));
+    await ledger.commit({ stack: config.stack.name, runs: runs.map(({ id }) => id), changes, openOnly });
   });
   return drafts.reduce((sum, { draft }) => sum + draft.adds.length, 0);
 }

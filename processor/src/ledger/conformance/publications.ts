@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { TableChanged } from "../index.ts";
 import { fileOf, followed, START, type Subject } from "./subject.ts";
 
 /** How what is committed comes into the tables' Delta logs, and what others wrote there into the ledger. */
@@ -165,6 +166,10 @@ export function publicationsConform(subject: Subject): void {
       const replay = (await ledger.requeue({ run: id, kind: "replay" })).id;
       await subject.next();
       await subject.count(replay, 1);
+      // It was refused when the replay had read what was open before.
+      const early = ledger.commit({ stack: "inmet", runs: [replay], changes: [], openOnly: [replay] });
+      await expect(early).rejects.toThrow(TableChanged);
+      expect(await ledger.open(id)).toMatchObject({ scope: "file" });
       await add(replay);
       await ledger.finish(replay, { state: "done" });
       expect((await ledger.run(id))?.open).toEqual({ scope: "rows", rows: 1 });

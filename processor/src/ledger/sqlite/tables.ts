@@ -250,7 +250,7 @@ export function tables(connection: Connection, time: () => string): Tables {
       }),
   };
 
-  const commit: Ledger["commit"] = ({ stack, runs, changes }) =>
+  const commit: Ledger["commit"] = ({ stack, runs, changes, openOnly = [] }) =>
     write(() => {
       const committed = new Set<string>();
       for (const id of runs) {
@@ -262,7 +262,11 @@ export function tables(connection: Connection, time: () => string): Tables {
         const root = String(row["root"]);
         sql("UPDATE sources SET committed_run = ? WHERE root = ?").run(id, root);
         // After a refusal all of the file is open, so this run brings what was refused.
-        sql("UPDATE runs SET refusal = NULL WHERE root = ? AND id <> ? AND refusal IS NOT NULL").run(root, id);
+        const { changes: refusals } = sql(
+          "UPDATE runs SET refusal = NULL WHERE root = ? AND id <> ? AND refusal IS NOT NULL",
+        ).run(root, id);
+        if (refusals > 0 && openOnly.includes(id))
+          throw new TableChanged(`A table's log has refused what the file of the run ${id} brought; do it again.`);
         // With the commit, so that a run cut off right after it shows the step as finished.
         sql("UPDATE steps SET finished_at = ? WHERE run = ? AND finished_at IS NULL").run(time(), id);
       }
