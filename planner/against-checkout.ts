@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { mkdir, readFile, realpath, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -26,15 +26,25 @@ export async function checkOut(root: string, ref: string, signal?: AbortSignal):
   const commit = await commitOf(here, ref, signal);
   const against = path.join(here, ".cais", "against");
   await mkdir(against, { recursive: true });
-  const { folder, release } = await claim(path.join(against, commit));
+  const { folder, lock } = await claim(path.join(against, commit));
   const project = path.relative(repository, here);
   const isInstalled = hasPackages(folder, project);
+  const index = `${folder}.index`;
+  // The process may end before it is closed: a pager that has seen enough ends us amid the next plan.
+  const leave = () => {
+    for (const left of isInstalled ? [index, lock] : [folder, index, lock])
+      rmSync(left, { recursive: true, force: true });
+  };
+  process.once("exit", leave);
+  const release = async () => {
+    process.off("exit", leave);
+    await rm(lock, { force: true });
+  };
   const remove = async () => {
     await rm(folder, { recursive: true, force: true });
     await release();
   };
   try {
-    const index = `${folder}.index`;
     const environment = { GIT_INDEX_FILE: index };
     try {
       await git(repository, ["read-tree", commit], { signal, environment });
@@ -91,7 +101,7 @@ async function commitOf(folder: string, ref: string, signal: AbortSignal | undef
  * Takes a folder for this process alone. Its name is the same each time, unless another process has it now: what Node
  * keeps of compiled modules it keeps by their path. What a process left that was killed is taken over.
  */
-async function claim(wanted: string): Promise<{ folder: string; release: () => Promise<void> }> {
+async function claim(wanted: string): Promise<{ folder: string; lock: string }> {
   for (const folder of [wanted, `${wanted}.${process.pid}`]) {
     const lock = `${folder}.pid`;
     const isOurs = await writeFile(lock, String(process.pid), { flag: "wx" }).then(
@@ -103,7 +113,7 @@ async function claim(wanted: string): Promise<{ folder: string; release: () => P
         return true;
       },
     );
-    if (isOurs) return { folder, release: () => rm(lock, { force: true }) };
+    if (isOurs) return { folder, lock };
   }
   throw new PlanError("aborted", `${wanted} is in use by this very process; compare with one commit at a time`);
 }

@@ -169,4 +169,15 @@ describe("a checkout", () => {
     await second.close();
     expect(await lists()).toEqual([]);
   });
+
+  it("goes with the process that made it, when that ends before it is closed", async () => {
+    await write({ "package-lock.json": JSON.stringify(lockfile("1.0.0")) });
+    const script = `const { checkOut } = await import(${JSON.stringify(path.join(import.meta.dirname, "against-checkout.ts"))});
+      const { root } = await checkOut(${JSON.stringify(root)}, "main");
+      console.log((await import("node:fs")).existsSync(root));
+      process.exit();`;
+    const told = execFileSync(process.execPath, ["--input-type=module", "--eval", script], { encoding: "utf8" });
+    expect(told).toBe("true\n");
+    expect(await lists()).toEqual([]);
+  });
 });
