@@ -25,7 +25,7 @@ export async function writeProject(root: string, stacks: number): Promise<void> 
   }
 }
 
-/** Writes a project whose program makes the resources of a plan one by one, as by hand: no components, no YAML. */
+/** Writes a project whose program makes the resources of a plan one by one, as by hand: no classes of ours, no YAML. */
 export async function writeByHand(root: string, { stack, resources, outputs }: Plan): Promise<void> {
   await mkdir(root, { recursive: true });
   for (const file of ["Pulumi.yaml", `Pulumi.${stack}.yaml`])
@@ -33,32 +33,35 @@ export async function writeByHand(root: string, { stack, resources, outputs }: P
       join(root, file),
       (await readFile(join(house, file), "utf8")).replace("programs/main.ts", "main.ts"),
     );
-  const made = resources.filter(({ type, custom }) => custom && providedPackage(type) === undefined);
+  const made = resources.filter(({ type, parent }) => parent !== null && providedPackage(type) === undefined);
   const names = new Map(made.map(({ urn }, index) => [urn, `resource${index}`]));
   const imports = new Set<string>();
   const lines = inOrder(made).map((resource) => {
-    const [source = "", , className = ""] = resource.type.split(":").map((part) => part.split("/").at(0) ?? "");
-    const path = resource.type.split(":")[1] ?? "";
+    const name = names.get(resource.urn);
+    const options = `{ parent: ${names.get(resource.parent ?? "")}, protect: ${resource.protect} }`;
+    const [text, type] = [resource.name, resource.type].map((each) => JSON.stringify(each));
+    if (!resource.custom)
+      return `const ${name} = new pulumi.ComponentResource(${type}, ${text}, {}, ${options});\n${name}.registerOutputs(${JSON.stringify(resource.outputs)});`;
+    const [source = "", path = "", className = ""] = resource.type.split(":");
     imports.add(`import { ${className} } from "@pulumi/${source}/${path}.js";`);
-    return `const ${names.get(resource.urn)} = new ${className}(${JSON.stringify(resource.name)}, ${inputsOf(resource, names)}, { protect: ${resource.protect} });`;
+    return `const ${name} = new ${className}(${text}, ${inputsOf(resource, names)}, ${options});`;
   });
   const text = [
     `import * as pulumi from "@pulumi/pulumi";`,
     ...imports,
     ...lines,
     `export const made = ${JSON.stringify(outputs)};`,
-    `void [pulumi, ${[...names.values()].join(", ")}];`,
   ];
   await writeFile(join(root, "main.ts"), `${text.join("\n")}\n`);
 }
 
-/** Each after those that it depends on. */
+/** Each after its parent and those that it depends on. */
 function inOrder(resources: PlannedResource[]): PlannedResource[] {
   const byUrn = new Map(resources.map((resource) => [resource.urn, resource]));
   const placed = new Set<PlannedResource>();
   const place = (resource: PlannedResource | undefined): void => {
     if (resource === undefined || placed.has(resource)) return;
-    for (const urn of resource.dependencies) place(byUrn.get(urn));
+    for (const urn of [resource.parent ?? "", ...resource.dependencies]) place(byUrn.get(urn));
     placed.add(resource);
   };
   for (const resource of resources) place(resource);

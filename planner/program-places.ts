@@ -39,10 +39,11 @@ export function showPlaces(
     /^\s*at (?:async )?(?:.* \()?(?<file>(?:file:)?\/.*|[A-Za-z]:\\.*):(?<line>\d+):(?<column>\d+)\)?$/;
 
   const register = registration.registerResource;
-  const waiting = new Map<pulumi.Resource, Place>();
+  // A trace is made a text when it is asked for, and nearly none is.
+  const waiting = new Map<pulumi.Resource, { of: string; trace: Error }>();
   registration.registerResource = (...args) => {
     const [resource, , type, name] = args;
-    waiting.set(resource, { of: `"${name}" [${type}]`, stack: stackHere() });
+    waiting.set(resource, { of: `"${name}" [${type}]`, trace: traceHere() });
     register(...args);
     const answered = () => void waiting.delete(resource);
     resource.urn.apply(answered);
@@ -50,21 +51,21 @@ export function showPlaces(
   for (const form of ["invoke", "invokeOutput"] as const) {
     const invoke = invocation[form];
     invocation[form] = (token, ...rest) => {
-      tell({ of: token, stack: stackHere() });
+      tell({ of: token, stack: traceHere().stack ?? "" });
       return invoke(token, ...rest);
     };
   }
-  process.on("exit", () => waiting.forEach(tell));
+  process.on("exit", () => waiting.forEach(({ of, trace }) => tell({ of, stack: trace.stack ?? "" })));
   process.on("unhandledRejection", improve);
 }
 
-function stackHere(): string {
+function traceHere(): Error {
   const limit = Error.stackTraceLimit;
   // Far enough to be out of the SDK, the provider's classes and a component or two.
   Error.stackTraceLimit = 30;
-  const { stack = "" } = new Error();
+  const trace = new Error();
   Error.stackTraceLimit = limit;
-  return stack;
+  return trace;
 }
 
 /**
