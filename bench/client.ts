@@ -22,11 +22,13 @@ export interface Answer {
   took: number;
 }
 
-/** Sends requests over as many connections as `concurrency` says, which stay open. */
-export function openClient(concurrency: number): {
+export interface Client {
   post(url: string, type: string, body: Uint8Array): Promise<Answer>;
   close(): void;
-} {
+}
+
+/** Sends requests over as many connections as `concurrency` says, which stay open. */
+export function openClient(concurrency: number): Client {
   const agent = new Agent({ keepAlive: true, maxSockets: concurrency });
   return {
     post(url, type, body) {

@@ -22,6 +22,7 @@ export async function startFastApi(work: string): Promise<{ url: string; pid: nu
     },
   );
   const ended = once(child, "exit");
+  process.once("exit", () => child.kill("SIGKILL"));
   const url = `http://127.0.0.1:${port}`;
   while (!(await answers(url))) {
     if (child.exitCode !== null) throw new Error("The FastAPI server did not start; its messages are above.");

@@ -102,5 +102,6 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   say(error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
+  // Servers that run would go on, and hold this process.
+  process.exit(1);
 });

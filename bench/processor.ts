@@ -52,6 +52,7 @@ export async function startProcessor(
     if (msg === "listening" && url !== undefined) found(url);
   });
   const ended = once(child, "exit");
+  process.once("exit", () => child.kill("SIGKILL"));
   void ended.then(() => reject(new Error("The processor ended before it listened; its messages are above.")));
   const url = await promise;
   return {
