@@ -166,11 +166,27 @@ it("folds what files gave before a column got another type: what does not fit it
     await contribution("SELECT 'b' AS k, DATE '2024-01-02' AS day, '7' AS n"),
     await contribution("SELECT 'c' AS k, DATE '2024-01-03' AS day, 8::BIGINT AS n"),
   ];
+  const ids = [
+    await contribution("SELECT 1e16::DOUBLE AS id, 'a' AS note"),
+    await contribution("SELECT * FROM (VALUES (9007199254740992, 'b'), (9007199254740993, 'c')) t(id, note)"),
+  ];
   const { files } = await engine.foldTable({ folder: run(), name: "t", key: ["k"], columns, contributions });
   expect(await rows(columns, files)).toEqual([
     "{'k': a, 'day': 2024-01-01, 'n': NULL}",
     "{'k': b, 'day': 2024-01-02, 'n': 7}",
     "{'k': c, 'day': 2024-01-03, 'n': 8}",
+  ]);
+  // Read as DOUBLE with the others, two keys would be one.
+  const byId = [
+    { name: "id", type: "BIGINT" },
+    { name: "note", type: "VARCHAR" },
+  ];
+  const asked = { folder: run(), name: "t", key: ["id"], columns: byId };
+  const folded = await engine.foldTable({ ...asked, contributions: ids });
+  expect(await rows(byId, folded.files)).toEqual([
+    "{'id': 10000000000000000, 'note': a}",
+    "{'id': 9007199254740992, 'note': b}",
+    "{'id': 9007199254740993, 'note': c}",
   ]);
 });
 

@@ -22,7 +22,7 @@ export interface SeenOptions {
    * cheap, and DuckDB says `schema mismatch` when it reads one that is otherwise.
    */
   differ: boolean;
-  /** A value that does not fit its column is null. Default: it is an error. */
+  /** Files may have other types for a column: a value that does not fit the table's is null. Default: it is an error. */
   lenient?: boolean;
 }
 
@@ -46,6 +46,12 @@ export async function seenSql(
   const alike = differ ? undefined : await typesIn(connection, paths.slice(0, 1), false);
   const mayDiffer = alike === undefined || !columns.every(({ name }) => alike.has(name));
   const types = mayDiffer ? await typesIn(connection, paths, true) : alike;
+  // A type that holds those of all files, such as DOUBLE for DOUBLE and BIGINT, may hold fewer digits than one of them has.
+  const isMixed = lenient && !columns.every(({ name, type }) => isAs(types.get(name), type));
+  const typesOf = new Map<string, ReadonlyMap<string, string>>();
+  if (isMixed) for (const path of paths) typesOf.set(path, await typesIn(connection, [path], false));
+  const hasTypesOf = (one: SeenFile, other: SeenFile) =>
+    !isMixed || columns.every(({ name }) => typesOf.get(one.file)?.get(name) === typesOf.get(other.file)?.get(name));
   const partitioned = mayDiffer
     ? columns.filter(({ name }) => files.some(({ partition }) => partition?.[name] !== undefined))
     : [];
@@ -56,7 +62,7 @@ export async function seenSql(
       values[place] ?? "",
       files.map(({ partition }) => partition?.[name]),
     );
-  const cellsFrom = (index: string) =>
+  const cellsFrom = (index: string, types: ReadonlyMap<string, string>) =>
     columns.map(({ name, type }) => {
       const place = partitioned.findIndex((column) => column.name === name);
       const found = types.get(name);
@@ -66,9 +72,9 @@ export async function seenSql(
       const cell = own.length > 1 ? `coalesce(${own.join(", ")})` : (own[0] ?? `CAST(NULL AS ${type})`);
       return `${cell} AS ${sqlName(name)}`;
     });
-  const branches = groupsOf(files).map(({ first, group }) => {
+  const branches = groupsOf(files, hasTypesOf).map(({ first, group }) => {
     const index = first === 0 ? "file_index" : `(file_index + ${first})`;
-    const cells = cellsFrom(index);
+    const cells = cellsFrom(index, typesOf.get(group[0]?.file ?? "") ?? types);
     if (places) cells.push(`${index}::BIGINT AS ${sqlName(FILE)}`, `file_row_number AS ${sqlName(ROW)}`);
     const from = `read_parquet(${sqlTexts(group.map(({ file }) => file))}${mayDiffer ? ", union_by_name = true" : ""})`;
     return `SELECT ${cells.join(", ")} FROM ${from}${withoutSql(group[0])}`;
@@ -76,22 +82,31 @@ export async function seenSql(
   return { sql: branches.join("\nUNION ALL "), differ: mayDiffer };
 }
 
+/** Whether a column's type in files is the table's. A table's times are in UTC. */
+const isAs = (found: string | undefined, type: string) =>
+  found === undefined || found === type || found === `${type} WITH TIME ZONE`;
+
 /** Whether DuckDB found that files are not all as the first one is. */
 export const isMismatch = (error: unknown): boolean =>
   error instanceof Error && error.message.includes("schema mismatch in glob");
 
-/** A file of which rows are left out is read by itself. */
-function groupsOf(files: SeenFile[]): { first: number; group: SeenFile[] }[] {
+/** Neighbours that can be read together. A file of which rows are left out is read by itself. */
+function groupsOf(
+  files: SeenFile[],
+  areAlike: (one: SeenFile, other: SeenFile) => boolean,
+): { first: number; group: SeenFile[] }[] {
   const groups: { first: number; group: SeenFile[] }[] = [];
   files.forEach((file, first) => {
     const last = groups.at(-1);
-    if (last === undefined || isCut(file) || isCut(last.group[0])) groups.push({ first, group: [file] });
+    const before = last?.group[0];
+    if (last === undefined || before === undefined || isCut(file) || isCut(before) || !areAlike(before, file))
+      groups.push({ first, group: [file] });
     else last.group.push(file);
   });
   return groups;
 }
 
-const isCut = (file: SeenFile | undefined) => (file?.without?.length ?? 0) > 0;
+const isCut = (file: SeenFile) => (file.without?.length ?? 0) > 0;
 
 function withoutSql(file: SeenFile | undefined): string {
   const ranges = (file?.without ?? []).map(
