@@ -51,8 +51,19 @@ export const requireAccessRules: ResourceRule = {
   ],
 };
 
-/** A path that names neither a container nor a kind of resource, such as `/**` or `/v1/AUTH_*` followed by `/**`. */
-const isAnything = (path: string) => /^(\/(v\d[^/]*|AUTH_[^/]*|\*))*\/?\*\*$/.test(path);
+const isOpen = (part: string) => /^(\*\*?|\{.*\})$/.test(part);
+
+/**
+ * Whether a path names neither a container nor a kind of resource, such as `/**`, or `/v1/AUTH_*` followed by `/*`. `*` and
+ * a name in braces stand for one part, `**` for several. Swift's second part is the account alone.
+ */
+function isAnything(path: string, service: string | undefined): boolean {
+  const parts = path.split("/").filter((part) => part !== "" && !/^v\d/.test(part));
+  const ofAccount = parts.filter((part) => !part.startsWith("AUTH_"));
+  if (!ofAccount.every(isOpen)) return false;
+  const account = service === "object-store" && ofAccount.length === parts.length ? 1 : 0;
+  return ofAccount.includes("**") || ofAccount.length > account;
+}
 
 export const disallowWideAccess: ResourceRule = {
   name: "identity-disallow-wide-access",
@@ -66,9 +77,10 @@ export const disallowWideAccess: ResourceRule = {
       for (const rule of knownItems(() => credential.accessRules)) {
         // A path holds a container's name, which a plan may not know yet.
         const path = ifKnown(() => rule.path);
-        if (path !== undefined && isAnything(path))
+        const service = ifKnown(() => rule.service);
+        if (path !== undefined && isAnything(path, service))
           report(
-            `${name} must name what it may reach, and its rule ${rule.service} ${rule.method} ${path} names anything.`,
+            `${name} must name what it may reach, and its rule ${service} ${ifKnown(() => rule.method)} ${path} names anything.`,
           );
       }
     }),
@@ -105,7 +117,7 @@ export const disallowAdminRole: ResourceRule = {
   validateResource: [
     validateResourceOfType(ApplicationCredential, (credential, { name }, report) => {
       for (const role of knownItems(() => credential.roles))
-        if (/^(admin|.*[-_ ]admin|admin[-_ ].*)$/i.test(role))
+        if (/^(.*[-_ ])?(admin|administrator)([-_ ].*)?$/i.test(role))
           report(`${name} must not have an administrator's role, and has ${role}.`);
     }),
   ],

@@ -1,6 +1,7 @@
+import { imagesIn } from "./container-command.ts";
+import { readable } from "./encoded.ts";
 import { textOf, textsOf } from "./inputs.ts";
 import type { ResourceRule } from "./rule.ts";
-import { readable } from "./user-data.ts";
 
 const pinned = /@sha256:[0-9a-f]{64}$/;
 
@@ -67,37 +68,5 @@ export const requireId: ResourceRule = {
     if (image && !uuid.test(image)) report(`${name} must name its image by id, and its ${input} is ${image}.`);
   },
 };
-
-/** Options of `docker run` and `docker pull` that take no value; any other is followed by one. */
-const switches = new Set(
-  "detach disable-content-trust init interactive no-healthcheck oom-kill-disable privileged publish-all quiet read-only rm sig-proxy tty all-tags".split(
-    " ",
-  ),
-);
-const letters = /^-[ditPqa]+$/;
-
-/** The images that a text starts or fetches: by a command of a shell or a unit, or as `image:` of a manifest. */
-function imagesIn(text: string): string[] {
-  const lines = text.replaceAll(/\\\r?\n/g, " ");
-  const commands = [
-    ...lines.matchAll(
-      /(?:^|[\s/"'`;&|(=@-])(?:docker|podman|nerdctl) +(?:(?:image|container) +)?(?:run|create|pull) +([^\n;&|"'`]*)/g,
-    ),
-  ].flatMap(([, words = ""]) => imageOf(words.trim().split(/\s+/)) ?? []);
-  const isManifest = /^\s*(?:services|containers|initContainers|kind) *:/m.test(lines);
-  const named = isManifest
-    ? [...lines.matchAll(/^[\s-]*image *: *["']?([^\s"'#]+)/gm)].map(([, image = ""]) => image)
-    : [];
-  return [...commands, ...named];
-}
-
-function imageOf(words: readonly string[]): string | undefined {
-  for (let index = 0; index < words.length; index++) {
-    const word = words[index] ?? "";
-    if (!word.startsWith("-")) return word;
-    if (!word.includes("=") && !letters.test(word) && !switches.has(word.slice(2))) index++;
-  }
-  return undefined;
-}
 
 export const rules = [requireDigest, requireId];

@@ -3,18 +3,28 @@ import { InterfaceAttach } from "@pulumi/openstack/compute/interfaceAttach.js";
 import { Keypair } from "@pulumi/openstack/compute/keypair.js";
 import { Image } from "@pulumi/openstack/images/image.js";
 import { validateResourceOfType } from "@pulumi/policy";
+import { readable } from "./encoded.ts";
 import { ifKnown, knownItems } from "./if-known.ts";
 import { disallowPublicAddress } from "./instance-address.ts";
 import type { ResourceRule } from "./rule.ts";
-import { readable } from "./user-data.ts";
 
-/** Keys of cloud-init that let people log in with a password: https://docs.cloudinit.io/en/latest/reference/modules.html */
-const passwordKeys = [
-  /(?<![\w-])ssh_pwauth["']?\s*:\s*["']?(?:true|yes|on|1)\b/i,
-  /(?<![\w-])(?:chpasswd|plain_text_passwd|hashed_passwd|passwd)["']?\s*:\s*[^\s#]/i,
+/**
+ * What lets people log in with a password: keys of cloud-init, commands, and what a server of SSH is told. A reference
+ * (`*name`) may be anything. https://docs.cloudinit.io/en/latest/reference/modules.html
+ */
+const passwordLogins = [
+  /(?<![\w-])ssh_pwauth["']?\s*:\s*(?:!!\w+\s+)?["']?(?:true|yes|on|1|\*\w+)(?!\w)/i,
+  /(?<![\w-])(?:chpasswd|plain_text_passwd|hashed_passwd|passwd)["']?\s*:\s*(?!null\b|~|["']?[!*])[^\s#]/i,
   /(?<![\w-])chpasswd["']?\s*:\s*\n/i,
-  /^password\s*:\s*[^\s#]/m,
+  /^["']?password["']?\s*:\s*[^\s#]/m,
+  /^#cloud-config\s*\{[^]*["']password["']\s*:/,
+  /\|\s*(?:sudo\s+)?(?:\/\S*\/)?chpasswd\b|\bchpasswd\s*(?:-\w+\s*)*<|\bpasswd\s+--stdin\b/,
+  /\buser(?:add|mod)\s(?:[^\n;&|]*\s)?(?:-p|--password)[\s=]/,
+  /(?<!#\s*)\bPasswordAuthentication\s+yes\b/i,
 ];
+
+/** A comment says nothing but that what follows is for cloud-init. */
+const withoutComments = (text: string) => text.replaceAll(/^[ \t]*#(?!cloud-config|!).*$/gm, "");
 
 export const disallowPasswordLogin: ResourceRule = {
   name: "instance-disallow-password-login",
@@ -33,8 +43,8 @@ export const disallowPasswordLogin: ResourceRule = {
         report(
           `${name} must not have an administrator's password: the state keeps it for as long as the machine lives.`,
         );
-      const userData = readable(ifKnown(() => instance.userData) ?? "");
-      if (passwordKeys.some((key) => key.test(userData)))
+      const userData = withoutComments(readable(ifKnown(() => instance.userData) ?? ""));
+      if (passwordLogins.some((login) => login.test(userData)))
         report(`${name} must not let anyone log in with a password, and its user data does.`);
     }),
   ],

@@ -33,9 +33,10 @@ export const disallowPublicAccess: ResourceRule = {
     validateResourceOfType(Container, (container, { name }, report) => {
       const read = ifKnown(() => container.containerRead);
       const write = ifKnown(() => container.containerWrite);
-      if (read && grantsAnyone(read)) report(`${name} must not be readable by anyone, and its read ACL is "${read}".`);
+      if (read && grantsAnyone(read))
+        report(`${name} must not be readable by anyone, and its read ACL is ${JSON.stringify(read)}.`);
       if (write && grantsAnyone(write))
-        report(`${name} must not be writable by anyone, and its write ACL is "${write}".`);
+        report(`${name} must not be writable by anyone, and its write ACL is ${JSON.stringify(write)}.`);
     }),
   ],
 };

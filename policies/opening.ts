@@ -97,7 +97,15 @@ function ofFirewall(subject: string, rule: FirewallRule): Opening[] | undefined 
 }
 
 /** Neutron takes names and IANA's numbers; `any`, 0 and nothing mean every protocol. */
-const numbers: Record<string, string> = { "1": "icmp", "6": "tcp", "17": "udp", "58": "ipv6-icmp", "132": "sctp" };
+const numbers: Record<string, string> = {
+  "1": "icmp",
+  "6": "tcp",
+  "17": "udp",
+  "33": "dccp",
+  "58": "ipv6-icmp",
+  "132": "sctp",
+  "136": "udplite",
+};
 
 function protocolOf(text: string | undefined): string | undefined {
   const protocol = text?.toLowerCase();

@@ -1,5 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
-import { textsOf } from "./inputs.ts";
+import { textOf, textsOf } from "./inputs.ts";
 import type { ResourceRule } from "./rule.ts";
 import { plainSecrets } from "./secret-formats.ts";
 import { secretsAreHidden } from "./settings.ts";
@@ -45,6 +45,20 @@ export const disallowInConfig: ResourceRule = {
   },
 };
 
+/** Types whose metadata a rule of their noun looks at, by the keys. */
+const metadataRules = new Set([
+  "openstack:objectstorage/container:Container",
+  "openstack:objectstorage/containerObject:ContainerObject",
+  "openstack:keymanager/secretV1:SecretV1",
+]);
+
+/** The name by which a text is judged. What Barbican keeps is secret whatever it is called, but for what is public. */
+function keyFor(type: string, path: string, key: string, props: object): string {
+  if (path.startsWith("metadata.") && metadataRules.has(type)) return "";
+  const isPayload = type === "openstack:keymanager/secretV1:SecretV1" && path === "payload";
+  return isPayload && !/^(?:certificate|public)$/.test(textOf(props, "secretType") ?? "") ? "password" : key;
+}
+
 export const disallowInInput: ResourceRule = {
   name: "plain-secret-disallow-in-input",
   description:
@@ -58,8 +72,7 @@ export const disallowInInput: ResourceRule = {
     // A default provider's inputs are config, of which the other rule tells.
     if (!secretsAreHidden() || (type.startsWith("pulumi:providers:") && name.startsWith("default"))) return;
     for (const { path, key, text } of textsOf(props))
-      // What keys of metadata say of their values, the rules of the nouns that have some look at.
-      for (const kind of plainSecrets(text, path.startsWith("metadata.") ? "" : key))
+      for (const kind of plainSecrets(text, keyFor(type, path, key, props)))
         report(`${name} must hold no secret in plain text, and its ${path} holds ${kind}.`);
   },
 };

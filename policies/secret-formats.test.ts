@@ -1,4 +1,5 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
+import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import { plainSecrets } from "./secret-formats.ts";
 
@@ -41,6 +42,18 @@ describe("plainSecrets", () => {
     ["a value of api_token", `api_token: ${hex(32)}`],
     ["a value of clientSecret", `clientSecret=${letters(20)}`],
     ["a random text such as a key", `curl -H ${letters(60)}`],
+    ["a Vault token", `${"hv"}s.${letters(30)}`],
+    ["a Docker token", `${"dckr"}_pat_${letters(27)}`],
+    ["an age key", `${"AGE"}-SECRET-KEY-1${"Q".repeat(58)}`],
+    ["a password", "machine a.test login b password hunter2"],
+    ["a password", "curl -sf -u b:hunter2 https://a.test"],
+    ["a password", "sshpass -p hunter2 ssh a"],
+    ["a password", "mysql --password hunter2"],
+    ["a password", "DB_PASS=hunter2"],
+    ["an Authorization header", `curl -H 'Authorization: Bearer ${hex(40)}'`],
+    ["a registry's password", `{ "auths": { "r.test": { "auth": "${base64("a:hunter2")}" } } }`],
+    ["a private key", gzipSync(privateKey.export({ type: "pkcs8", format: "pem" })).toString("base64")],
+    ["a GitHub token", base64(`${"x ".repeat(20)}${token}${" y".repeat(50)}`).replaceAll(/(.{76})/g, "$1\n")],
     ["a GitHub token", base64(`#!/bin/sh\necho ${token}\n`)],
     ["a GitHub token", base64(`write_files:\n- encoding: b64\n  content: ${base64(`token ${token}`)}\n`)],
   ])("finds %s", (kind, text) => {
@@ -56,6 +69,10 @@ describe("plainSecrets", () => {
     ["temp-url-key", hex(24), ["a value of temp-url-key"]],
     ["accessKey", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", ["a value of accessKey"]],
     ["password", "[secret]", []],
+    ["presharedKey", "hunter2", ["a password"]],
+    ["adminPass", "hunter2", ["a password"]],
+    ["bypass", "hunter2", []],
+    ["password", "`cat /run/password`", []],
     ["passwordLength", "12", []],
     ["token", "", []],
     ["tokenUrl", `https://a.test/${hex(20)}`, []],
@@ -82,6 +99,10 @@ describe("plainSecrets", () => {
     "--mount type=bind,src=/run/cais/secrets/processor,dst=/run/cais/secrets,readonly",
     "00000000-0000-4000-8000-000000000002",
     "chpasswd:\n  expire: false\n  password: ~\nlock_passwd: true",
+    "docker run -u 10001:10001 --password-file /run/p --secret processor-token a",
+    'curl -u $USER:$PASSWORD -H "Authorization: Bearer $TOKEN" https://a.test',
+    gzipSync("Nobody hides anything here.".repeat(20)).toString("base64"),
+    `iVBORw0KGgo${letters(64)}`,
     "Out to anywhere; in only where a rule says so",
   ])("finds none in %s", (text) => {
     expect(plainSecrets(text)).toEqual([]);

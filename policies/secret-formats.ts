@@ -1,3 +1,5 @@
+import { readable, withoutHidden } from "./encoded.ts";
+
 /** A kind of secret that shows in its text. Each `source` says what the issuer's secrets look like. */
 interface Format {
   /** With its article, as a message names it. */
@@ -93,43 +95,73 @@ const formats: readonly Format[] = [
     source: "https://docs.stripe.com/keys",
   },
   {
+    kind: "a Vault token",
+    pattern: /\bhv[sbr]\.[\w-]{24,}/,
+    source: "https://developer.hashicorp.com/vault/docs/concepts/tokens",
+  },
+  {
+    kind: "a Docker token",
+    pattern: /\bdckr_[po]at_[\w-]{20,}/,
+    source: "https://docs.docker.com/security/access-tokens/",
+  },
+  {
+    kind: "an age key",
+    pattern: /\bAGE-SECRET-KEY-1[A-Z0-9]{50,}/,
+    source: "https://github.com/FiloSottile/age",
+  },
+  {
     kind: "a JSON web token",
     pattern: /\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}/,
     source: "https://www.rfc-editor.org/rfc/rfc7519",
   },
 ];
 
-/** How deep base64 within base64 is read: user data is encoded once, a file in it once more. */
-const depthLimit = 2;
-
 /**
  * The kinds of secret that stand in a text for all to read, each once, without the secret itself: known formats, passwords
  * in addresses, values of what is named a password or a key, and random texts. `key` is the name that the text has where
  * it stands. Digests, UUIDs, public keys and certificates are none; what base64 hides is read.
  */
-export function plainSecrets(text: string, key = "", depth = 0): string[] {
+export function plainSecrets(given: string, key = ""): string[] {
   const kinds = new Set<string>();
+  const text = readable(given);
   for (const { kind, pattern } of formats) if (pattern.test(text)) kinds.add(kind);
   for (const [, password = ""] of text.matchAll(/\b[a-z][a-z0-9+.-]{0,20}:\/\/[^\s/:@"']{0,200}:([^\s/@"']{1,500})@/gi))
     if (!isPlaceholder(password)) kinds.add("a password in an address");
+  for (const [kind, pattern] of commands)
+    for (const [, password = ""] of text.matchAll(pattern)) if (!isPlaceholder(password)) kinds.add(kind);
   if (kinds.size === 0) {
-    const named = [[key, text], ...[...text.matchAll(assignment)].map(([, name = "", value = ""]) => [name, value])];
+    const found = [...text.matchAll(assignment), ...text.matchAll(option)];
+    const named = [[key, given], ...found.map(([, name = "", value = ""]) => [name, value])];
     for (const [name = "", value = ""] of named) {
       const kind = kindOfNamed(name, value);
       if (kind) kinds.add(kind);
     }
   }
-  if (kinds.size === 0 && randomTexts(text).some(isRandom)) kinds.add("a random text such as a key");
-  if (depth < depthLimit)
-    for (const [encoded] of text.matchAll(/[A-Za-z0-9+/]{24,}={0,2}/g))
-      for (const kind of plainSecrets(decoded(encoded), "", depth + 1)) kinds.add(kind);
+  if (kinds.size === 0 && randomTexts(withoutHidden(text)).some(isRandom)) kinds.add("a random text such as a key");
   return [...kinds];
 }
 
 /** `name: value` and `name=value` as YAML, JSON, env files and command lines write it. */
 const assignment = /([A-Za-z][\w.-]{2,60})["']?[ \t]{0,3}[:=][ \t]{0,3}["']?([^\s"',;}]{1,512})/g;
 
-const passwordNames = ["password", "passwd", "passphrase", "pwd"];
+/** `--name value` as command lines write it besides. */
+const option = /--([a-z][\w-]{2,60}) +["']?([^\s"',;|&]{1,512})/g;
+
+/** Where passwords stand without a name of their own. */
+const commands: readonly (readonly [kind: string, pattern: RegExp])[] = [
+  ["a password", /\blogin\s+\S{1,200}\s+password\s+(\S{1,500})/g],
+  ["a password", /\bcurl\s[^\n]{0,1000}?(?:-u|--user)[ =]?["']?[^\s:"'$]{1,200}:([^\s"']{1,500})/g],
+  ["a password", /\bsshpass\s+-p\s*["']?([^\s"']{1,500})/g],
+  [
+    "an Authorization header",
+    /\bAuthorization["']?\s*[:=]\s*["']?(?:Basic|Bearer|Token)\s+([\w.~+/=$<{[%-]{8,4000})/gi,
+  ],
+  ["a registry's password", /"auth"\s*:\s*"([A-Za-z0-9+/]{8,}={0,2})"/g],
+];
+
+const passwordNames = ["password", "passwd", "passphrase", "pwd", "psk", "presharedkey"];
+/** Not the end of another word, such as `bypass`. */
+const pass = /(?:^|[_.:-])pass$|(?:^|[_.:-])PASS$|[a-z]Pass$/;
 const keyNames = [
   "secret",
   "token",
@@ -153,7 +185,7 @@ function kindOfNamed(name: string, value: string): string | undefined {
   const plain = name.toLowerCase().replaceAll(/[^a-z0-9]/g, "");
   const endsWith = (ending: string) => plain.endsWith(ending);
   // A password may be any word; `true` or a number says something about passwords.
-  if (passwordNames.some(endsWith))
+  if (passwordNames.some(endsWith) || pass.test(name))
     return /^(?:true|false|null|none|~|\d{1,3})$/i.test(value) ? undefined : "a password";
   return keyNames.some(endsWith) && isKeyLike(value) ? `a value of ${name}` : undefined;
 }
@@ -161,7 +193,7 @@ function kindOfNamed(name: string, value: string): string | undefined {
 /** What stands for a value to come: a hidden or unknown one, a variable, a template, an example's stars. */
 const isPlaceholder = (value: string) =>
   value === "" ||
-  /^(?:[[<{*]|[$%](?:[({a-z_]|\d$)|file:|x{3,}|\.{3})|\[secret\]|\[unknown\]|\$\{|\{\{|\*{3}/i.test(value);
+  /^(?:[[<{*`]|[$%](?:[({a-z_]|\d$)|file:|x{3,}|\.{3})|\[secret\]|\[unknown\]|\$\{|\{\{|\*{3}/i.test(value);
 
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
@@ -183,22 +215,11 @@ const randomTexts = (text: string) => text.replaceAll(publicTexts, " ").match(/[
 
 /** The limit is that of detect-secrets for base64 (https://github.com/Yelp/detect-secrets); hexadecimal texts stay below it. */
 const isRandom = (text: string) =>
-  /[a-z]/.test(text) &&
-  /[A-Z]/.test(text) &&
-  /\d.*\d/.test(text) &&
-  entropy(text) >= 4.5 &&
-  // Base64 of readable text has few secrets of its own: what it says is read instead.
-  decoded(text) === "";
+  /[a-z]/.test(text) && /[A-Z]/.test(text) && /\d.*\d/.test(text) && entropy(text) >= 4.5;
 
 /** Shannon's, in bits per character. */
 function entropy(text: string): number {
   const counts = new Map<string, number>();
   for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1);
   return [...counts.values()].reduce((sum, count) => sum - (count / text.length) * Math.log2(count / text.length), 0);
-}
-
-/** What a base64 text says, or nothing where that is no readable text. */
-function decoded(encoded: string): string {
-  const text = Buffer.from(encoded, "base64").toString("utf8");
-  return /^[\t\n\r\x20-\x7e\u00a0-\ufffc]+$/.test(text) ? text : "";
 }
