@@ -200,6 +200,12 @@ describe("cais check", () => {
     );
     const fingerprints = run?.results?.map(({ partialFingerprints }) => partialFingerprints?.["caisViolation/v1"]);
     expect(new Set(fingerprints).size).toBe(9);
+
+    const [violation] = prod.violations;
+    const linked = { ...prod, violations: violation ? [{ ...violation, message: "[a](http://b)\u202e\nc" }] : [] };
+    expect(reviewsSarif([{ ...linked, exemptions: [] }]).runs[0]?.results?.[0]?.message.text).toBe(
+      "[a] (http://b)�\nc (in prod)",
+    );
   });
 
   it("tells of a change only what was not broken before", () => {
@@ -212,6 +218,11 @@ describe("cais check", () => {
     expect(exemptions).toEqual(prod.exemptions);
     expect(against).toEqual({ ref: "main", commit: "0123456789abcdef", known: 2 });
     expect(sinceThen(prod, undefined, "main", "0").violations).toEqual(prod.violations);
+
+    const advisory = prod.violations.map((violation) => ({ ...violation, level: "advisory" as const }));
+    const raised = sinceThen(prod, { ...prod, violations: advisory }, "main", "0").violations;
+    expect(raised).toEqual(prod.violations.filter(({ level }) => level === "mandatory"));
+    expect(sinceThen({ ...prod, violations: advisory }, prod, "main", "0").violations).toEqual([]);
   });
 });
 

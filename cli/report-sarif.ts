@@ -5,6 +5,7 @@ import type { Location, Log, PhysicalLocation, ReportingDescriptor, Result } fro
 import packageJson from "../package.json" with { type: "json" };
 import type { Location as Place } from "../planner/error.ts";
 import type { Rule } from "../planner/index.ts";
+import { printable } from "../planner/printable.ts";
 import { exemptionRules } from "../policies/excuse.ts";
 import { locationOf, placeOf, resourceOf, type Review, sentenceOf } from "./review.ts";
 
@@ -65,7 +66,7 @@ function resultsOf(review: Review): Result[] {
           {
             kind: "external",
             status: "accepted",
-            justification: `${reason} (${owner}, until ${expires})`,
+            justification: plain(`${reason} (${owner}, until ${expires})`),
             location: { physicalLocation: physical(file, line) },
           },
         ],
@@ -82,7 +83,7 @@ function toResult(ruleId: string, message: string, urn: string, where: Place | u
   };
   return {
     ruleId,
-    message: { text: `${message} (in ${review.stack})` },
+    message: { text: plain(`${message} (in ${review.stack})`) },
     locations: [place],
     // Lines move: the same finding is known by rule, resource and sentence.
     partialFingerprints: {
@@ -93,6 +94,13 @@ function toResult(ruleId: string, message: string, urn: string, where: Place | u
     properties: { stack: review.stack },
   };
 }
+
+/** Text that holds no link, as names may make one (section 3.11.6), nor moves a cursor. */
+const plain = (text: string): string =>
+  text
+    .split("\n")
+    .map((line) => printable(line).replaceAll("](", "] ("))
+    .join("\n");
 
 /** Paths are the project's; what is outside it is told by its whole path. */
 function physical(file: string, startLine: number): PhysicalLocation {

@@ -44,10 +44,14 @@ export function toReview(plan: Plan, exemptions: Exemption[]): Review {
 const isNoticeOf = ({ policy, message }: Violation, { line }: Exemption): boolean =>
   policy === exemptionRules.notice && readNotice(message)?.line === line;
 
-/** Of a review, what a change brings: what is broken now, and was not where the change began. */
+/** Of a review, what a change brings: what is broken now, and was not, or was advisory, where the change began. */
 export function sinceThen(review: Review, before: Plan | undefined, ref: string, commit: string): Review {
   const known = new Set(before?.violations.map(keyOf));
-  const brought = review.violations.filter((violation) => !known.has(keyOf(violation)));
+  const mandatory = new Set(before?.violations.filter(isMandatory).map(keyOf));
+  // What was advisory stopped nobody: a higher level brings it.
+  const brought = review.violations.filter(
+    (violation) => !(isMandatory(violation) ? mandatory : known).has(keyOf(violation)),
+  );
   return {
     ...review,
     violations: brought,
