@@ -43,12 +43,16 @@ export function planPublications(
     const { table, whole } = publication;
     const isThere = (key: string) => added.has(key) || (files.has(pathOf(table, key)) && !removed.has(key));
     const gone = whole ? undefined : publication.removes.find((key) => !isThere(key));
+    const isMerged = !whole && publication.operation === "MERGE";
     const reason =
-      gone === undefined
-        ? foreign && !whole && publication.operation === "MERGE"
+      gone !== undefined
+        ? `Another program took ${gone} out of the table "${table}" while it was to be replaced`
+        : isMerged && foreign
           ? `Another program added rows to the table "${table}" while rows were merged into it, so a key could be there twice`
-          : undefined
-        : `Another program took ${gone} out of the table "${table}" while it was to be replaced`;
+          : // What it did not find in the table may be back.
+            isMerged && refused.some(({ publication: { operation } }) => operation !== "OPTIMIZE")
+            ? `A commit before it is not in the table "${table}", so a key could be there twice`
+            : undefined;
     if (reason !== undefined) {
       refused.push({ publication, reason: `${reason}: nothing of this commit is in that table. ${RUN_AGAIN}` });
       continue;

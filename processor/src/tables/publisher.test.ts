@@ -350,9 +350,11 @@ describe("a commit that does not fit what another program did", () => {
     await shop.publisher.follow("shop", ["sold"]);
     const replaced = await shop.load("sold", { whole: true });
     const added = await shop.load("sold");
+    const merged = await shop.load("sold", { operation: "MERGE" });
     await shop.publisher.flush();
     const error = expect.stringMatching(/^Table "sold" sets delta.appendOnly, .* Run the file again/);
     expect(await shop.ledger.run(replaced)).toMatchObject({ state: "failed", error, outputs: [] });
+    expect((await shop.ledger.run(merged))?.error).toMatch(/^A commit before it is not in .* Run the file again/);
     expect(await shop.ledger.run(added)).toMatchObject({ state: "done" });
     await same("sold");
     // One that cannot be written to at all is told before a run begins.
