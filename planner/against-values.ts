@@ -50,19 +50,29 @@ function differentItems(before: Json[], after: Json[], path: Path): Difference[]
     return found.length > 0 ? found : [{ path, before: names.before, after: names.after }];
   }
   if (before.length === after.length) return before.flatMap((item, at) => differences(item, after[at], [...path, at]));
-  if (Math.max(before.length, after.length) > longestDiff) return [{ path, before, after }];
+  // Which item was the secret nobody can tell, so none is shown of the side that has fewer.
+  const opened = countSecrets(before) - countSecrets(after);
+  const shown = {
+    before: opened < 0 ? before.map(closed) : before,
+    after: opened > 0 ? after.map(closed) : after,
+  };
+  if (Math.max(before.length, after.length) > longestDiff) return [{ path, ...shown }];
   const places = { before: 0, after: 0 };
   return diff(before.map(text), after.map(text)).flatMap(([operation]): Difference[] => {
     // 1 stands for what only the first has, -1 for what only the second has.
     const at = { before: operation >= 0 ? places.before++ : -1, after: operation <= 0 ? places.after++ : -1 };
     if (operation === 0) return [];
     return operation === 1
-      ? [{ path: [...path, at.before], before: before[at.before] ?? null }]
-      : [{ path: [...path, at.after], after: after[at.after] ?? null }];
+      ? [{ path: [...path, at.before], before: shown.before[at.before] ?? null }]
+      : [{ path: [...path, at.after], after: shown.after[at.after] ?? null }];
   });
 }
 
 const text = (value: Json): string => JSON.stringify(value);
+
+const countSecrets = (items: Json[]): number => text(items).split(text(secretMark)).length - 1;
+
+const closed = (item: Json): Json => (item === secretMark ? item : plainMark);
 
 const isObject = (value: Json | undefined): value is { [key: string]: Json } =>
   value !== null && typeof value === "object" && !Array.isArray(value);

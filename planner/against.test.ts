@@ -141,6 +141,17 @@ describe("what changes in a resource", () => {
     expect(details({ inputs: { password: "[secret]" } }, { inputs: { password: "hunter2" } })).toEqual([
       { of: "input", path: "password", before: "[secret]", after: "[plain text]" },
     ]);
+    const [few, many] = [["[secret]"], ["a", { url: "hunter2" }]];
+    expect(details({ inputs: { urls: few } }, { inputs: { urls: many } })).toEqual([
+      { of: "input", path: "urls[0]", before: "[secret]" },
+      { of: "input", path: "urls[0]", after: "[plain text]" },
+      { of: "input", path: "urls[1]", after: "[plain text]" },
+    ]);
+    expect(details({ inputs: { urls: many } }, { inputs: { urls: few } })).toEqual([
+      { of: "input", path: "urls[0]", before: "[plain text]" },
+      { of: "input", path: "urls[1]", before: "[plain text]" },
+      { of: "input", path: "urls[0]", after: "[secret]" },
+    ]);
   });
 
   it("is where an unknown value comes from", () => {
