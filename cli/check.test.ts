@@ -89,7 +89,7 @@ describe("cais check", () => {
       {
         rule: "box-require-lid",
         stack: "prod",
-        resource: "o*",
+        resource: "test:index:Box::o*",
         reason: "What is in it must see the light | of day.",
         owner: "gardeners",
         expires: "9999-12-31",

@@ -91,6 +91,20 @@ describe("exemptions.yaml", () => {
     );
   });
 
+  it.each(["o*", "*-*", "openstack:*::*", "*::ab*"])("must not be as wide as %s", async (resource) => {
+    await write(`- { rule: a, stack: b, resource: "${resource}", reason: r, owner: o, expires: 2027-03-31 }`);
+    expect(() => readExemptions(folder)).toThrow(
+      new ExemptionError(
+        `${file}:1:34: [0].resource: must have three letters or digits of the name beside *, or a whole type before ::, found "${resource}"`,
+      ),
+    );
+  });
+
+  it.each(["ab", "abc*", "a:b/c:D::*"])("may be as narrow as %s", async (resource) => {
+    await write(`- { rule: a, stack: b, resource: "${resource}", reason: r, owner: o, expires: 2027-03-31 }`);
+    expect(readExemptions(folder)).toMatchObject([{ resource }]);
+  });
+
   it("is a list", async () => {
     await write("rule: a");
     expect(() => readExemptions(folder)).toThrow(
@@ -124,6 +138,9 @@ describe("a pattern", () => {
     ["prod", "b", false],
     ["prod", "openstack:objectstorage/container:Container::a::*", true],
     ["prod", "cais:storage:ObjectStore*", false],
+    // A type counts where it is named as one.
+    ["prod", "openstack*", false],
+    ["prod", "*::a::b", true],
     ["pro", "a::b", false],
     ["p*", "a*", true],
   ])("of stack %s and resource %s", (stack, resource, expected) => {

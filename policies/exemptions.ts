@@ -10,6 +10,14 @@ const Line = z
   .transform((text) => text.replaceAll(/\s+/g, " ").trim())
   .pipe(z.string().min(1, "must say something"));
 
+/** Whether a pattern says so little of a name that most resources could have it, and no whole type either. */
+function isWide(pattern: string): boolean {
+  if (!pattern.includes("*")) return false;
+  const [first = "", ...rest] = pattern.split("::");
+  const [type, name] = rest.length === 0 ? ["*", first] : [first, rest.join("::")];
+  return type.includes("*") && name.replaceAll(/[^\p{L}\p{N}]/gu, "").length < 3;
+}
+
 const Exemption = z.strictObject({
   /** The id of the rule. */
   rule: z.string().min(1),
@@ -19,8 +27,12 @@ const Exemption = z.strictObject({
   resource: z
     .string()
     .min(1)
-    .refine((pattern) => !/^[*:]*$/.test(pattern), {
+    .refine((pattern) => !/^[*:\s]*$/.test(pattern), {
       error: "must not be every resource: set the rule's level in cais:policies.levels for that",
+      abort: true,
+    })
+    .refine((pattern) => !isWide(pattern), {
+      error: "must have three letters or digits of the name beside *, or a whole type before ::",
     }),
   reason: Line,
   /** Who answers for it. */
@@ -103,7 +115,8 @@ export function covers({ stack, resource }: Pick<Exemption, "stack" | "resource"
   const type = types.slice(types.lastIndexOf("$") + 1);
   return (
     matches(stack, place.slice("urn:pulumi:".length)) &&
-    (matches(resource, name.join("::")) || matches(resource, `${type}::${name.join("::")}`))
+    (matches(resource, name.join("::")) ||
+      (resource.includes("::") && matches(resource, `${type}::${name.join("::")}`)))
   );
 }
 
