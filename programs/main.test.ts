@@ -115,6 +115,7 @@ describe("the program", () => {
     const isolated = { ivi: { port: 8081, allowFrom: ["10.0.0.0/8"] } };
     const once = new References();
     const shared = await planWith({ "cais:platform": { ...config["cais:platform"], isolated } }, once);
+    expect(shared.messages).toEqual([]);
     expect(find(shared, "SecGroupRule", "platform-ingress-8081-10.0.0.0-8")?.inputs).toMatchObject({
       portRangeMin: 8081,
       portRangeMax: 8081,
@@ -133,6 +134,9 @@ describe("the program", () => {
     expect(find(both, "Volume", "platform-state")).toMatchObject({ protect: true });
     expect(both.messages.map(({ text }) => text)).toContain(
       "platform: data stays protected, because cais:allowDataDeletion allows its deletion but its own switch does not.",
+    );
+    expect(both.messages.map(({ text }) => text)).toContain(
+      "ivi asks for this environment and is isolated, and no Pulumi.test.ivi.yaml deploys it.",
     );
     const one = await planWith({ "cais:deletable": ["inmet", "platform"] });
     expect(find(one, "Container", "inmet-lake")).toMatchObject({ protect: true, inputs: { forceDestroy: false } });

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { SecretName } from "@cais/spec/names.ts";
 import * as pulumi from "@pulumi/pulumi";
@@ -61,6 +63,7 @@ async function deployShared(): Promise<Outputs> {
   const { environment, image } = settings;
   const asked = stacks.filter(({ stack }) => stack.environments.includes(environment));
   const here = asked.filter(({ stack }) => !stack.isolated || holdsAll(environment, target));
+  for (const { stack } of asked) if (stack.isolated && !holdsAll(environment, target)) warnUnlessDeployed(stack.name);
   const { pipelines, programs } = await compose(here, settings, secret);
   const { processor, cluster } = sharedPlatform(settings, pipelines, secret, asked.length - here.length);
   return {
@@ -71,6 +74,13 @@ async function deployShared(): Promise<Outputs> {
     }),
     ...(isEmpty(programs) ? {} : { programs }),
   };
+}
+
+/** No plan and no check shows a Pulumi stack whose file is not there. */
+function warnUnlessDeployed(name: string): void {
+  const file = `Pulumi.${pulumi.getStack()}.${name}.yaml`;
+  if (!existsSync(path.join(pulumi.getRootDirectory(), file)))
+    void pulumi.log.warn(`${name} asks for this environment and is isolated, and no ${file} deploys it.`);
 }
 
 function isEmpty(programs: object): boolean {

@@ -46,7 +46,7 @@ export function readIsolatedSettings(config: Record<string, string>, name: strin
 }
 
 /**
- * What a name such as `prod-openstack` says and the config denies: most likely the file is a copy of another
+ * What a name such as `<environment>-<target>` says and the config denies: most likely the file is a copy of another
  * environment's, and would deploy that one a second time.
  */
 function misnamed(pulumiStack: string, given: { environment: string; target: string }): string[] {
