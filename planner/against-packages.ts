@@ -47,7 +47,7 @@ export async function usePackages(checkout: {
   );
   if (different.length > 0) {
     const [first = "", ...others] = different;
-    const side = ({ installed }: Packages) => installed.get(first)?.version ?? "without it";
+    const side = ({ installed }: Packages) => installed.get(first)?.version ?? "none";
     const name = first.replace(/^.*node_modules\//, "");
     const more = others.length > 0 ? ` and ${others.length} more` : "";
     throw new PlanError(

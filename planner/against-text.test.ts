@@ -55,7 +55,7 @@ describe("what changes", () => {
       "  inmet",
       `  - input  ${container}  protected: a deployment refuses to delete it`,
       "same  no change",
-      "late  an environment that is no more: 2 deleted",
+      "late  an environment that is no more, whose resources stay until `pulumi destroy`: 2 deleted",
       "",
       "  platform",
       "  - made-test  pulumi:pulumi:Stack",

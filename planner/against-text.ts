@@ -58,7 +58,10 @@ export function summaryOf({ side, changes }: Comparison): string {
   });
   const what = counts.join(", ") || "no change";
   if (side === "both") return what;
-  return side === "new" ? `a new environment: ${what}` : `an environment that is no more: ${what}`;
+  // Without its file no deployment looks at it any more.
+  return side === "new"
+    ? `a new environment: ${what}`
+    : `an environment that is no more, whose resources stay until \`pulumi destroy\`: ${what}`;
 }
 
 /** Changes by pipeline stack, what all share first. */
