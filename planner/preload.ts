@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { liftOutputs, type OutputSdk, type ReferenceSdk } from "./lifted-outputs.ts";
 import { type InvocationSdk, type RegistrationSdk, type ResourceSdk, showPlaces } from "./program-places.ts";
+import { leaveOutUnneeded } from "./unneeded.ts";
 
 // Runs in the program's process, before the program. What the program marks as secret need not reach the engine: the SDK
 // takes the mark off the arguments of a data source, and a program can fail before it gives a secret to a resource. So
@@ -25,10 +26,7 @@ const isPlain = (value: object): boolean =>
 
 if (pipe > 0) {
   const require = createRequire(path.join(process.cwd(), "package.json"));
-  // Pulumi has every stack trace mapped to its sources, and the SDK asks for one for each resource. Node runs TypeScript
-  // where it stands, so there is nothing to map, and not looking saves a sixth of a program's time.
-  const maps: { install: () => void } = createRequire(require.resolve("@pulumi/pulumi"))("source-map-support");
-  maps.install = () => undefined;
+  leaveOutUnneeded(require);
   const output: OutputSdk = require("@pulumi/pulumi/output");
   const reference: ReferenceSdk = require("@pulumi/pulumi/stackReference");
   liftOutputs(reference, { ...output });
