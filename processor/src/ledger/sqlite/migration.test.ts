@@ -109,6 +109,12 @@ it("takes over what version 4 was to deliver, and what tables' logs had refused"
     INSERT INTO deliveries (stack, sink, kind, name, run, state, attempts, rows, bytes, can_double, progress, added_at)
       VALUES ('inmet', '0-bi-rain', 'bi', 'rain', '${a}', 'retrying', 2, 3, 4, 'yes', '{"row":1}', '2026-01-01T00:00:00.000Z'),
         ('inmet', '1-webhook-hook', 'webhook', 'hook', '${a}', 'pending', 0, 0, 0, NULL, NULL, '2026-01-01T00:00:00.000Z');`);
+  old.exec(`INSERT INTO sources (root, stack, store, key, version, name, bytes, sha256, received_at)
+      VALUES ('goes-on', 'inmet', 's', 'goes-on', '1', 'n', 1, 'g', '2026-01-01T00:00:00.000Z');
+    INSERT INTO runs (id, root, stack, kind, state, queued_at)
+      VALUES ('goes-on', 'goes-on', 'inmet', 'load', 'queued', '2026-01-01T00:00:00.000Z');
+    INSERT INTO deliveries (stack, sink, kind, name, run, state, rows, bytes, added_at)
+      VALUES ('inmet', '1-webhook-hook', 'webhook', 'hook', 'goes-on', 'pending', 0, 0, '2026-01-01T00:00:00.000Z')`);
   // Of each file: its load, and what came after it.
   const runs: [id: string, root: string, kind: string, refused: boolean, contributed: boolean][] = [
     ["mended", "mended", "load", true, false],

@@ -56,7 +56,10 @@ export const refusals = `
       d.state,
       d.attempts, d.retry_at, d.retry_said_at, d.error, d.rows, d.bytes, d.can_double, d.progress, d.added_at,
       d.delivered_at
-    FROM deliveries d JOIN runs r ON r.id = d.run ORDER BY d.id;
+    FROM deliveries d JOIN runs r ON r.id = d.run
+    -- Of a run that goes on, its end is told anew when it comes.
+    WHERE NOT (d.kind = 'webhook' AND r.state IN ('queued', 'running') AND d.state IN ('pending', 'delivering', 'retrying'))
+    ORDER BY d.id;
   DROP TABLE deliveries;
   ALTER TABLE deliveries_of_endings RENAME TO deliveries;
   CREATE UNIQUE INDEX deliveries_once ON deliveries (run, sink, coalesce(ending, ''));
