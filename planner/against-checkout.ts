@@ -144,8 +144,8 @@ async function git(
   try {
     const { stdout } = await run("git", args, {
       cwd: folder,
-      // Messages are looked at.
-      env: { ...process.env, LC_ALL: "C", ...environment },
+      // Messages are looked at. A hook is told where its repository is, from the folder that it runs in; git finds it.
+      env: { ...process.env, GIT_DIR: undefined, GIT_WORK_TREE: undefined, LC_ALL: "C", ...environment },
       ...(signal ? { signal } : {}),
     });
     return stdout.trim();

@@ -160,7 +160,10 @@ describe("a checkout", () => {
     const commit = git("rev-parse", "main");
     await write({ "package-lock.json": JSON.stringify(lockfile("1.0.0")) });
     await write({ [`.cais/against/${commit}.pid`]: "999999999", [`.cais/against/${commit}/left.ts`]: "" });
+    // As a hook has it.
+    vi.stubEnv("GIT_DIR", ".git");
     const first = await checkOut(root, "main");
+    vi.unstubAllEnvs();
     expect(first.root).toBe(path.join(root, ".cais", "against", commit, "infra"));
     expect(existsSync(path.join(root, ".cais", "against", commit, "left.ts"))).toBe(false);
     const second = await checkOut(root, "main");
