@@ -3,6 +3,7 @@ import { PolicyPack } from "@pulumi/policy";
 import * as pulumi from "@pulumi/pulumi";
 import { excuse } from "./excuse.ts";
 import { type Exemption, ExemptionError, readExemptions } from "./exemptions.ts";
+import { masked } from "./mask.ts";
 import type { Rule } from "./rule.ts";
 import { type Level, readPolicySettings } from "./settings.ts";
 
@@ -15,7 +16,7 @@ export function makePack(name: string, rules: readonly Rule[], folder: string): 
   const exemptions = knownExemptions(folder, known);
   const deployment = { project: pulumi.getProject(), stack: pulumi.getStack(), now: new Date() };
   const levels = knownLevels(readPolicySettings().levels, known);
-  const linked = rules.map((rule) => ({ ...rule, url: rule.references[0].url }));
+  const linked = rules.map((rule) => ({ ...masked(rule), url: rule.references[0].url }));
   return new PolicyPack(name, { policies: excuse(linked, exemptions, deployment) }, levels);
 }
 

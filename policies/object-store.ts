@@ -134,7 +134,7 @@ export const disallowTempUrlKey: ResourceRule = {
   validateResource: [
     validateResourceOfType(Container, (container, { name }, report) => {
       for (const key of Object.keys(ifKnown(() => container.metadata) ?? {}))
-        if (/^temp-url-key(-2)?$/i.test(key))
+        if (/^temp[-_]url[-_]key([-_]2)?$/i.test(key))
           report(`${name} must have no ${key}: whoever holds it can sign a URL to any of its objects.`);
     }),
   ],

@@ -35,7 +35,7 @@ export function validateOpenings(check: (opening: Opening) => string | undefined
     validateResourceOfType(SecGroupRule, (rule, { name }, report) => {
       const opening = ifKnown(() => ({
         subject: name,
-        direction: rule.direction,
+        direction: rule.direction.toLowerCase(),
         protocol: protocolOf(rule.protocol),
         ports: portsOf(rule.portRangeMin, rule.portRangeMax),
         // Neutron takes an empty text for none.
@@ -87,7 +87,7 @@ interface FirewallRule {
 /** A firewall rule lets in what it allows; a range of ports is written `8000:8080`. */
 function ofFirewall(subject: string, rule: FirewallRule): Opening[] | undefined {
   return ifKnown(() => {
-    if (rule.action !== "allow" || rule.enabled === false) return [];
+    if (rule.action?.toLowerCase() !== "allow" || rule.enabled === false) return [];
     const [min, max = min] = (rule.destinationPort ?? "").split(":").map(Number);
     const ports = portsOf(min, max);
     return [
@@ -108,7 +108,8 @@ const numbers: Record<string, string> = {
 };
 
 function protocolOf(text: string | undefined): string | undefined {
-  const protocol = text?.toLowerCase();
+  // A program may give a number, which the provider takes for one of IANA's.
+  const protocol = text === undefined ? undefined : String(text).toLowerCase();
   return protocol === undefined || ["", "any", "0"].includes(protocol) ? undefined : (numbers[protocol] ?? protocol);
 }
 

@@ -99,6 +99,7 @@ describe("plainSecrets", () => {
     "--mount type=bind,src=/run/cais/secrets/processor,dst=/run/cais/secrets,readonly",
     "00000000-0000-4000-8000-000000000002",
     "chpasswd:\n  expire: false\n  password: ~\nlock_passwd: true",
+    'password = os.environ["DB_PASSWORD"]\npassword = form.password.value\ndef login(password: str, pwd=read("a"))',
     "docker run -u 10001:10001 --password-file /run/p --secret processor-token a",
     'curl -u $USER:$PASSWORD -H "Authorization: Bearer $TOKEN" https://a.test',
     gzipSync("Nobody hides anything here.".repeat(20)).toString("base64"),

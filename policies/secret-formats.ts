@@ -186,9 +186,15 @@ function kindOfNamed(name: string, value: string): string | undefined {
   const endsWith = (ending: string) => plain.endsWith(ending);
   // A password may be any word; `true` or a number says something about passwords.
   if (passwordNames.some(endsWith) || pass.test(name))
-    return /^(?:true|false|null|none|~|\d{1,3})$/i.test(value) ? undefined : "a password";
+    return /^(?:true|false|null|none|~|\d{1,3})$/i.test(value) || isCode(value) ? undefined : "a password";
   return keyNames.some(endsWith) && isKeyLike(value) ? `a value of ${name}` : undefined;
 }
+
+/** What programs and schemas write where a password will be: its type, a call, a variable of the usual names. */
+const isCode = (value: string) =>
+  /^(?:str|string|text|required|optional|undefined)[)\]|]*$|^[a-z_][\w.]*\(|^(?:os|process|env|self|this|form|config|settings|args|req|request)\.[a-z_]/i.test(
+    value,
+  );
 
 /** What stands for a value to come: a hidden or unknown one, a variable, a template, an example's stars. */
 const isPlaceholder = (value: string) =>
