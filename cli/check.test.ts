@@ -249,9 +249,12 @@ describe("cais check --against", () => {
     const exemptions = join(folder, "policies", "exemptions.yaml");
     const [, ...others] = (await readFile(exemptions, "utf8")).split(/^(?=- )/m);
     await writeFile(exemptions, others.join(""));
-    const { code, stdout, stderr } = await check(folder, "prod", "--against", "HEAD", "--json");
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    const { violations, against } = JSON.parse(stdout);
+    await rm(join(folder, "Pulumi.calm.yaml"));
+    const { code, stdout, stderr } = await check(folder, "--against", "HEAD", "--json");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "cais: calm is no more, so there is nothing to check\n" });
+    const { plans } = JSON.parse(stdout);
+    const [{ violations, against }, ...further] = plans;
+    expect(further).toEqual([]);
     expect(violations.map(({ urn, policy }: { urn: string; policy: string }) => `${policy} ${urn}`)).toEqual(
       ["old", "open"].map((name) => `box-require-lid ${urn(name)}`),
     );

@@ -61,9 +61,9 @@ async function* reviewStacks(
       yield toReview(plan, exemptions);
     return;
   }
-  for await (const { before, after, commit } of planStacksAgainst(root, named, ref, { policyPack }))
-    // A stack that is gone breaks nothing.
+  for await (const { stack, before, after, commit } of planStacksAgainst(root, named, ref, { policyPack }))
     if (after) yield sinceThen(toReview(after, exemptions), before, ref, commit);
+    else process.stderr.write(`cais: ${stack} is no more, so there is nothing to check\n`);
 }
 
 function exemptionsOf(policyPack: string, stacks: string[]): Exemption[] {
