@@ -2,7 +2,7 @@ import { gunzipSync } from "node:zlib";
 
 /** Texts in base64: in one line, or broken into lines of one length as `base64` and MIME write them. */
 const runs =
-  /(?<=^[ \t]*)[A-Za-z0-9+/]{60,}(?:\r?\n[ \t]*[A-Za-z0-9+/]{60,})*\r?\n[ \t]*[A-Za-z0-9+/]+={0,2}(?=[ \t]*$)|[A-Za-z0-9+/]{24,}={0,2}/gm;
+  /(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{60,}(?:\r?\n[ \t]*[A-Za-z0-9+/]{60,})*\r?\n[ \t]*[A-Za-z0-9+/]+={0,2}(?=[ \t]*$)|[A-Za-z0-9+/]{24,}={0,2}/gm;
 
 /** How deep base64 within base64 is read: user data is encoded once, a file in it once more. */
 const depthLimit = 2;

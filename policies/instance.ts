@@ -18,9 +18,9 @@ const passwordLogins = [
   /(?<![\w-])chpasswd["']?\s*:\s*\n/i,
   /^["']?password["']?\s*:\s*[^\s#]/m,
   /^#cloud-config\s*\{[^]*["']password["']\s*:/,
-  /\|\s*(?:sudo\s+)?(?:\/\S*\/)?chpasswd\b|\bchpasswd\s*(?:-\w+\s*)*<|\bpasswd\s+--stdin\b/,
-  /\buser(?:add|mod)\s(?:[^\n;&|]*\s)?(?:-p|--password)[\s=]/,
-  /(?<!#\s*)\bPasswordAuthentication\s+yes\b/i,
+  /\|\s*(?:sudo\s+)?(?:\/[\w./-]{0,100}\/)?chpasswd\b|\bchpasswd\s*(?:-\w+\s*)*<|\bpasswd\s+--stdin\b/,
+  /\buser(?:add|mod)\s(?:[^\n;&|]{0,300}\s)?(?:-p|--password)[\s=]/,
+  /\bPasswordAuthentication(?<!#\s*PasswordAuthentication)\s+yes\b/i,
 ];
 
 /** A comment says nothing but that what follows is for cloud-init. */

@@ -108,4 +108,11 @@ describe("plainSecrets", () => {
   ])("finds none in %s", (text) => {
     expect(plainSecrets(text)).toEqual([]);
   });
+
+  it("takes time with a text's length alone", () => {
+    const started = performance.now();
+    for (const text of [" ", "a", `${"a".repeat(76)}\n`, "curl ", "password"])
+      plainSecrets(text.repeat(200_000 / text.length));
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
 });
