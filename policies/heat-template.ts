@@ -1,4 +1,4 @@
-import { parseDocument } from "yaml";
+import { parseDocument, visit } from "yaml";
 import { z } from "zod";
 import { ifKnown, knownEntries } from "./if-known.ts";
 import { inputOf, shaped } from "./heat-shape.ts";
@@ -115,9 +115,14 @@ function parse(text: string): unknown {
   const document = parseDocument(text, { merge: true });
   if (document.errors.length > 0) return undefined;
   try {
-    return document.toJS();
+    // A key that JavaScript would lose, and a value inside of itself, are for nobody's good.
+    let lost = false;
+    visit(document, { Scalar: (_, { value }) => void (lost ||= value === "__proto__") });
+    const value: unknown = document.toJS();
+    return lost || JSON.stringify(value) === undefined ? undefined : value;
   } catch (error) {
-    if (error instanceof ReferenceError) return undefined;
+    // Too many aliases, a circle of them, or more levels than there is room for.
+    if (error instanceof ReferenceError || error instanceof TypeError || error instanceof RangeError) return undefined;
     throw error;
   }
 }

@@ -3,7 +3,7 @@ import { resolver, typed, unknown } from "./heat-value.ts";
 
 const values: Readonly<Record<string, unknown>> = { acl: ".r:*", list: ["a", "b"], map: { a: { b: 1 } } };
 const parameter = (name: string) => values[name] ?? unknown;
-const resolve = resolver({ parameter, files: { "a.sh": "run X" }, branch: true });
+const files = { "a.sh": "run X" };
 const later = { get_attr: ["net", "a"] };
 
 it.each([
@@ -30,14 +30,24 @@ it.each([
     [{ 1: "a" }, { 2: "b" }],
   ],
   ["too many", { repeat: { for_each: { X: Array(40).fill(1), Y: Array(40).fill(1) }, template: "X" } }, unknown],
+  [
+    "a text that grows too long",
+    { str_replace: { template: "X".repeat(2000), params: { X: "x".repeat(1000) } } },
+    unknown,
+  ],
   ["what only Heat knows", { digest: ["sha512", "a"] }, unknown],
 ])("works out %s", (_, value, expected) => {
-  expect(resolve(value)).toEqual(expected);
+  expect(resolver({ parameter, files, branch: true })(value)).toEqual(expected);
 });
 
 it("takes the other value of an if, or leaves it out", () => {
   const other = resolver({ parameter, files: {}, branch: false });
   expect(other({ a: { if: ["c", 1, 2] }, b: { if: ["c", 1] } })).toEqual({ a: 2 });
+});
+
+it("repeats only so often in all", () => {
+  const inner = { repeat: { for_each: { Y: Array(900).fill(1) }, template: "X" } };
+  expect(resolver({ parameter, files: {}, branch: true })([inner, inner])).toEqual([Array(900).fill("X"), unknown]);
 });
 
 it("reads parameters as their type has them", () => {

@@ -23,8 +23,11 @@ interface Known {
 /** What Heat leaves out: an `if` that is not met and has no other value. */
 const nothing = Symbol("nothing");
 
-/** As many copies as a `repeat` may make here; what repeats more often is unknown. */
+/** As many copies as the `repeat`s of a template may make here; what repeats more often is unknown. */
 const mostRepeats = 1000;
+
+/** As long as a text that is put together may become, in characters. */
+const longestText = 2 ** 20;
 
 const functions =
   /^(get_|str_|list_|map_|yaql$|repeat$|digest$|filter$|if$|make_url$|resource_facade$|contains$|Ref$|Fn::)/;
@@ -34,6 +37,7 @@ const functions =
  * Heat knows becomes unknown: https://docs.openstack.org/heat/latest/template_guide/hot_spec.html#intrinsic-functions
  */
 export function resolver({ parameter, files, branch }: Known): Resolve {
+  let repeats = 0;
   const resolve: Resolve = (value) => {
     if (Array.isArray(value)) return value.map(resolve).filter((item) => item !== nothing);
     const map = mapOf(value);
@@ -81,7 +85,9 @@ export function resolver({ parameter, files, branch }: Known): Resolve {
     if (lists.length === 0 || lists.some(([, list]) => !Array.isArray(list))) return unknown;
     const named = lists.map(([name, list]): [string, unknown[]] => [name, Array.isArray(list) ? list : []]);
     const rounds = permutations === false ? sideBySide(named) : everyWay(named);
-    return rounds?.map((round) => resolve(filled(template, round))) ?? unknown;
+    repeats += rounds?.length ?? 0;
+    if (rounds === undefined || repeats > mostRepeats) return unknown;
+    return rounds.map((round) => resolve(filled(template, round)));
   };
 
   return resolve;
@@ -132,7 +138,7 @@ function replacedIn(text: string, values: Round): string {
     .toSorted((one, other) => other.length - one.length)
     .map((name) => name.replaceAll(/[^\w]/g, "\\$&"));
   const result = text.replaceAll(new RegExp(escaped.join("|"), "g"), (name) => textOf(values[name]));
-  return result === gap ? unknown : result;
+  return result === gap || result.length > longestText ? unknown : result;
 }
 
 /** What a path of keys leads to in a parameter. */
