@@ -39,6 +39,8 @@ export interface Asked {
 export interface HeatStack {
   resources: Asked[];
   parameters: { name: string; hidden: boolean; hasDefault: boolean }[];
+  /** Whether the environment, where there is one, is YAML as it should be. */
+  isEnvironmentRead: boolean;
   /** Types that the environment gives another meaning. */
   remapped: string[];
   /** Secrets whose payload the template itself holds. */
@@ -59,7 +61,8 @@ export function readHeatStack(args: HeatArgs): HeatStack | string | undefined {
   if (typeof text !== "string" || text.trim() === "") return "is fetched from elsewhere";
   const template = Template.safeParse(readYaml(text));
   if (!template.success) return "is no HOT template";
-  const environment = Keyed.safeParse(readYaml(ifKnown(() => args.environmentOpts?.["Bin"])));
+  const environmentText = ifKnown(() => args.environmentOpts?.["Bin"] ?? null) ?? null;
+  const environment = Keyed.nullable().safeParse(environmentText === null ? null : readYaml(environmentText));
   const given = environment.data ?? {};
   const maps = ["parameter_defaults", "parameters"].map((key) => Keyed.safeParse(given[key]).data ?? {});
   const { resources, parameters } = template.data;
@@ -81,6 +84,7 @@ export function readHeatStack(args: HeatArgs): HeatStack | string | undefined {
       hidden: /^(true|t|1|on|y|yes)$/i.test(String(parameter?.hidden)),
       hasDefault: parameter?.default !== undefined && parameter.default !== "",
     })),
+    isEnvironmentRead: environment.success,
     remapped: remappedIn(registry),
     payloads: Object.entries(resources)
       .filter(

@@ -26,6 +26,8 @@ export const requireReadableTemplate: ResourceRule = {
     validateResourceOfType(StackV1, (stack, { name }, report) => {
       const read = readHeatStack(stack);
       if (typeof read === "string") report(`${name} must bring a template that can be read, and its template ${read}.`);
+      else if (read && !read.isEnvironmentRead)
+        report(`${name} must bring an environment that can be read, and its environment is no map in YAML.`);
       if (ifKnown(() => stack.environmentOpts?.["URL"]))
         report(`${name} must bring its environment, and the environment is fetched from elsewhere.`);
     }),
