@@ -14,14 +14,13 @@ const COMMITS = 4;
 let folder: string;
 let store: ObjectStore;
 let referee: Referee;
-let one: ReturnType<typeof startWriter>;
-let two: ReturnType<typeof startWriter>;
+let one: Awaited<ReturnType<typeof startWriter>>;
+let two: Awaited<ReturnType<typeof startWriter>>;
 beforeAll(async () => {
   folder = await testFolder("races");
   store = await openObjectStore({ driver: "fs", path: "lake" }, folder);
   referee = startReferee(process.env["CAIS_PYTHON"] ?? "python3", [join(import.meta.dirname, "referee.py")]);
-  one = startWriter("one");
-  two = startWriter("two");
+  [one, two] = await Promise.all([startWriter("one"), startWriter("two")]);
 });
 afterAll(async () => {
   one.stop();
@@ -30,13 +29,14 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** A writer of ours, a process of its own. */
-function startWriter(name: string) {
+/** A writer of ours, a process of its own, that has opened the store. */
+async function startWriter(name: string) {
   const child = fork(join(import.meta.dirname, "writer.ts"), [folder, name]);
   const ended = once(child, "exit").then(() => {
     throw new Error(`The writer ${name} ended; its messages are above.`);
   });
   ended.catch(() => undefined);
+  expect(await Promise.race([once(child, "message"), ended])).toEqual(["ready", undefined]);
   return {
     async race(race: Race) {
       child.send(race);

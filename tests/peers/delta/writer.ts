@@ -138,4 +138,6 @@ if (program === import.meta.filename && folder !== undefined && writer !== undef
       },
     );
   });
+  // Opening the store does away with what is unfinished there, so none may write before all have opened it.
+  process.send?.("ready");
 }
