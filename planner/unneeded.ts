@@ -12,7 +12,7 @@ interface PromiseSdk {
   debuggablePromise: <Result>(promise: Promise<Result>, context: unknown) => Promise<Result>;
 }
 
-/** Leaves out what the SDK does for each resource, or more often, that no plan shows: it was half of a program's time. */
+/** Leaves out what the SDK does for each resource, or more often, that no plan shows: it was much of a program's time. */
 export function leaveOutUnneeded(require: NodeJS.Require): void {
   // Node runs TypeScript where it stands, so there is nothing to map a stack trace to.
   const maps: MapsSdk = createRequire(require.resolve("@pulumi/pulumi"))("source-map-support");
