@@ -1,13 +1,12 @@
 import type { StackFolder } from "@cais/spec/read-stack.ts";
-import { platformName } from "@cais/spec/names.ts";
 import { suggest } from "@cais/spec/suggest.ts";
 import * as pulumi from "@pulumi/pulumi";
-import { Processor } from "../components/processor/index.ts";
-import { Secret } from "../components/secret/index.ts";
+import type { Processor } from "../components/processor/index.ts";
 import { stackTarget } from "../components/target.ts";
 import { takeOver } from "./handover.ts";
 import { compose } from "./own-program.ts";
 import { type SecretReader, tagsOf } from "./pipeline.ts";
+import { processorOf } from "./processor.ts";
 import { apiPort, holdsAll, type IsolatedSettings } from "./keys.ts";
 
 /** A Pulumi stack for one pipeline stack alone. */
@@ -68,20 +67,9 @@ export async function isolated(
       );
   const tags = tagsOf(stack, environment);
   const { port = apiPort, allowFrom = [] } = platform.isolated[stack.name] ?? {};
-  const { limits, allowPrivate = [], lineage } = settings.platform;
   const { pipelines, programs } = await compose([folder], settings, secret);
-  const processor = new Processor(`${stack.name}-processor`, {
-    tags,
-    pipelines,
-    cluster: { host: { workloads } },
-    image: settings.image ?? platform.image,
-    ...(limits ? { limits } : {}),
-    port,
-    allowFrom,
-    allowPrivate,
-    lineage,
-    token:
-      allowFrom.length > 0 ? new Secret("api-token", { tags, value: secret(platformName, "api-token") }) : undefined,
-  });
+  const image = settings.image ?? platform.image;
+  const args = { tags, pipelines, cluster: { host: { workloads } }, image, port, allowFrom };
+  const processor = processorOf(`${stack.name}-processor`, args, settings.platform, secret);
   return { processor, programs };
 }

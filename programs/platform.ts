@@ -2,11 +2,11 @@ import { platformName } from "@cais/spec/names.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { Cluster, clusterTargets } from "../components/cluster/index.ts";
 import { Network, type NetworkArgs } from "../components/network/index.ts";
-import { Processor, type Pipeline } from "../components/processor/index.ts";
-import { Secret } from "../components/secret/index.ts";
+import type { Pipeline, Processor } from "../components/processor/index.ts";
 import type { Tags } from "../components/tags.ts";
 import { provides, stackTarget } from "../components/target.ts";
 import type { SecretReader } from "./pipeline.ts";
+import { processorOf } from "./processor.ts";
 import { apiPort, opened, type Settings } from "./keys.ts";
 
 /** What an environment's stacks share. */
@@ -20,27 +20,15 @@ interface Shared {
 /** Where containers run, and the processor of all pipeline stacks that are not `isolated`, of which there are this many. */
 export function platform(settings: Settings, pipelines: Pipeline[], secret: SecretReader, isolated: number): Shared {
   const { owner, costCentre = owner, environment, image } = settings;
-  const { api: { port = apiPort, allowFrom = [] } = {}, limits, allowPrivate = [], lineage } = settings.platform;
+  const { api: { port = apiPort, allowFrom = [] } = {} } = settings.platform;
   const tags: Tags = { owner, stack: platformName, environment, costCentre };
   const cluster = clusterOf(settings, tags, [
     { port, from: allowFrom },
     ...Object.values(opened(settings)).map((isolated) => ({ port: isolated.port, from: isolated.allowFrom })),
   ]);
   if (pipelines.length === 0 && isolated > 0) return { processor: undefined, cluster };
-  const processor = new Processor("processor", {
-    tags,
-    pipelines,
-    cluster,
-    image,
-    ...(limits ? { limits } : {}),
-    port,
-    allowFrom,
-    allowPrivate,
-    lineage,
-    token:
-      allowFrom.length > 0 ? new Secret("api-token", { tags, value: secret(platformName, "api-token") }) : undefined,
-  });
-  return { processor, cluster };
+  const args = { tags, pipelines, cluster, image, port, allowFrom };
+  return { processor: processorOf("processor", args, settings.platform, secret), cluster };
 }
 
 /** What only a target with clusters can make use of. */
