@@ -21,10 +21,28 @@ const FsStore = z.strictObject({ driver: z.literal("fs"), path: DataPath });
 
 const SwiftStore = z.strictObject({
   driver: z.literal("swift"),
-  authUrl: z.url().describe("Keystone v3."),
-  region: z.string().optional(),
-  container: z.string().min(1),
-  credential: SecretBinding.describe("An application credential: JSON with `id` and `secret`."),
+  authUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Keystone v3. Default: what the credential's cloud says."),
+  region: z.string().min(1).optional().describe("Default: the cloud's, or the only one."),
+  interface: z
+    .enum(["public", "internal"])
+    .optional()
+    .describe("Which of Swift's addresses. Default: the cloud's, or public."),
+  container: z
+    .string()
+    .min(1)
+    .max(256)
+    .regex(/^[^/]+$/, "must hold no /"),
+  credential: SecretBinding.describe(
+    "JSON: an application credential (`id`, `secret`), a user (`username`, `password`, `projectName` …) or a `token`; or a clouds.yaml.",
+  ),
+  cloud: z.string().min(1).optional().describe("The cloud in the clouds.yaml. Default: the only one."),
+  ca: z.string().min(1).optional().describe("File with PEM certificates that are trusted besides the public ones."),
+  tempUrlKey: SecretBinding.optional().describe(
+    "The container's Temp-URL-Key. With it, files go to and from the store without passing through the processor.",
+  ),
 });
 
 /** Where a store of objects is and how to talk to it. */
