@@ -6,7 +6,7 @@ import { stackTarget } from "../components/target.ts";
 import { takeOver } from "./handover.ts";
 import { compose } from "./own-program.ts";
 import { type SecretReader, tagsOf } from "./pipeline.ts";
-import { processorOf } from "./processor.ts";
+import { eventsOf, processorOf } from "./processor.ts";
 import { apiPort, holdsAll, type IsolatedSettings } from "./keys.ts";
 
 /** A Pulumi stack for one pipeline stack alone. */
@@ -67,7 +67,7 @@ export async function isolated(
       );
   const tags = tagsOf(stack, environment);
   const { port = apiPort, allowFrom = [] } = platform.isolated[stack.name] ?? {};
-  const { pipelines, programs } = await compose([folder], settings, secret);
+  const { pipelines, programs } = await compose([folder], settings, secret, eventsOf(settings.platform, tags, secret));
   const image = settings.image ?? platform.image;
   const args = { tags, pipelines, cluster: { host: { workloads } }, image, port, allowFrom };
   const processor = processorOf(`${stack.name}-processor`, args, settings.platform, secret);

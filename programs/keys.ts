@@ -2,6 +2,7 @@ import { LineageBinding } from "@cais/spec/bindings.ts";
 import { type Environment, environments, platformName, TagValue } from "@cais/spec/names.ts";
 import { z } from "zod";
 import { clusterTargets } from "../components/cluster/index.ts";
+import { eventsKinds } from "../components/events/index.ts";
 import { type BuiltTarget, provides } from "../components/target.ts";
 import { PolicySettings } from "../policies/settings.ts";
 
@@ -45,6 +46,7 @@ const processor = {
   limits: Limits.optional(),
   allowPrivate: z.array(Cidr).optional(),
   lineage: LineageBinding.optional(),
+  events: z.enum(eventsKinds).optional(),
 };
 
 /** What every Pulumi stack is given under `cais:`. `parts` have data that may be deleted, and secrets. */

@@ -10,7 +10,8 @@ import type { Handover } from "./handover.ts";
 import { isolated, type Isolated, isolatedOf } from "./isolated.ts";
 import type { SecretReader } from "./pipeline.ts";
 import { compose } from "./own-program.ts";
-import { platform as sharedPlatform } from "./platform.ts";
+import { platform as sharedPlatform, platformTags } from "./platform.ts";
+import { eventsOf } from "./processor.ts";
 import { holdsAll, opened } from "./keys.ts";
 import { readIsolatedSettings, readSettings } from "./settings.ts";
 import { stacksOf } from "./stacks.ts";
@@ -64,7 +65,8 @@ async function deployShared(): Promise<Outputs> {
   const asked = stacks.filter(({ stack }) => stack.environments.includes(environment));
   const here = asked.filter(({ stack }) => !stack.isolated || holdsAll(environment, target));
   for (const { stack } of asked) if (stack.isolated && !holdsAll(environment, target)) warnUnlessDeployed(stack.name);
-  const { pipelines, programs } = await compose(here, settings, secret);
+  const events = eventsOf(settings.platform, platformTags(settings), secret);
+  const { pipelines, programs } = await compose(here, settings, secret, events);
   const { processor, cluster } = sharedPlatform(settings, pipelines, secret, asked.length - here.length);
   return {
     ...(processor && { processor: processor.config }),

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { StackFolder } from "@cais/spec/read-stack.ts";
 import * as pulumi from "@pulumi/pulumi";
+import type { EventsArgs } from "../components/events/index.ts";
 import type { Pipeline } from "../components/processor/index.ts";
 import type { Tags } from "../components/tags.ts";
 import type { Settings } from "./keys.ts";
@@ -33,12 +34,13 @@ export async function compose(
   folders: StackFolder[],
   settings: Pick<Settings, "environment" | "deletable" | "secrets">,
   secret: SecretReader,
+  events: EventsArgs = {},
 ): Promise<{ pipelines: Pipeline[]; programs: Record<string, Record<string, unknown>> }> {
   const pipelines: Pipeline[] = [];
   const programs: Record<string, Record<string, unknown>> = {};
   for (const folder of folders) {
     const { stack } = folder;
-    const made = pipeline(folder, settings, secret);
+    const made = pipeline(folder, settings, secret, events);
     pipelines.push(made);
     const own = await ownProgramOf(folder);
     const outputs = await own?.({

@@ -4,7 +4,7 @@ import { secretsOf } from "@cais/spec/sinks.ts";
 import type { Stack } from "@cais/spec/stack.ts";
 import type * as pulumi from "@pulumi/pulumi";
 import { Budget } from "../components/budget/index.ts";
-import { Events } from "../components/events/index.ts";
+import { Events, type EventsArgs } from "../components/events/index.ts";
 import { ObjectStore } from "../components/object-store/index.ts";
 import type { Pipeline } from "../components/processor/index.ts";
 import { Secret, secretTargets, stackSecret } from "../components/secret/index.ts";
@@ -28,12 +28,13 @@ export function pipeline(
   { stack, sql }: StackFolder,
   settings: Pick<Settings, "environment" | "deletable" | "secrets">,
   secret: SecretReader,
+  events: EventsArgs = {},
 ): Pipeline {
   const { deletable } = settings;
   const keepsValues = !("value" in secretTargets[stackTarget()].unsupported);
   const tags = tagsOf(stack, settings.environment);
   const allowDataDeletion = deletable.includes(stack.name);
-  const store = (role: string, options: { versioned?: boolean } = {}) =>
+  const store = (role: string, options: { versioned?: boolean; announced?: boolean } = {}) =>
     new ObjectStore(`${stack.name}-${role}`, { tags, role, allowDataDeletion, ...options });
   if (stack.budget) void new Budget(stack.name, { stack: stack.name, ...stack.budget });
   return {
@@ -41,11 +42,11 @@ export function pipeline(
     sql,
     // What is made from the input can be made again; keeping each of its versions would only grow.
     stores: {
-      input: store("input"),
+      input: store("input", { announced: events.kind === "webhook" }),
       lake: store("lake", { versioned: false }),
       output: store("output", { versioned: false }),
     },
-    events: new Events(stack.name),
+    events: new Events(stack.name, events),
     secrets: Object.fromEntries(
       secretsOf(stack).map((name) => {
         // A target that keeps no values refuses one that is set, and misses none.

@@ -17,11 +17,19 @@ interface Shared {
   cluster: Cluster | undefined;
 }
 
+/** The tags of what an environment's stacks share. */
+export const platformTags = ({ owner, costCentre = owner, environment }: Settings): Tags => ({
+  owner,
+  stack: platformName,
+  environment,
+  costCentre,
+});
+
 /** Where containers run, and the processor of all pipeline stacks that are not `isolated`, of which there are this many. */
 export function platform(settings: Settings, pipelines: Pipeline[], secret: SecretReader, isolated: number): Shared {
-  const { owner, costCentre = owner, environment, image } = settings;
+  const { image } = settings;
   const { api: { port = apiPort, allowFrom = [] } = {} } = settings.platform;
-  const tags: Tags = { owner, stack: platformName, environment, costCentre };
+  const tags = platformTags(settings);
   const cluster = clusterOf(settings, tags, [
     { port, from: allowFrom },
     ...Object.values(opened(settings)).map((isolated) => ({ port: isolated.port, from: isolated.allowFrom })),

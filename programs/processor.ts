@@ -1,20 +1,38 @@
 import { platformName } from "@cais/spec/names.ts";
+import * as pulumi from "@pulumi/pulumi";
+import type { EventsArgs } from "../components/events/index.ts";
 import { Processor, type ProcessorArgs } from "../components/processor/index.ts";
 import { Secret } from "../components/secret/index.ts";
+import type { Tags } from "../components/tags.ts";
 import type { Settings } from "./keys.ts";
 import type { SecretReader } from "./pipeline.ts";
 
 /** What a shared and an isolated stack's processors differ in. */
 type OwnArgs = Pick<ProcessorArgs, "tags" | "pipelines" | "cluster" | "image"> & { port: number; allowFrom: string[] };
 
+type ProcessorSettings = Pick<Settings["platform"], "limits" | "allowPrivate" | "lineage" | "events">;
+
+const needsTeller = (kind: EventsArgs["kind"]) => kind === "webhook" || kind === "radosgw";
+
+/** How the pipeline stacks of one processor hear of new files: all of them with one secret, `platform.events`. */
+export function eventsOf({ events }: ProcessorSettings, tags: Tags, secret: SecretReader): EventsArgs {
+  if (events === undefined) return {};
+  if (!needsTeller(events)) return { kind: events };
+  return { kind: events, secret: new Secret("events", { tags, value: secret(platformName, "events") }) };
+}
+
 /** A processor with what the config says of all; who lets others in asks them for the environment's token. */
 export function processorOf(
   name: string,
   args: OwnArgs,
-  { limits, allowPrivate = [], lineage }: Pick<Settings["platform"], "limits" | "allowPrivate" | "lineage">,
+  { limits, allowPrivate = [], lineage, events }: ProcessorSettings,
   secret: SecretReader,
 ): Processor {
   const { tags, allowFrom } = args;
+  if (needsTeller(events) && allowFrom.length === 0)
+    throw new pulumi.RunError(
+      `${name}: events by ${events} come by the API, and nobody may call it; name who tells in cais:platform.api.allowFrom (of an isolated stack: cais:platform.isolated.<stack>.allowFrom).`,
+    );
   return new Processor(name, {
     ...args,
     ...(limits ? { limits } : {}),

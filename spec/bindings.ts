@@ -49,12 +49,33 @@ const SwiftStore = z.strictObject({
 export const ObjectStoreBinding = z.discriminatedUnion("driver", [FsStore, SwiftStore]);
 export type ObjectStoreBinding = z.output<typeof ObjectStoreBinding>;
 
+/** What a store that tells of its objects is bound with. A full scan finds what it was not told of. */
+const told = {
+  secret: SecretBinding,
+  fullScanSeconds: z.number().int().positive().describe("Time between full scans."),
+};
+
 /** How the processor hears of a new object. */
 export const EventsBinding = z.discriminatedUnion("driver", [
   z.strictObject({ driver: z.literal("in-process") }).describe("Uploads confirm themselves."),
   z
-    .strictObject({ driver: z.literal("monitor"), intervalSeconds: z.number().int().positive() })
+    .strictObject({
+      driver: z.literal("monitor"),
+      intervalSeconds: z.number().int().positive().describe("Time between two looks at the folders of these days."),
+      fullScanSeconds: z
+        .number()
+        .int()
+        .positive()
+        .optional()
+        .describe("Time between full scans. Default: ten times what the last one took, and at least the interval."),
+    })
     .describe("The input store is listed again and again."),
+  z
+    .strictObject({ driver: z.literal("webhook"), ...told })
+    .describe("The store's proxy tells of each object, signed as Standard Webhooks are."),
+  z
+    .strictObject({ driver: z.literal("radosgw"), ...told })
+    .describe("Ceph's gateway tells of each object; the secret is the password that it sends by HTTP Basic."),
 ]);
 export type EventsBinding = z.output<typeof EventsBinding>;
 

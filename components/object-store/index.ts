@@ -14,6 +14,8 @@ export interface ObjectStoreArgs {
   role: string;
   /** Keeps what an overwrite or a deletion replaces, and never lets it go. Default: true. */
   versioned?: boolean;
+  /** Has the store's proxy tell of each new object, where its operator lets it. Default: false. */
+  announced?: boolean;
   /** First of the two switches for deleting the store with all it holds; `cais:allowDataDeletion` is the second. Default: false. */
   allowDataDeletion?: boolean;
   /** Default: what `cais:target` names. */
@@ -24,7 +26,7 @@ export interface ObjectStoreTarget {
   readonly unsupported: Unsupported<ObjectStoreArgs>;
   provision(
     name: string,
-    args: { tags: Tags; role: string; versioned: boolean; deletable: boolean },
+    args: { tags: Tags; role: string; versioned: boolean; announced: boolean; deletable: boolean },
     opts: pulumi.CustomResourceOptions,
   ): { binding: Bound<ObjectStoreBinding>; nodes: Record<string, pulumi.Resource> };
 }
@@ -47,6 +49,7 @@ export class ObjectStore extends pulumi.ComponentResource {
         tags: args.tags,
         role: args.role,
         versioned: args.versioned ?? true,
+        announced: args.announced ?? false,
         deletable:
           unsupported.allowDataDeletion === undefined && deletable(this, name, args.allowDataDeletion ?? false),
       },

@@ -3,6 +3,7 @@ import type { ObjectStoreTarget } from "./index.ts";
 export const local: ObjectStoreTarget = {
   unsupported: {
     versioned: "a folder keeps the last version only, so back it up",
+    announced: "nothing stands before a folder; the monitor lists it",
     allowDataDeletion: "nothing deletes the folder, so remove it by hand",
   },
   // In a folder of their own: a stack may bear the name of something else that the processor keeps.

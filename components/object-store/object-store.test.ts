@@ -23,6 +23,7 @@ describe("ObjectStore", () => {
       tags: () => ({ tags: { ...tags, stack: "other" } }),
       role: () => ({ role: "output" }),
       versioned: (target) => ({ versioned: target === "local" }),
+      announced: () => ({ announced: true }),
       allowDataDeletion: () => ({ allowDataDeletion: true }),
     },
     (args) => new ObjectStore("inmet-input", args).binding,

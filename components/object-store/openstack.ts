@@ -6,10 +6,15 @@ import type { ObjectStoreTarget } from "./index.ts";
 
 export const openstack: ObjectStoreTarget = {
   unsupported: {},
-  provision(name, { tags, role, versioned, deletable }, opts) {
+  provision(name, { tags, role, versioned, announced, deletable }, opts) {
     const container = new Container(
       name,
-      { versioning: versioned, forceDestroy: deletable, metadata: { ...tagMap(tags), role } },
+      {
+        versioning: versioned,
+        forceDestroy: deletable,
+        // operators/swift-webhook tells of the containers that say so.
+        metadata: { ...tagMap(tags), role, ...(announced ? { webhook: "on" } : {}) },
+      },
       { ...opts, protect: !deletable },
     );
     return {

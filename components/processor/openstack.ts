@@ -69,11 +69,11 @@ export const openstack: ProcessorTarget = {
       opts,
     );
     const secrets = [{ file: storeCredential, reference: secret.secretRef }];
-    for (const { binding, reference } of [
-      token ?? [],
-      ...pipelines.map(({ secrets }) => Object.values(secrets)),
-    ].flat())
-      if (reference) secrets.push({ file: fileName(binding.path), reference });
+    // Stacks may share one.
+    const used = new Set(
+      [token ?? [], ...pipelines.map(({ events, secrets }) => [events.secret ?? [], Object.values(secrets)])].flat(2),
+    );
+    for (const { binding, reference } of used) if (reference) secrets.push({ file: fileName(binding.path), reference });
 
     // Two objects, so that a plan shows the unit whole: what is in the other one is only known after the deployment.
     const text = unit({
