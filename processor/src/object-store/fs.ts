@@ -247,12 +247,21 @@ async function* walk(folder: string): AsyncIterable<string> {
   }
 }
 
-/** Makes the folders from root to the last, each durable in its parent. */
+/** Makes the folders below root down to the last, each durable in its parent. Root itself, once it is gone, is never made anew. */
 async function makeFolders(root: string, folder: string): Promise<void> {
-  const first = await mkdir(folder, { recursive: true, mode: 0o700 });
-  if (first === undefined) return;
-  for (let made = folder; made.startsWith(first) && made !== root; made = dirname(made))
-    await syncFolder(dirname(made));
+  if (folder === root) return;
+  const make = () => mkdir(folder, { mode: 0o700 });
+  try {
+    await make().catch(async (error: unknown) => {
+      if (!isCode(error, ["ENOENT"]) || dirname(folder) === root) throw error;
+      await makeFolders(root, dirname(folder));
+      await make();
+    });
+  } catch (error) {
+    if (isCode(error, ["EEXIST"])) return;
+    throw error;
+  }
+  await syncFolder(dirname(folder));
 }
 
 async function syncFolder(folder: string): Promise<void> {

@@ -75,6 +75,20 @@ describe("the fs driver", () => {
     expect((await store.head("a"))?.bytes).toBe(1);
   });
 
+  it("makes no store anew that goes away while an object is written", async () => {
+    const store = await open();
+    const root = join(folder, `store-${stores}`);
+    const body = async function* () {
+      yield Buffer.from("half");
+      await rename(root, `${root}-away`);
+    };
+    await expect(store.put("new/folder/a", body())).rejects.toThrow(StoreUnreachable);
+    await rename(`${root}-away`, root);
+    expect(await Array.fromAsync(store.list(""))).toEqual([]);
+    await store.put("new/folder/a", pieces("a"));
+    expect((await store.head("new/folder/a"))?.bytes).toBe(1);
+  });
+
   it("follows no link out of the store", async () => {
     const store = await open();
     const root = join(folder, `store-${stores}`);
