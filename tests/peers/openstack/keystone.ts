@@ -1,6 +1,8 @@
 import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { answers, startService, stopService } from "../services.ts";
 import { ini } from "./ini.ts";
@@ -20,13 +22,12 @@ const confOf = ({ folder }: Pick<Lab, "folder">) => join(folder, "etc", "keyston
 export async function prepareKeystone(lab: Lab): Promise<void> {
   const { folder, keystone, region, secrets } = lab;
   const data = join(folder, "data", "keystone");
-  await mkdir(join(data, "fernet-keys"), { recursive: true, mode: 0o700 });
-  await mkdir(join(data, "credential-keys"), { recursive: true, mode: 0o700 });
+  await Promise.all([writeKeys(join(data, "fernet-keys")), writeKeys(join(data, "credential-keys"))]);
   await writeConf(lab, {});
-  const { username, gid } = await import("node:os").then(({ userInfo }) => userInfo());
-  const owner = ["--keystone-user", username, "--keystone-group", String(gid)];
-  await manage(lab, ["fernet_setup", ...owner]);
-  await manage(lab, ["credential_setup", ...owner]);
+  // Readers then need not wait for a writer.
+  const database = new DatabaseSync(join(data, "keystone.db"));
+  database.exec("PRAGMA journal_mode = WAL");
+  database.close();
   await manage(lab, ["db_sync"]);
   const urls = ["public", "internal", "admin"].flatMap((kind) => [`--bootstrap-${kind}-url`, keystone]);
   // By the environment: what stands on a command line can be read by all of the machine.
@@ -60,6 +61,16 @@ export async function startKeystone(lab: Lab, settings: KeystoneSettings = {}): 
   await answers(folder, "keystone", `${keystone}/`, (status) => status === 200);
 }
 
+/**
+ * A key in use and the next one: keystone-manage would take seconds to make them.
+ * https://docs.openstack.org/keystone/zed/admin/fernet-token-faq.html
+ */
+async function writeKeys(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  for (const name of ["0", "1"])
+    await writeFile(join(folder, name), randomBytes(32).toString("base64url") + "=", { mode: 0o600 });
+}
+
 async function manage({ folder }: Lab, arguments_: string[], env: Record<string, string> = {}): Promise<void> {
   const command = ["--config-file", join(confOf({ folder }), "keystone.conf"), ...arguments_];
   const PATH = "/usr/sbin:/usr/bin:/sbin:/bin";
@@ -72,7 +83,8 @@ async function writeConf(lab: Lab, { tokenExpiry = 3600 }: KeystoneSettings): Pr
   await mkdir(confOf(lab), { recursive: true });
   const conf = ini({
     DEFAULT: { log_file: join(folder, "log", "keystone-app.log"), public_endpoint: `http://${host}:${ports.keystone}` },
-    database: { connection: `sqlite:///${join(data, "keystone.db")}` },
+    // A disk with other work takes longer for a commit than the five seconds that a second writer would wait.
+    database: { connection: `sqlite:///${join(data, "keystone.db")}?timeout=60` },
     token: { provider: "fernet", expiration: tokenExpiry },
     fernet_tokens: { key_repository: join(data, "fernet-keys") },
     fernet_receipts: { key_repository: join(data, "fernet-keys") },

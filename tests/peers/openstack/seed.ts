@@ -54,8 +54,9 @@ export async function seed(lab: Lab): Promise<Seeded> {
   const admin = await logIn(lab, "admin", secrets.admin, "admin");
   const service = await project(admin, "service");
   const names = ["admin", "member", "reader", "service", "ResellerAdmin", "swiftoperator"] as const;
+  // One after the other: SQLite has one writer.
   const roles = Object.fromEntries(
-    await Promise.all(names.map(async (name) => [name, await one(admin, "role", { name })] as const)),
+    await Array.fromAsync(names, async (name) => [name, await one(admin, "role", { name })] as const),
   ) as Record<(typeof names)[number], Named>;
   const member = async (name: "demo" | "alt" | "reader", of: string, role: Named): Promise<User> => {
     const { id: projectId } = await project(admin, of);
