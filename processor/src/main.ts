@@ -7,6 +7,7 @@ import { makeApi } from "./api/index.ts";
 import { checkAccess } from "./api/guard.ts";
 import { checkDrivers, isEntryPoint, readSettings } from "./config.ts";
 import { type Monitor, startMonitor } from "./events/monitor.ts";
+import { readTellers } from "./events/teller.ts";
 import { openLedger } from "./ledger/index.ts";
 import { type Lineage, startLineage } from "./lineage/index.ts";
 import { openLog } from "./log/index.ts";
@@ -66,6 +67,7 @@ export async function startProcessor(
   checkDrivers(config);
   const token = givenToken ?? (config.api.token && (await readSecret(config.api.token, dataFolder)));
   checkAccess(config.api.host, token);
+  const tellers = await readTellers(config.stacks, dataFolder);
 
   const ledger = await openLedger({ driver: "sqlite", file: join(dataFolder, "ledger.sqlite") });
   const workFolder = join(dataFolder, "work");
@@ -124,7 +126,7 @@ export async function startProcessor(
     ...(retry !== undefined && { retry }),
   });
   await runner.recover();
-  const monitors: Monitor[] = [];
+  const monitors = new Map<string, Monitor>();
   let stopping: Promise<void> | undefined;
   const access = openAccess(join(dataFolder, "access.sqlite"), {
     audit: config.api.audit,
@@ -136,7 +138,20 @@ export async function startProcessor(
     return bavail * bsize;
   };
   const readiness = { isStopping, freeBytes, minFreeBytes };
-  const processor = { config, stacks, ledger, runner, tables, queries, metrics, tracing, access, ...readiness };
+  const processor = {
+    config,
+    stacks,
+    ledger,
+    runner,
+    tables,
+    queries,
+    metrics,
+    tracing,
+    access,
+    monitors,
+    tellers,
+    ...readiness,
+  };
   const api = await makeApi({ processor, log, token, pageFolder });
 
   async function stop(): Promise<void> {
@@ -144,7 +159,7 @@ export async function startProcessor(
     const timer = setTimeout(() => api.server.closeAllConnections(), STOP_MS);
     await api.close();
     clearTimeout(timer);
-    await Promise.all(monitors.map((monitor) => monitor.stop()));
+    await Promise.all(monitors.values().map((monitor) => monitor.stop()));
     await runner.stop();
     await publisher.stop();
     await sender.stop();
@@ -166,10 +181,9 @@ export async function startProcessor(
       cause: error,
     });
   });
-  for (const stack of stacks.values()) {
+  for (const [name, stack] of stacks) {
     const { events } = stack.config;
-    if (events.driver === "monitor")
-      monitors.push(startMonitor({ stack, intervalSeconds: events.intervalSeconds, ledger, metrics, log }));
+    if (events.driver !== "in-process") monitors.set(name, startMonitor({ stack, events, ledger, metrics, log }));
   }
   runner.wake();
   sender.wake();

@@ -6,6 +6,8 @@ import swagger from "@fastify/swagger";
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from "fastify-type-provider-zod";
 import type { Logger } from "pino";
 import type { ProcessorConfig } from "@cais/spec/bindings.ts";
+import type { Monitor } from "../events/monitor.ts";
+import type { Teller, TellingDriver } from "../events/teller.ts";
 import type { Ledger } from "../ledger/index.ts";
 import type { Metrics } from "../metrics/index.ts";
 import type { Queries } from "../query/index.ts";
@@ -14,6 +16,7 @@ import type { OpenStack } from "../runs/stack.ts";
 import type { TableReader } from "../tables/index.ts";
 import type { Tracing } from "../tracing/index.ts";
 import { deliveries } from "./deliveries.ts";
+import { events } from "./events.ts";
 import { files } from "./files.ts";
 import { gc } from "./gc.ts";
 import { type Access, nobody } from "../access/index.ts";
@@ -45,6 +48,9 @@ export interface Processor {
   stacks: ReadonlyMap<string, OpenStack>;
   ledger: Ledger;
   runner: Runner;
+  /** By stack, of those that have one; empty until the processor has started. */
+  monitors: ReadonlyMap<string, Monitor>;
+  tellers: Record<TellingDriver, Teller[]>;
   tables: TableReader;
   queries: Queries;
   metrics: Metrics;
@@ -142,6 +148,11 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
   });
   await app.register(async (open) =>
     refuseOtherMethods(open, async () => void (await open.register(health, processor))),
+  );
+  await app.register(
+    async (told) =>
+      refuseOtherMethods(told, async () => void (await told.register(events, { ...processor, onRefused }))),
+    { prefix: "/v1" },
   );
   await app.register(
     async (v1) => {

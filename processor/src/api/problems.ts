@@ -13,6 +13,7 @@ const codes = {
   "bad-request": 400,
   "query-refused": 400,
   "token-needed": 401,
+  "signature-needed": 401,
   "not-allowed": 403,
   "foreign-origin": 403,
   "foreign-host": 403,

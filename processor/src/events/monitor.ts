@@ -1,134 +1,217 @@
-import { createHash } from "node:crypto";
-import { setTimeout as pause } from "node:timers/promises";
+import { setImmediate as breathe, setTimeout as pause } from "node:timers/promises";
+import type { EventsBinding } from "@cais/spec/bindings.ts";
 import type { Logger } from "pino";
-import { takesName } from "../formats/names.ts";
 import type { Ledger } from "../ledger/index.ts";
 import type { Metrics } from "../metrics/index.ts";
 import type { ObjectHead } from "../object-store/index.ts";
 import type { OpenStack } from "../runs/stack.ts";
+import { announced } from "./announced.ts";
+import { foldersOfDays } from "./days.ts";
+import { type Mark, markOf, seen, type Seen } from "./seen.ts";
+import { problemOf, takeAll } from "./take.ts";
 
 export interface MonitorOptions {
   stack: OpenStack;
-  /** Time between the end of a scan and the beginning of the next. */
-  intervalSeconds: number;
+  events: Exclude<EventsBinding, { driver: "in-process" }>;
   ledger: Pick<Ledger, "claim" | "isClaimed" | "loose">;
-  metrics: Pick<Metrics, "received" | "ignored">;
+  metrics: Pick<Metrics, "received" | "ignored" | "fullScan">;
   log: Logger;
   /** The time of day in ms. */
   now?: () => number;
 }
 
-/** Lists a stack's input store again and again, and claims what others put there. */
+/** Finds what others put into a stack's input store, and claims it. */
 export interface Monitor {
+  /**
+   * Looks at an object soon: someone told of it. Nothing that they say is believed, and an object that is known is left
+   * as it is. False: too many wait already.
+   */
+  announce(key: string): boolean;
   /** Ends the scan that runs. */
   stop(): Promise<void>;
 }
 
+/** Objects that may still be written: version by key. */
+type Young = ReadonlyMap<string, string>;
+
+/** What a look gives to the next one of the same kind. */
+interface Looked {
+  young: Young;
+  /** Until then. */
+  pauseMs: number;
+}
+
 /** What Cais keeps in an input store beside the files it received. */
 const OWN = /^(archive|corrections)\//;
+/** Objects that are put in the order of their times, and between which others get their turn. */
+const BATCH = 1000;
+/** Unless told otherwise, full scans take a tenth of the time at most. */
+const SHARE = 10;
+/** Announcements that wait, and that are looked at together. */
+const WAITING = 10_000;
+const TOGETHER = 100;
+/** Longest pause before announced objects that could not be taken are tried again. */
+const RETRY_MS = 60_000;
+/** How old a file in a folder must be that was not seen before, unless an interval says so. */
+const YOUNG_SECONDS = 5;
 
 /**
- * Starts the monitor of a stack. It takes an object when its version is older than the interval, or was the same one
- * scan before: a file that is copied into a folder can be seen before it is whole. The listing of a store in which nothing
- * changed is all that a scan costs.
+ * Starts the monitor of a stack. Folders of these days are listed at each interval, which stays cheap however much lies in
+ * others; a full scan beside it finds the rest: what came late, was renamed, or of which nobody told. An object is known
+ * by its key and version, so an overwritten one is found as well. In a folder of the file system an object is taken when
+ * it is older than the interval, or was the same one look before: a file that is copied there can be seen before it is whole.
  */
-export function startMonitor({ stack, intervalSeconds, ledger, metrics, ...options }: MonitorOptions): Monitor {
-  const { log: parent, now = Date.now } = options;
+export function startMonitor({ stack, events, ledger, metrics, log: parent, now = Date.now }: MonitorOptions): Monitor {
   const { input } = stack;
-  const { name: stackName, source } = stack.config.stack;
-  const log = parent.child({ stack: stackName });
+  const { name } = stack.config.stack;
+  const log = parent.child({ stack: name });
   const stopping = new AbortController();
   const { signal } = stopping;
-  /** Versions with which there is nothing to do any more, and those that may still be written, by key. */
-  let settled = new Map<string, string>();
-  let fresh = new Map<string, string>();
+  const grows = stack.config.stores.input.driver === "fs";
+  const intervalMs = (events.driver === "monitor" ? events.intervalSeconds : YOUNG_SECONDS) * 1000;
+  const waiting = announced(WAITING);
+  /** Versions with which there is nothing to do any more, and those that the full scan under way found to be so. */
+  let settled = seen();
+  let found: Seen | undefined;
+  /** Keys that are being read: an announcement and a scan may meet. */
+  const taking = new Set<string>();
 
-  /** Never rejects. */
-  async function run(): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        await scan();
-      } catch (error) {
-        if (!signal.aborted) log.error({ err: error }, "the input store cannot be listed; it is tried again");
-      }
-      await pause(intervalSeconds * 1000, undefined, { signal }).catch(endedBy(signal));
-    }
+  function settle(mark: Mark): void {
+    settled.add(mark);
+    found?.add(mark);
   }
 
-  async function scan(): Promise<void> {
-    const seen = { settled: new Map<string, string>(), fresh: new Map<string, string>() };
-    for await (const object of input.list("")) {
-      if (signal.aborted) return;
-      const { key, version } = object;
-      if (OWN.test(key)) continue;
-      if (settled.get(key) === version || (await isSettled(object, seen.fresh))) seen.settled.set(key, version);
-    }
-    // What was deleted meanwhile is forgotten with this.
-    ({ settled, fresh } = seen);
-  }
-
-  async function isSettled(object: ObjectHead, young: Map<string, string>): Promise<boolean> {
-    const { key, version, bytes, modifiedAt } = object;
-    const problem = problemOf(object);
-    if (problem !== undefined) {
-      metrics.ignored(stackName);
-      log.warn({ bytes }, `an object in the input store is left alone: ${problem}`);
-      return true;
-    }
-    try {
-      if (await ledger.isClaimed({ store: input.id, key, version })) return true;
-      const age = now() - modifiedAt.getTime();
+  /** Claims what is new among objects. Gives how many there were, and what may still be written: key and version. */
+  async function look(objects: AsyncIterable<ObjectHead>, before: Young) {
+    const young = new Map<string, string>();
+    let fresh: ObjectHead[] = [];
+    let count = 0;
+    for await (const object of objects) {
+      if (signal.aborted) break;
+      if (OWN.test(object.key)) continue;
+      if (++count % BATCH === 0) await breathe();
+      if (!(await isNew(object))) continue;
+      const age = now() - object.modifiedAt.getTime();
       // A time to come is of a clock that was set.
-      if (fresh.get(key) !== version && age < intervalSeconds * 1000) {
-        young.set(key, version);
-        return false;
+      if (grows && before.get(object.key) !== object.version && age < intervalMs) young.set(object.key, object.version);
+      else if (fresh.push(object) === BATCH) {
+        await take(fresh);
+        fresh = [];
       }
-      return await take(object);
-    } catch (error) {
-      if (!signal.aborted) log.error({ err: error }, "an object of the input store cannot be taken; it is tried again");
+    }
+    await take(fresh);
+    return { young, count };
+  }
+
+  async function isNew(object: ObjectHead): Promise<boolean> {
+    const mark = markOf(object);
+    if (settled.has(mark)) {
+      found?.add(mark);
       return false;
     }
+    const problem = problemOf(stack, object);
+    if (problem !== undefined) {
+      metrics.ignored(name);
+      log.warn({ bytes: object.bytes }, `an object in the input store is left alone: ${problem}`);
+    } else if (!(await ledger.isClaimed({ store: input.id, key: object.key, version: object.version }))) return true;
+    settle(mark);
+    return false;
   }
 
-  function problemOf({ key, bytes }: ObjectHead): string | undefined {
-    const { formats, maxBytes } = source.upload;
-    if (!takesName(formats, nameOf(key))) return "its name has none of the endings that the stack takes";
-    return bytes > maxBytes ? "it is larger than the stack's maxBytes" : undefined;
-  }
-
-  async function take({ key, version }: ObjectHead): Promise<boolean> {
-    // An upload notes its key before the object can be listed, and forgets it with its claim.
-    const loose = await ledger.loose.all({ stack: stackName, role: "input", key });
-    if (loose.some((object) => object.version === undefined || object.version === version)) return false;
-    const body = await input.get(key);
-    if (body === undefined) return false;
-    const hash = createHash("sha256");
-    let bytes = 0;
-    for await (const chunk of body) {
-      if (signal.aborted) return false;
-      hash.update(chunk);
-      bytes += chunk.length;
+  async function take(objects: ObjectHead[]): Promise<ObjectHead[]> {
+    const mine = objects.filter(({ key }) => !taking.has(key));
+    for (const { key } of mine) taking.add(key);
+    try {
+      const taken = await takeAll(mine, { stack, ledger, metrics, log, signal });
+      for (const object of taken) settle(markOf(object));
+      return taken;
+    } finally {
+      for (const { key } of mine) taking.delete(key);
     }
-    // What was read may be of another version, which the next scan finds.
-    if ((await input.head(key))?.version !== version) return false;
-    const sha256 = hash.digest("hex");
-    const object = { stack: stackName, store: input.id, key, version, name: nameOf(key), bytes, sha256 };
-    const { run, created } = await ledger.claim(object, { kept: true });
-    if (created) metrics.received(stackName, bytes);
-    log.info({ run: run.id, bytes, created }, "object claimed");
-    return true;
   }
 
-  const running = run();
+  /** Lists all there is. Gives the pause until the next time, in ms. */
+  async function scanAll(before: Young): Promise<Looked> {
+    const started = performance.now();
+    const marks = (found = seen());
+    try {
+      const { young, count } = await look(input.list(""), before);
+      // What was deleted meanwhile is forgotten with this.
+      if (!signal.aborted) settled = marks;
+      const tookMs = performance.now() - started;
+      metrics.fullScan(name, tookMs / 1000, count);
+      log[tookMs > intervalMs ? "info" : "debug"]({ objects: count, seconds: tookMs / 1000 }, "input store scanned");
+      const given = events.fullScanSeconds;
+      return { young, pauseMs: given === undefined ? Math.max(intervalMs, SHARE * tookMs) : given * 1000 };
+    } finally {
+      found = undefined;
+    }
+  }
+
+  async function* ofDays(): AsyncIterable<ObjectHead> {
+    for (const folder of foldersOfDays(now())) yield* input.list(folder);
+  }
+
+  /** Does work again and again, with the pause that it asks for. Never rejects. */
+  async function repeat(work: (before: Young) => Promise<Looked>): Promise<void> {
+    let young: Young = new Map();
+    while (!signal.aborted) {
+      let pauseMs = intervalMs;
+      try {
+        ({ young, pauseMs } = await work(young));
+      } catch (error) {
+        if (!signal.aborted) log.error({ err: error }, "the input store cannot be looked through; it is tried again");
+      }
+      await pause(pauseMs, undefined, { signal }).catch(endedBy(signal));
+    }
+  }
+
+  /** Looks at what was announced. Never rejects. */
+  async function listen(): Promise<void> {
+    let failures = 0;
+    while (!signal.aborted) {
+      const keys = await waiting.next(TOGETHER, signal).catch(endedBy(signal));
+      const again = await lookAt(keys ?? []);
+      failures = again.length > 0 ? failures + 1 : 0;
+      if (again.length === 0) continue;
+      await pause(Math.min(RETRY_MS, 1000 * 2 ** failures), undefined, { signal }).catch(endedBy(signal));
+      for (const key of again) waiting.add(key);
+    }
+  }
+
+  /** Gives the keys that are to be looked at again. */
+  async function lookAt(keys: string[]): Promise<string[]> {
+    const again = new Set(keys);
+    const fresh: ObjectHead[] = [];
+    const problems: unknown[] = [];
+    for (const key of keys)
+      try {
+        const object = OWN.test(key) ? undefined : await input.head(key);
+        if (object !== undefined && (await isNew(object))) fresh.push(object);
+        else again.delete(key);
+      } catch (error) {
+        problems.push(error);
+      }
+    if (problems.length > 0 && !signal.aborted)
+      log.error(
+        { err: problems[0], objects: problems.length },
+        "announced objects cannot be looked at; it is tried again",
+      );
+    for (const { key } of await take(fresh)) again.delete(key);
+    return [...again];
+  }
+
+  const loops = [repeat(scanAll), listen()];
+  if (events.driver === "monitor")
+    loops.push(repeat(async (young) => ({ ...(await look(ofDays(), young)), pauseMs: intervalMs })));
   return {
+    announce: (key) => waiting.add(key),
     async stop() {
       stopping.abort();
-      await running;
+      await Promise.all(loops);
     },
   };
 }
-
-const nameOf = (key: string) => key.slice(key.lastIndexOf("/") + 1);
 
 /** Passes an error on unless it is that of the signal. */
 const endedBy = (signal: AbortSignal) => (error: unknown) => {

@@ -39,8 +39,10 @@ function start(before: (scan: number) => Promise<void> = async () => undefined, 
   const watched: ObjectStore = {
     ...input,
     async *list(prefix) {
-      scans += 1;
-      await before(scans);
+      if (prefix === "") {
+        scans += 1;
+        await before(scans);
+      }
       yield* input.list(prefix);
     },
     get(key, range) {
@@ -51,9 +53,9 @@ function start(before: (scan: number) => Promise<void> = async () => undefined, 
   };
   monitor = startMonitor({
     stack: { ...stack, input: watched },
-    intervalSeconds: 0.02,
+    events: { driver: "monitor", intervalSeconds: 0.02, fullScanSeconds: 0.02 },
     ledger,
-    metrics: { received: nothing, ignored: nothing },
+    metrics: { received: nothing, ignored: nothing, fullScan: nothing },
     // Every object is young, so only two scans that see the same tell that it is whole.
     now: () => 0,
     log: pino({}, { write: (line: string) => lines.push(line) }),

@@ -9,6 +9,10 @@ export interface Metrics {
   received(stack: string, bytes: number): void;
   /** An object in an input store was left alone, since its stack takes no such file. */
   ignored(stack: string): void;
+  /** All of an input store was listed: how long it took, and how many objects there are. */
+  fullScan(stack: string, seconds: number, objects: number): void;
+  /** Someone told of so many objects. */
+  announced(stack: string, count: number): void;
   /** A worker took up a run. */
   attempted(run: Run): void;
   /** An attempt failed and the run waits for another one. */
@@ -65,6 +69,14 @@ export function startMetrics(depth: () => Promise<QueueDepth>, now = () => new D
   const rows = counter("cais_rows", "Rows of files, clean and rejected.");
   const bytes = counter("cais_received_bytes", "Bytes of files taken.");
   const ignored = counter("cais_ignored_objects", "Objects in input stores that their stack does not take.");
+  const scanSeconds = meter.createGauge("cais_full_scan_seconds", {
+    description: "Time that the last full scan of an input store took.",
+  });
+  const scanObjects = meter.createGauge("cais_full_scan_objects", {
+    ...integer,
+    description: "Objects that the last full scan of an input store saw.",
+  });
+  const announced = counter("cais_announced_objects", "Objects of which a store's proxy or gateway told.");
   const engines = counter("cais_engines", "Engine processes that started or crashed.");
   const share = histogram("cais_rejected_share", "Share of a run's rows that was rejected.", SHARE);
   const steps = histogram("cais_step_seconds", "Time that a run's step took.", LONG);
@@ -127,6 +139,11 @@ export function startMetrics(depth: () => Promise<QueueDepth>, now = () => new D
   return {
     received: (stack, count) => bytes.add(count, { stack }),
     ignored: (stack) => ignored.add(1, { stack }),
+    fullScan(stack, seconds, objects) {
+      scanSeconds.record(seconds, { stack });
+      scanObjects.record(objects, { stack });
+    },
+    announced: (stack, count) => announced.add(count, { stack }),
     attempted: ({ stack }) => attempts.add(1, { stack }),
     retried: ({ stack }) => retries.add(1, { stack }),
     finished(run) {
