@@ -78,16 +78,6 @@ export function parseConfig(json: string, from: string): ProcessorConfig {
   return data;
 }
 
-/** Refuses what the config asks for and this processor has no driver for. */
-export function checkDrivers({ stacks }: ProcessorConfig): void {
-  for (const [name, { stores }] of Object.entries(stacks))
-    for (const [role, { driver }] of Object.entries(stores))
-      if (driver !== "fs")
-        throw new Error(
-          `Stack "${name}" binds its ${role} store to the driver "${driver}", but this processor has: fs. Plan it for a target whose stores are folders.`,
-        );
-}
-
 /** Whether this file is the one that Node was started with. */
 export const isEntryPoint = (url: string) =>
   process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(url);

@@ -5,7 +5,7 @@ import type { ProcessorConfig } from "@cais/spec/bindings.ts";
 import { openAccess } from "./access/index.ts";
 import { makeApi } from "./api/index.ts";
 import { checkAccess } from "./api/guard.ts";
-import { checkDrivers, isEntryPoint, readSettings } from "./config.ts";
+import { isEntryPoint, readSettings } from "./config.ts";
 import { type Monitor, startMonitor } from "./events/monitor.ts";
 import { readTellers } from "./events/teller.ts";
 import { openLedger } from "./ledger/index.ts";
@@ -64,7 +64,6 @@ export async function startProcessor(
     otlpEndpoint,
   }: StartOptions,
 ): Promise<{ url: string; stop(): Promise<void> }> {
-  checkDrivers(config);
   const token = givenToken ?? (config.api.token && (await readSecret(config.api.token, dataFolder)));
   checkAccess(config.api.host, token);
   const tellers = await readTellers(config.stacks, dataFolder);

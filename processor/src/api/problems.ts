@@ -6,7 +6,7 @@ import { z } from "zod";
 import { IdempotencyConflict, ReplayRefused } from "../ledger/index.ts";
 import { UnsupportedTable } from "../tables/delta/actions.ts";
 import { NoSuchVersion } from "../tables/history.ts";
-import { StoreUnreachable } from "../object-store/index.ts";
+import { StoreFull, StoreUnreachable } from "../object-store/index.ts";
 
 /** Every code of a problem's `type`, with its HTTP status. */
 const codes = {
@@ -175,7 +175,11 @@ const Full = z.union([z.object({ code: z.enum(["ENOSPC", "EDQUOT"]) }), z.object
 
 /** Whether an error, or one that caused it, is that there is no room. */
 function isStorageFull(error: unknown): boolean {
-  return Full.safeParse(error).success || (error instanceof Error && isStorageFull(error.cause));
+  return (
+    error instanceof StoreFull ||
+    Full.safeParse(error).success ||
+    (error instanceof Error && isStorageFull(error.cause))
+  );
 }
 
 /** What a store's folder gives that is read-only, another user's, or on a volume that does not answer. */

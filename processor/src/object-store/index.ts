@@ -55,6 +55,19 @@ export interface ObjectStore {
   check(): Promise<void>;
   /** Where a person finds the object: a path for fs, a URL elsewhere. */
   location(key: string): string;
+  /**
+   * Deletes what unfinished writes of killed processes left and that is older than `before`, or with `dryRun` only finds it.
+   * Absent where opening the store does that.
+   */
+  collect?(options: { before: Date; dryRun: boolean }): Promise<{ key: string; bytes: number }[]>;
+  /**
+   * An address with which anyone may bring (PUT) or get one object until it expires, without the processor. It is a secret.
+   * `name`: what a download is saved as. Absent where the store has none, or no key to sign with.
+   */
+  tempUrl?(
+    key: string,
+    options: { method: "GET" | "PUT"; seconds: number; name?: string },
+  ): Promise<{ url: string; expires: Date }>;
 }
 
 /** Thrown by `put` and `putFile` with `ifAbsent` when there is an object already. */
@@ -70,6 +83,11 @@ export class StoreUnreachable extends Error {
   override name = "StoreUnreachable";
 }
 
+/** Thrown by writes where a store has no room left, such as a quota that is used up. */
+export class StoreFull extends Error {
+  override name = "StoreFull";
+}
+
 /**
  * Opens a bound store, loading only that driver's code. Relative paths are below `dataFolder`. One that was in use before
  * is never made anew: if it is not there, this throws StoreUnreachable.
@@ -79,7 +97,10 @@ export async function openObjectStore(
   dataFolder: string,
   { inUse = false }: { inUse?: boolean } = {},
 ): Promise<ObjectStore> {
-  if (binding.driver !== "fs")
-    throw new Error(`An object store is bound to the driver "${binding.driver}", but this processor has: fs.`);
-  return (await import("./fs.ts")).open(binding, dataFolder, inUse);
+  switch (binding.driver) {
+    case "fs":
+      return (await import("./fs.ts")).open(binding, dataFolder, inUse);
+    case "swift":
+      return (await import("./swift/index.ts")).open(binding, dataFolder);
+  }
 }

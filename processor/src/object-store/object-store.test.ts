@@ -159,15 +159,3 @@ describe("the fs driver", () => {
     await expect(store.check()).rejects.toThrow(/ENOENT/);
   });
 });
-
-it("names the drivers there are when another is bound", async () => {
-  const swift = {
-    driver: "swift",
-    authUrl: "https://keystone/v3",
-    container: "c",
-    credential: { driver: "file", path: "x" },
-  } as const;
-  await expect(openObjectStore(swift, folder)).rejects.toThrow(
-    'An object store is bound to the driver "swift", but this processor has: fs.',
-  );
-});

@@ -83,7 +83,7 @@ it.each(["input", "lake"])(
       .toMatchObject({
         state: "queued",
         attempts: 0,
-        error: expect.stringContaining("A store or the ledger is out of reach; the run goes on when it answers."),
+        error: expect.stringContaining("of an object store is not there; is its volume mounted? The run goes on then."),
       });
     expect(await readdir(store)).toEqual([]);
     await rm(store, { recursive: true });

@@ -1,6 +1,6 @@
 import { EngineFailed } from "../engine/index.ts";
 import { type Ending, TableChanged } from "../ledger/index.ts";
-import { StoreUnreachable } from "../object-store/index.ts";
+import { StoreFull, StoreUnreachable } from "../object-store/index.ts";
 import { UnsupportedTable } from "../tables/delta/actions.ts";
 import { SecretMissing } from "../sinks/faults.ts";
 
@@ -89,7 +89,9 @@ const codes: Record<string, string> = {
 
 function environmentOf(error: unknown): string | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (cause instanceof StoreUnreachable) return outOfReach;
+    // What to do is known to the store alone.
+    if (cause instanceof StoreUnreachable || cause instanceof StoreFull)
+      return `${cause.message} The run goes on then.`;
     if ("code" in cause && typeof cause.code === "string" && codes[cause.code] !== undefined) return codes[cause.code];
   }
   return undefined;

@@ -246,7 +246,7 @@ it("keeps what is queued over a stop, and runs it at the next start", async () =
   expect(await tableRows(url, "sold")).toHaveLength(4);
 });
 
-it("refuses a config with a driver it has not, and a data folder in use", async () => {
+it("refuses a store that cannot be opened, and a data folder in use", async () => {
   const config = configOf({ stack, sql });
   const swift = structuredClone(config);
   const { sales } = swift.stacks;
@@ -258,7 +258,7 @@ it("refuses a config with a driver it has not, and a data folder in use", async 
     credential: { driver: "file", path: "x" },
   };
   await expect(start(swift)).rejects.toThrow(
-    'Stack "sales" binds its lake store to the driver "swift", but this processor has: fs.',
+    `The secret file ${join(folder, "x")} cannot be read; put the secret there.`,
   );
   await start(config);
   await expect(startProcessor(config, { dataFolder: folder })).rejects.toThrow(

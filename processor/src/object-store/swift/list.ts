@@ -1,0 +1,56 @@
+import { z } from "zod";
+import type { ObjectHead } from "../index.ts";
+import type { Client } from "./client.ts";
+import { readText } from "./http.ts";
+import { BEHIND_RESERVED, keyOf, RESERVED, timeOf, versionOfListing } from "./names.ts";
+
+const Page = z.array(
+  z.object({
+    name: z.string(),
+    bytes: z.number(),
+    last_modified: z.string(),
+    content_type: z.string().optional(),
+    symlink_path: z.string().optional(),
+  }),
+);
+export type Entry = z.output<typeof Page>[number];
+
+/** What programs write for a folder that is empty. */
+const FOLDER = "application/directory";
+
+/**
+ * The entries of a container whose names begin so, page by page: a server gives 10,000 at most, or as few as its operator
+ * likes, so only an empty page is the last one. `after`: what the next page's names sort behind, by the last name of one.
+ */
+export async function* entries(
+  client: Client,
+  prefix: string,
+  after: (last: string) => string = (last) => last,
+): AsyncGenerator<Entry[]> {
+  for (let marker = ""; ;) {
+    const { value } = await client.ask({
+      method: "GET",
+      query: { format: "json", ...(prefix !== "" && { prefix }), ...(marker !== "" && { marker }) },
+      take: (response) => readText(response),
+    });
+    const page = Page.parse(JSON.parse(value === "" ? "[]" : value));
+    const last = page.at(-1);
+    if (last === undefined) return;
+    yield page;
+    marker = after(last.name);
+  }
+}
+
+/** The objects of a folder, without what is no object to Cais: segments, symlinks, marks of empty folders. */
+export async function* listObjects(client: Client, folder: string): AsyncGenerator<ObjectHead> {
+  for await (const page of entries(client, folder === "" ? "" : `${folder}/`, behindSegments))
+    for (const { name, bytes, last_modified, content_type, symlink_path } of page) {
+      const key = keyOf(name);
+      if (key === undefined || symlink_path !== undefined || content_type === FOLDER) continue;
+      const version = versionOfListing(last_modified);
+      yield { key, bytes, version, modifiedAt: timeOf(version) };
+    }
+}
+
+/** Segments may be many, and lie side by side. */
+const behindSegments = (last: string): string => (last.startsWith(RESERVED) ? BEHIND_RESERVED : last);
