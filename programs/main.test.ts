@@ -126,6 +126,13 @@ describe("the program", () => {
     );
     expect(find(planned, "SecretV1", "api-token")?.inputs).toMatchObject({ payload: "[secret]" });
     expect(planned.outputs["processor"]).toMatchObject({ api: { host: "0.0.0.0", port: 8081 } });
+
+    delete apart.config["cais:secrets"];
+    await writeFile(path.join(root, "Pulumi.test.ivi.yaml"), stringify(apart));
+    const set = "pulumi config set --secret --path 'cais:secrets.";
+    await expect(plan({ root, stack: "test.ivi", references: once })).rejects.toThrow(
+      `3 secrets are missing; set them with:\n  ${set}ivi.powerbi-app'\n  ${set}ivi.powerbi-url'\n  ${set}platform.api-token'`,
+    );
   });
 
   it("lets data go only with both switches", async () => {

@@ -22,20 +22,30 @@ const apart = isolatedOf(pulumi.getStack(), stacks);
 
 const Secrets = z.record(z.string(), z.record(SecretName, z.string()));
 const secrets = new pulumi.Config("cais").getSecretObject<unknown>("secrets") ?? pulumi.output({});
-const secret: SecretReader = (stack, name) =>
-  secrets.apply((given) => {
+const asked: string[][] = [];
+const secret: SecretReader = (...key) => {
+  const [stack, name] = key;
+  asked.push(key);
+  return secrets.apply((given) => {
     const { data, error } = Secrets.safeParse(given);
     if (error)
       throw new pulumi.RunError(
         `cais:secrets must hold texts at <stack>.<name>; ${z.prettifyError(error).replaceAll(/\s+/g, " ")}`,
       );
     const value = data[stack]?.[name];
+    // All that are missing are told at once. By now each was asked for.
     if (value === undefined)
-      throw new pulumi.RunError(
-        `The secret ${stack}.${name} is missing; set it with: pulumi config set --secret --path 'cais:secrets.${stack}.${name}'`,
-      );
+      throw new pulumi.RunError(missing(asked.filter(([part = "", key = ""]) => data[part]?.[key] === undefined)));
     return value;
   });
+};
+
+function missing(keys: string[][]): string {
+  const commands = keys.map((key) => `pulumi config set --secret --path 'cais:secrets.${key.join(".")}'`);
+  return keys.length === 1
+    ? `The secret ${keys[0]?.join(".")} is missing; set it with: ${commands[0]}`
+    : `${keys.length} secrets are missing; set them with:\n  ${commands.join("\n  ")}`;
+}
 
 interface Outputs extends Partial<Handover> {
   /** The config that the processor reads. Absent where every pipeline stack has its own. */
