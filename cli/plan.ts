@@ -31,7 +31,8 @@ export const planCommand = (root = projectRoot): Command =>
       "after",
       "\nExit codes: 0 planned, 1 the program failed, 2 no such stack, 130 interrupted. docs/plan.md tells more.",
     )
-    .action(async (stacks: string[], options: Options) => {
+    .action(async (named: string[], options: Options) => {
+      const stacks = [...new Set(named)];
       if (options.against !== undefined) return showChanges(root, stacks, options.against, options);
       const { json = false, markdown = false, graph = false } = options;
       const plans = planStacks(root, stacks.length > 0 ? stacks : await allStacks(root));

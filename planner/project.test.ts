@@ -153,6 +153,13 @@ config:
     await expect(loadProject(root, "dev")).rejects.toThrow(message);
   });
 
+  it("is refused with a key that no stack's file has, whose config would be lost", async () => {
+    await write("Pulumi.dev.yaml", "confg: { a: b }\n");
+    await expect(loadProject(root, "dev")).rejects.toThrow("Pulumi.dev.yaml: confg is not known; did you mean config?");
+    await write("Pulumi.dev.yaml", "encryptionsalt: v1:x\nenvironment: [shared]\nconfig: { a: b }\n");
+    expect((await loadProject(root, "dev")).config.get("made:a")).toBe("b");
+  });
+
   it("is refused where there is none, or what is there is not YAML", async () => {
     await rm(path.join(root, "Pulumi.yaml"));
     await expect(loadProject(root, "dev")).rejects.toThrow(

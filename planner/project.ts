@@ -1,6 +1,7 @@
 import { readdir, readFile, realpath } from "node:fs/promises";
 import { statSync } from "node:fs";
 import path from "node:path";
+import { knownKeys } from "@cais/spec/known-keys.ts";
 import { suggest } from "@cais/spec/suggest.ts";
 import { parse } from "yaml";
 import { z } from "zod";
@@ -35,7 +36,16 @@ const ProjectFile = z.object({
   config: z.record(z.string(), z.json()).nullish(),
 });
 
-const StackFile = z.object({ config: z.record(z.string(), z.json()).nullish() }).nullable();
+/** What the CLI keeps in a stack's file (https://www.pulumi.com/docs/iac/concepts/projects/stack-settings-file). */
+const StackFile = z
+  .strictObject({
+    config: z.record(z.string(), z.json()).nullish(),
+    environment: z.json().optional(),
+    secretsprovider: z.string().optional(),
+    encryptionsalt: z.string().optional(),
+    encryptedkey: z.string().optional(),
+  })
+  .nullable();
 
 /** The names of the stacks that have a `Pulumi.<stack>.yaml`, sorted. */
 export async function stacksOf(root: string): Promise<string[]> {
@@ -202,6 +212,16 @@ async function readYaml<Schema extends z.ZodType>(file: string, schema: Schema):
   const result = schema.safeParse(content);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
+  if (issue?.code === "unrecognized_keys") {
+    const [key = ""] = issue.keys;
+    const known = knownKeys(schema, issue.path);
+    const nearest = suggest(key, known);
+    throw new PlanError(
+      "project-invalid",
+      `${name}: ${key} is not known${nearest ? `; did you mean ${nearest}?` : `: there is ${known.join(", ")}`}`,
+      { cause: result.error },
+    );
+  }
   throw new PlanError("project-invalid", `${name}: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`, {
     cause: result.error,
   });

@@ -10,6 +10,7 @@ export function knownKeys(schema: z.core.$ZodType, path: readonly PropertyKey[])
 }
 
 function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
-  const wrapped = schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault;
-  return wrapped ? unwrap(schema.def.innerType) : schema;
+  for (const wrapper of [z.ZodOptional, z.ZodNullable, z.ZodDefault, z.ZodPrefault])
+    if (schema instanceof wrapper) return unwrap(schema.def.innerType);
+  return schema;
 }
