@@ -30,7 +30,8 @@ function planSections(plan: Plan): string[] {
 }
 
 /**
- * Sections below each other, as many from the first on as have room. The rest is left out, and a last line says so.
+ * Sections below each other, as many from the first on as have room, and of a table or list that has not as many lines.
+ * The rest is left out, and a last line says so.
  */
 export function within(limit: number, sections: string[]): string {
   const note = "**The rest is left out: it is too long for a comment.** The command without `--markdown` shows all.";
@@ -40,8 +41,14 @@ export function within(limit: number, sections: string[]): string {
   let length = note.length + 1;
   for (const section of sections) {
     length += section.length + 2;
-    if (length > limit) break;
-    kept.push(section);
+    if (length <= limit) {
+      kept.push(section);
+      continue;
+    }
+    // A table's head alone would say nothing.
+    const end = section.lastIndexOf("\n", section.length - (length - limit));
+    if (/^(\|.*\n\|.*\n\||- )/.test(section.slice(0, Math.max(0, end)))) kept.push(section.slice(0, end));
+    break;
   }
   return `${[...kept, note].join("\n\n")}\n`;
 }
