@@ -1,5 +1,5 @@
 import { writeFileSync } from "node:fs";
-import { appendFile, rm } from "node:fs/promises";
+import { appendFile, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -16,6 +16,7 @@ let monitor: Monitor | undefined;
 let lines: string[];
 let scans: number;
 let reads: number;
+let looks: number;
 
 beforeEach(async () => {
   folder = await testFolder("scan");
@@ -23,7 +24,7 @@ beforeEach(async () => {
   if (sales === undefined) throw new Error("unreachable");
   stack = await openStack(sales, folder);
   ledger = await openLedger({ driver: "sqlite", file: join(folder, "ledger.sqlite") });
-  [lines, scans, reads] = [[], 0, 0];
+  [lines, scans, reads, looks] = [[], 0, 0, 0];
 });
 afterEach(async () => {
   await monitor?.stop();
@@ -39,7 +40,8 @@ function start(before: (scan: number) => Promise<void> = async () => undefined, 
   const watched: ObjectStore = {
     ...input,
     async *list(prefix) {
-      if (prefix === "") {
+      if (prefix !== "") looks += 1;
+      else {
         scans += 1;
         await before(scans);
       }
@@ -91,6 +93,34 @@ it("reads an unchanged store once, and what it knows not at all", async () => {
   await scansAfter(3);
   expect(reads).toBe(1);
   expect(lines.filter((line) => line.includes("left alone"))).toHaveLength(1);
+});
+
+it("looks into the folders of these days between full scans, and elsewhere with them", async () => {
+  await stack.input.put("before.csv", pieces("before"));
+  const { promise: goingOn, resolve: goOn } = Promise.withResolvers<void>();
+  // What is young waits for the second full scan.
+  start((scan) => (scan === 2 ? goingOn : Promise.resolve()));
+  await stack.input.put("1970-01-01/new.csv", pieces("new"));
+  await stack.input.put("1969/12/31/deep/new.csv", pieces("newer"));
+  await expect
+    .poll(async () => (await claimed()).map(({ key }) => key).toSorted())
+    .toEqual(["1969/12/31/deep/new.csv", "1970-01-01/new.csv"]);
+  await stack.input.put("1970-01-01/copy.csv", pieces("new"));
+  const from = looks;
+  await expect.poll(() => looks).toBeGreaterThan(from + 20);
+  expect(reads).toBe(3);
+  goOn();
+  await expect.poll(claimed).toHaveLength(3);
+});
+
+it("claims the older object first, whatever they are called", async () => {
+  for (const [n, name] of ["c", "a", "d", "b"].entries()) {
+    await stack.input.put(`${name}.csv`, pieces(name));
+    await utimes(stack.input.location(`${name}.csv`), n, n);
+  }
+  start();
+  await expect.poll(claimed).toHaveLength(4);
+  expect((await claimed()).map(({ key }) => key).toReversed()).toEqual(["c.csv", "a.csv", "d.csv", "b.csv"]);
 });
 
 it("claims no version with the content of another", async () => {
