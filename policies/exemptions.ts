@@ -48,9 +48,16 @@ export interface Exemption extends z.output<typeof Exemption> {
   line: number;
 }
 
-/** `exemptions.yaml` is not as it must be; every mistake has its place. */
+/** `exemptions.yaml` is not as it must be; every mistake has its place, and the first one's is `location`. */
 export class ExemptionError extends Error {
   override readonly name = "ExemptionError";
+  readonly code = "exemptions-invalid";
+  readonly location: { file: string; line: number } | undefined;
+
+  constructor(problems: YamlProblem[]) {
+    super(problems.map(formatProblem).join("\n"));
+    this.location = problems[0] && { file: problems[0].file, line: problems[0].line };
+  }
 }
 
 /**
@@ -78,7 +85,7 @@ export function readExemptions(
     ...unknownStack(stack, known.stacks).map((problem) => ({ ...place([index, "stack"]), ...problem })),
   ]);
   const all: YamlProblem[] = [...problems, ...unknown];
-  if (shape === undefined || all.length > 0) throw new ExemptionError(all.map(formatProblem).join("\n"));
+  if (shape === undefined || all.length > 0) throw new ExemptionError(all);
   return shape.map((exemption, index) => ({ ...exemption, file, line: place([index]).line }));
 }
 
