@@ -14,7 +14,8 @@ const uid = 10_001;
 
 /** What the processor does with the objects of each store. It lists every store; only the lake's files are ever deleted. */
 const methods = {
-  input: ["GET", "HEAD", "PUT"],
+  // A file that was sent twice is not kept twice, and a stack may ask that it goes after its load.
+  input: ["GET", "HEAD", "PUT", "DELETE"],
   lake: ["GET", "HEAD", "PUT", "DELETE"],
   output: ["GET", "HEAD", "PUT"],
 };
@@ -52,6 +53,10 @@ export const openstack: ProcessorTarget = {
                 method,
                 path: pulumi.interpolate`${path}/**`,
               })),
+              // What a large file that was replaced was made of, and what an upload that broke off left.
+              ...(role === "output"
+                ? [{ service: "object-store", method: "DELETE", path: pulumi.interpolate`${path}/.cais-segments/**` }]
+                : []),
             ];
           }),
         ),

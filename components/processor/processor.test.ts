@@ -83,7 +83,7 @@ describe("Processor", () => {
     expect(created).toEqual([]);
   });
 
-  it("may use the objects of its stacks' stores on openstack, and deletes in the lake only", async () => {
+  it("may use the objects of its stacks' stores on openstack, and deletes what is delivered nowhere", async () => {
     const { created } = await record(() => new Processor("processor", base("openstack")));
     const credential = created.find(
       ({ type, name }) => name === "processor-stores" && type.endsWith("ApplicationCredential"),
@@ -93,9 +93,11 @@ describe("Processor", () => {
       unrestricted: false,
       accessRules: [
         ...readAndWrite("input"),
+        rule("input", "DELETE"),
         ...readAndWrite("lake"),
         rule("lake", "DELETE"),
         ...readAndWrite("output"),
+        rule("output", "DELETE", "/.cais-segments/**"),
       ],
     });
   });
