@@ -1,0 +1,232 @@
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { testFolder } from "../../processor-for-tests.ts";
+import { pieces } from "../conformance.ts";
+import { ObjectExists, openObjectStore, StoreFull, StoreUnreachable } from "../index.ts";
+import { type Cloud, type Got, startCloud } from "./cloud-for-tests.ts";
+
+let folder: string;
+let cloud: Cloud;
+beforeAll(async () => {
+  folder = await testFolder("swift");
+  await writeFile(join(folder, "credential.json"), JSON.stringify({ id: "i", secret: "s3cret" }), { mode: 0o600 });
+});
+afterAll(() => rm(folder, { recursive: true }));
+beforeEach(async () => {
+  cloud = await startCloud();
+});
+afterEach(() => cloud.stop());
+
+const open = () =>
+  openObjectStore(
+    {
+      driver: "swift",
+      authUrl: cloud.url,
+      container: "c",
+      credential: { driver: "file", path: "credential.json" },
+    },
+    folder,
+  );
+
+/** Does something with the first requests that fit, and lets the others pass. */
+function meddleOnce(fits: (got: Got) => boolean, ...deeds: (number | Cloud["meddle"])[]): void {
+  cloud.meddle = (got, answer) => {
+    if (!fits(got)) return undefined;
+    const deed = deeds.shift();
+    return typeof deed === "function" ? deed(got, answer) : deed;
+  };
+}
+
+const reset: Cloud["meddle"] = (_, answer) => {
+  answer.destroy();
+  return "taken";
+};
+
+/** What an answer tells only at its end. */
+const beat =
+  (body: string): Cloud["meddle"] =>
+  (_, answer) => {
+    answer.writeHead(202).end(`  \n${body}`);
+    return "taken";
+  };
+
+const isPut = ({ method, path }: Got) => method === "PUT" && path === "c/a";
+const isGet = ({ method, path }: Got) => method === "GET" && path === "c/a";
+const isSegment = ({ method, path }: Got) => method === "PUT" && path.startsWith("c/.cais-segments/");
+const isManifest = ({ method, query }: Got) => method === "PUT" && query.has("multipart-manifest");
+
+/** Just too many for one segment. */
+const MEBIBYTES = 9;
+
+async function* large(): AsyncIterable<Uint8Array> {
+  for (let nth = 0; nth < MEBIBYTES; nth++) yield Buffer.alloc(1 << 20, nth);
+}
+
+async function* broken(): AsyncIterable<Uint8Array> {
+  yield* large();
+  yield* large();
+  throw new Error("the sender went away");
+}
+
+/** Four bytes of ten from where a read begins, and then no more. */
+const half: Cloud["meddle"] = ({ headers }, answer) => {
+  const from = Number(/^bytes=(\d+)/.exec(headers.range ?? "")?.[1] ?? 0);
+  const status = headers.range === undefined ? 200 : 206;
+  answer.writeHead(status, { etag: "e", "x-timestamp": "1.0", "content-length": 10 - from });
+  answer.write("0123456789".slice(from, from + 4), () => answer.destroy());
+  return "taken";
+};
+
+describe("a request", () => {
+  it("is made again after 498, 503 and a reset, with its whole body", async () => {
+    const store = await open();
+    meddleOnce(isPut, 498, 503, reset);
+    await store.put("a", pieces("one,", "two"));
+    expect(cloud.requests("PUT")).toEqual(["c/a", "c/a", "c/a", "c/a"]);
+    expect(cloud.objects.get("c/a")?.body.toString()).toBe("one,two");
+  });
+
+  it("gets another token when one is refused, and gives up when that is, too", async () => {
+    const store = await open();
+    meddleOnce(isPut, 401);
+    await store.put("a", pieces("x"));
+    expect(cloud.got.filter(isPut).map(({ headers }) => headers["x-auth-token"])).toEqual(["token-1", "token-2"]);
+    cloud.meddle = () => 401;
+    await expect(store.head("a")).rejects.toThrow(/Swift does not take Keystone's new token/);
+  });
+
+  it("says that a credential was revoked, and not what it was", async () => {
+    const store = await open();
+    cloud.meddle = () => 401;
+    cloud.refuseLogin = true;
+    const error = await store.put("a", pieces("x")).catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(StoreUnreachable);
+    expect(String(error)).toMatch(
+      /refuses the credential in .*credential\.json \(401\); it is wrong, expired or revoked/,
+    );
+    expect(String(error)).not.toContain("s3cret");
+  });
+
+  it("renews a token before its end", async () => {
+    cloud.tokenSeconds = 0;
+    const store = await open();
+    const before = cloud.tokens;
+    cloud.tokenSeconds = 3600;
+    await store.head("a");
+    await store.head("a");
+    expect(cloud.tokens).toBe(before + 1);
+  });
+
+  it("tells a right that is missing and a quota that is used up from each other", async () => {
+    const store = await open();
+    cloud.meddle = (got) => (isPut(got) ? 403 : undefined);
+    await expect(store.put("a", pieces("x"))).rejects.toThrow(/answered with 403; give the credential the role/);
+    cloud.meddle = (got) => (isPut(got) ? 413 : undefined);
+    await expect(store.put("a", pieces("x"))).rejects.toThrow(StoreFull);
+  });
+
+  it("says of a container that is not there that it is not, and never that an object is not", async () => {
+    const store = await open();
+    cloud.meddle = () => 404;
+    await expect(store.put("a", pieces("x"))).rejects.toThrow(StoreUnreachable);
+    await expect(store.check()).rejects.toThrow(/there is no such container/);
+    await expect(open()).rejects.toThrow(StoreUnreachable);
+  });
+});
+
+describe("an object that must not be there yet", () => {
+  it("is known again when the answer to its put was lost", async () => {
+    const store = await open();
+    meddleOnce(isPut, (got, answer) => {
+      cloud.objects.set("c/a", {
+        body: got.body,
+        headers: { "x-object-meta-cais-put": String(got.headers["x-object-meta-cais-put"]) },
+        timestamp: "1795314591.24378",
+      });
+      return reset(got, answer);
+    });
+    expect(await store.put("a", pieces("mine"), { ifAbsent: true })).toMatchObject({ version: "1795314591.24378" });
+    await expect(store.put("a", pieces("other"), { ifAbsent: true })).rejects.toThrow(ObjectExists);
+  });
+});
+
+describe("a read", () => {
+  it("goes on where its connection broke, of the same object", async () => {
+    const store = await open();
+    await store.put("a", pieces("0123456789"));
+    meddleOnce(isGet, half, half);
+    const body = await store.get("a");
+    expect(body && (await text(body))).toBe("0123456789");
+    expect(cloud.got.filter(isGet).map(({ headers }) => [headers.range, headers["if-match"]])).toEqual([
+      [undefined, undefined],
+      ["bytes=4-9", '"e"'],
+      ["bytes=8-9", '"e"'],
+    ]);
+    meddleOnce(isGet, half, 412);
+    const replaced = await store.get("a");
+    await expect(replaced && text(replaced)).rejects.toThrow(/was replaced while it was read/);
+  });
+});
+
+describe("a large object", () => {
+  it("is sent as segments, of which those that fail are sent again", async () => {
+    const store = await open();
+    meddleOnce(isSegment, 503, reset);
+    expect(await store.put("a", large())).toMatchObject({ bytes: MEBIBYTES << 20 });
+    const body = await store.get("a");
+    let bytes = 0;
+    for await (const piece of body ?? []) bytes += (piece as Buffer).length;
+    expect(bytes).toBe(MEBIBYTES << 20);
+    expect(cloud.requests("PUT").filter((path) => path !== "c/a")).toHaveLength(4);
+    expect(await Array.fromAsync(store.list(""), ({ key }) => key)).toEqual(["a"]);
+  });
+
+  it("is not taken for written before its answer's end says so", async () => {
+    const store = await open();
+    meddleOnce(isManifest, beat(""), beat('{"Response Status": "503 Service Unavailable"}'));
+    await store.put("a", large());
+    expect(cloud.got.filter(isManifest)).toHaveLength(3);
+    meddleOnce(isManifest, beat('{"Response Status": "400 Bad Request", "Errors": [["/c/s", "Etag Mismatch"]]}'));
+    await expect(store.put("b", large())).rejects.toThrow(/refuses the manifest .*\(400 Bad Request\): \/c\/s Etag/);
+    meddleOnce(isManifest, beat('{"Response Status": "413 Request Entity Too Large", "Errors": []}'));
+    await expect(store.put("b", large())).rejects.toThrow(StoreFull);
+    meddleOnce(isManifest, beat('{"Response Status": "412 Precondition Failed", "Errors": []}'));
+    await expect(store.put("b", large(), { ifAbsent: true })).rejects.toThrow(ObjectExists);
+    expect(cloud.objects.has("c/b")).toBe(false);
+  });
+
+  it("leaves no segment behind when its body fails", async () => {
+    const store = await open();
+    await expect(store.put("a", broken())).rejects.toThrow("the sender went away");
+    expect(cloud.requests("PUT").length).toBeGreaterThan(0);
+    expect([...cloud.objects.keys()]).toEqual([]);
+  });
+
+  it("takes its segments along when it is replaced, and leaves what a kill left to collect", async () => {
+    const store = await open();
+    await store.put("a", large());
+    expect(cloud.objects.size).toBe(3);
+    await store.put("a", pieces("small"));
+    expect([...cloud.objects.keys()]).toEqual(["c/a"]);
+    const left = `.cais-segments/gone.csv/${"0".repeat(8)}-0000-4000-8000-${"0".repeat(12)}`;
+    cloud.objects.set(`c/${left}/00000`, { body: Buffer.from("xyz"), headers: {}, timestamp: "1795314591.24378" });
+    expect(await store.collect?.({ before: new Date("2020-01-01"), dryRun: false })).toEqual([]);
+    const before = new Date("2100-01-01");
+    expect(await store.collect?.({ before, dryRun: true })).toEqual([{ key: left, bytes: 3 }]);
+    expect(await store.collect?.({ before, dryRun: false })).toEqual([{ key: left, bytes: 3 }]);
+    expect([...cloud.objects.keys()]).toEqual(["c/a"]);
+  });
+});
+
+it("lists a container that gives three objects at a time", async () => {
+  const store = await open();
+  const keys = Array.from({ length: 8 }, (_, nth) => `k/${nth}`);
+  for (const key of keys) await store.put(key, pieces(key));
+  await store.put("large", large());
+  expect((await Array.fromAsync(store.list("k"), ({ key }) => key)).toSorted()).toEqual(keys);
+  const [listed] = await Array.fromAsync(store.list("large-not"));
+  expect(listed).toBeUndefined();
+  for await (const object of store.list("")) expect(await store.head(object.key)).toEqual(object);
+});
