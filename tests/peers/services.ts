@@ -25,12 +25,16 @@ export async function startService(
       cwd: folder,
       detached: true,
       stdio: ["ignore", log.fd, log.fd],
-      // Where Debian's programs are: a Python of the user's own knows none of its packages. The folder tells whose it is.
-      env: { HOME: folder, LANG: "C.UTF-8", PATH: "/usr/sbin:/usr/bin:/sbin:/bin", ...env, CAIS_PEER: folder },
+      // Where Debian's programs are: a Python of the user's own knows none of its packages.
+      env: { HOME: folder, LANG: "C.UTF-8", PATH: "/usr/sbin:/usr/bin:/sbin:/bin", ...env },
     });
     await new Promise((started, failed) => child.once("spawn", started).once("error", failed));
     child.unref();
-    await writeFile(join(folder, "pid", name), String(child.pid));
+    const { startedAt } = (await statOf(child.pid ?? 0)) ?? {};
+    await writeFile(
+      join(folder, "pid", name),
+      JSON.stringify({ pid: child.pid, startedAt } satisfies Partial<Recorded>),
+    );
   } finally {
     await log.close();
   }
@@ -114,16 +118,32 @@ async function isFree(port: number): Promise<boolean> {
   });
 }
 
+/** What tells a process from a later one with its id: programs change their name and even their environment. */
+interface Recorded {
+  pid: number;
+  /** In ticks since the machine's start. */
+  startedAt: string;
+}
+
 /** The process id of a service that we started and that has not ended. */
 async function runningAs(folder: string, name: string): Promise<number | undefined> {
-  const pid = Number(await readFile(join(folder, "pid", name), "utf8").catch(() => ""));
-  if (!(pid > 1)) return undefined;
+  const text = await readFile(join(folder, "pid", name), "utf8").catch(() => "{}");
+  const { pid, startedAt } = JSON.parse(text) as Partial<Recorded>;
+  if (pid === undefined || startedAt === undefined) return undefined;
+  const now = await statOf(pid);
+  // A zombie runs no more, but waits for its parent.
+  return now?.startedAt === startedAt && now.state !== "Z" ? pid : undefined;
+}
+
+/** https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
+async function statOf(pid: number): Promise<{ state: string; startedAt: string } | undefined> {
   try {
-    // The id may be another program's by now; and a zombie, whose environment is empty, runs no more.
-    const environment = await readFile(`/proc/${pid}/environ`, "utf8");
-    return environment.split("\0").includes(`CAIS_PEER=${folder}`) ? pid : undefined;
+    const text = await readFile(`/proc/${pid}/stat`, "utf8");
+    // The second field is the name, which may hold spaces and parentheses.
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return { state: fields[0] ?? "", startedAt: fields[19] ?? "" };
   } catch (error) {
-    if (["ENOENT", "ESRCH", "EACCES"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    if (["ENOENT", "ESRCH"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
     throw error;
   }
 }

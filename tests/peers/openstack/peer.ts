@@ -7,7 +7,7 @@ const folder = join(import.meta.dirname, "..", "..", "..", ".cais", "peers", "op
 
 /** A real Keystone and Swift (Debian's) on loopback, empty at first and stopped afterwards; the logs stay. */
 export const peer: Peer = {
-  installs: `installs Debian's ${packages.join(", ")} with apt-get where they are not there (about 200 MB), and starts Keystone and Swift in .cais/peers/openstack`,
+  installs: `installs Debian's ${packages.join(", ")} with apt-get where they are not there (about 400 MB on a bare machine), and starts Keystone and Swift in .cais/peers/openstack`,
   async prepare() {
     const { clouds } = await startLab(folder);
     return { CAIS_OPENSTACK: join(folder, "lab.json"), OS_CLIENT_CONFIG_FILE: clouds };
