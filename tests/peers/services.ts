@@ -30,11 +30,9 @@ export async function startService(
     });
     await new Promise((started, failed) => child.once("spawn", started).once("error", failed));
     child.unref();
-    const { startedAt } = (await statOf(child.pid ?? 0)) ?? {};
-    await writeFile(
-      join(folder, "pid", name),
-      JSON.stringify({ pid: child.pid, startedAt } satisfies Partial<Recorded>),
-    );
+    const pid = child.pid ?? 0;
+    const recorded: Recorded = { pid, startedAt: (await statOf(pid))?.startedAt ?? "" };
+    await writeFile(join(folder, "pid", name), JSON.stringify(recorded));
   } finally {
     await log.close();
   }
