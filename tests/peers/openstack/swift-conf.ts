@@ -13,7 +13,7 @@ export interface SwiftSettings {
   writesPerSecond?: number;
   /** Processes of the proxy; one unless told. */
   workers?: number;
-  /** More filters of the proxy, right after `copy`, by name. */
+  /** More filters of the proxy, right before `versioned_writes`, by name. */
   filters?: Readonly<Record<string, Readonly<Record<string, string | number>>>>;
   /** Where Python finds the modules of those filters. */
   pythonPath?: string;
@@ -23,8 +23,9 @@ const pipeline = (filters: string[]) =>
   [
     "catch_errors gatekeeper healthcheck proxy-logging cache listing_formats container_sync bulk tempurl ratelimit formpost",
     "s3api authtoken s3token keystoneauth staticweb copy",
+    "container-quotas account-quotas slo dlo",
     ...filters,
-    "container-quotas account-quotas slo dlo versioned_writes symlink proxy-logging proxy-server",
+    "versioned_writes symlink proxy-logging proxy-server",
   ].join(" ");
 
 const egg = (name: string) => `egg:swift#${name}`;
