@@ -224,6 +224,21 @@ describe("cais check", () => {
     expect(raised).toEqual(prod.violations.filter(({ level }) => level === "mandatory"));
     expect(sinceThen({ ...prod, violations: advisory }, prod, "main", "0").violations).toEqual([]);
   });
+
+  it("knows a resource that has another name now by its alias", () => {
+    const rename = <Of extends { urn: string }>(of: Of): Of => ({ ...of, urn: of.urn.replace(/open$/, "wide") });
+    const resources = calm.resources.map((resource) =>
+      resource.name === "open" ? { ...rename(resource), name: "wide", aliases: [resource.urn] } : resource,
+    );
+    const violations = calm.violations.map((one) => ({
+      ...(one.urn.endsWith("::open") ? { ...rename(one), message: one.message.replaceAll("open", "wide") } : one),
+    }));
+    expect(violations).not.toEqual(calm.violations);
+    expect(sinceThen({ ...calm, resources, violations }, calm, "main", "0").violations).toEqual([]);
+    // Without its alias it is another resource.
+    const others = resources.map((resource) => ({ ...resource, aliases: [] }));
+    expect(sinceThen({ ...calm, resources: others, violations }, calm, "main", "0").violations).not.toEqual([]);
+  });
 });
 
 describe("cais check --against", () => {

@@ -48,14 +48,34 @@ const isNoticeOf = ({ policy, message }: Violation, { line }: Exemption): boolea
 export function sinceThen(review: Review, before: Plan | undefined, ref: string, commit: string): Review {
   const known = new Set(before?.violations.map(keyOf));
   const mandatory = new Set(before?.violations.filter(isMandatory).map(keyOf));
-  // What was advisory stopped nobody: a higher level brings it.
-  const brought = review.violations.filter(
-    (violation) => !(isMandatory(violation) ? mandatory : known).has(keyOf(violation)),
-  );
+  const former = formerOf(review, before);
+  const brought = review.violations.filter((violation) => {
+    // What was advisory stopped nobody: a higher level brings it.
+    const told = isMandatory(violation) ? mandatory : known;
+    return !told.has(keyOf(violation)) && !told.has(keyOf(former(violation)));
+  });
   return {
     ...review,
     violations: brought,
     against: { ref, commit, known: review.violations.length - brought.length },
+  };
+}
+
+/** Gives a violation as it was told of the resource when that had another name, by its aliases. */
+function formerOf({ resources }: Plan, before: Plan | undefined): (violation: Violation) => Violation {
+  const old = new Map(before?.resources.map((resource) => [resource.urn, resource]));
+  const current = new Set(resources.map(({ urn }) => urn));
+  const renamed = new Map(
+    resources.flatMap(({ urn, name, aliases }) => {
+      const was = aliases.flatMap((alias) => (current.has(alias) ? [] : (old.get(alias) ?? [])))[0];
+      return was ? [[urn, { name, was }] as const] : [];
+    }),
+  );
+  return (violation) => {
+    const found = renamed.get(violation.urn);
+    if (found === undefined) return violation;
+    const { name, was } = found;
+    return { ...violation, urn: was.urn, message: violation.message.replaceAll(name, was.name) };
   };
 }
 
