@@ -12,6 +12,16 @@ export const Upload = z.object({
 });
 export type Upload = z.output<typeof Upload>;
 
+/** Where a file is put without passing through the processor. */
+export const TempUpload = z.object({
+  id: z.string(),
+  method: z.literal("PUT"),
+  url: z.string().describe("Takes the file as the body of a PUT. It is a secret."),
+  expiresAt: z.iso.datetime(),
+  confirm: z.string().describe("Where a POST says that it was put; below the address of the API."),
+});
+export type TempUpload = z.output<typeof TempUpload>;
+
 export const RunState = z.enum(["queued", "running", "done", "failed", "quarantined"]);
 export type RunState = z.output<typeof RunState>;
 

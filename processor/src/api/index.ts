@@ -38,6 +38,7 @@ import { runs } from "./runs.ts";
 import { fileBody } from "./sent-file.ts";
 import { sinks } from "./sinks.ts";
 import { tables } from "./tables.ts";
+import { tempUrls } from "./temp-urls.ts";
 import { tokens } from "./tokens.ts";
 import { upkeep } from "./upkeep.ts";
 import { uploads } from "./uploads.ts";
@@ -176,6 +177,7 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
         await v1.register(tables, processor);
         await v1.register(query, processor);
         await v1.register(uploads, processor);
+        await v1.register(tempUrls, processor);
         await v1.register(tokens, { access, stacks, asksForToken });
         await v1.register(audit, { access });
       });

@@ -14,7 +14,7 @@ const RUN = String.raw`\d{8}t\d{6}-[0-9a-f]{12}`;
 
 /** The keys that Cais writes: what has another form is somebody else's. */
 const forms = {
-  upload: new RegExp(String.raw`^\d{4}-\d\d-\d\d/${RUN}(\.[a-z0-9]{1,10}(\.gz)?)?$`),
+  upload: new RegExp(String.raw`^\d{4}-\d\d-\d\d/${RUN}((\.[a-z0-9]{1,10}(\.gz)?)?|/[^/]+)$`),
   /** Corrections and archived files. */
   kept: new RegExp(String.raw`^(corrections/${RUN}\.csv|archive/${RUN}/.+)$`),
   lake: new RegExp(
@@ -28,14 +28,17 @@ const MIN_AGE_MS = 3_600_000;
 /**
  * Deletes the objects in input stores and lakes that Cais wrote and that the ledger does not know: what a crash may have
  * left. Nothing else: no object younger than an hour, none with a key that Cais does not write, and none in an output
- * store. Only for stores that no other ledger is about. `dryRun` deletes nothing. Gives what is, or would be, deleted.
+ * store but the pieces of a write that was cut off. Only for stores that no other ledger is about. `dryRun` deletes nothing. Gives what is, or would be, deleted.
  */
 export async function collectGarbage(
   { stacks, ledger, now = () => new Date() }: Sources,
   { dryRun }: { dryRun: boolean },
 ): Promise<Garbage[]> {
   const garbage: Garbage[] = [];
-  for (const { config, input, lake } of stacks.values()) {
+  for (const { config, input, lake, output } of stacks.values()) {
+    const before = new Date(now().getTime() - MIN_AGE_MS);
+    for (const store of [input, lake, output])
+      for (const left of (await store.collect?.({ before, dryRun })) ?? []) garbage.push({ store: store.id, ...left });
     // What lies in a watched store is a file to be claimed, whatever it is called.
     const inputForms = config.events.driver === "monitor" ? [forms.kept] : [forms.upload, forms.kept];
     for (const [store, written] of [[input, inputForms] as const, [lake, [forms.lake]] as const])
