@@ -1,0 +1,142 @@
+import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { appendFile, copyFile, mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { promisify } from "node:util";
+import { installDebianPackages } from "../debian-packages.ts";
+import { keystoneCall, logIn, type KeystoneSession } from "../openstack/calls.ts";
+import { ini } from "../openstack/ini.ts";
+import { startLab } from "../openstack/lab.ts";
+import { addService, grant, one, user } from "../openstack/seed.ts";
+import { answers, freePorts, startService } from "../services.ts";
+import { startDatabase, startQueue } from "./backends.ts";
+import { barbican, heat, magnum } from "./heat.ts";
+import { glance, neutron, nova, placement } from "./nova.ts";
+import { cloudPortNames, dataOf, type Cloud, type Part } from "./part.ts";
+
+const run = promisify(execFile);
+
+/** What the services besides Keystone and Swift are made of. */
+export const cloudPackages = [
+  "mariadb-server",
+  "rabbitmq-server",
+  "python3-pymysql",
+  "python3-openstackclient",
+  "placement-api",
+  "glance-api",
+  "nova-common",
+  "nova-api",
+  "nova-conductor",
+  "nova-scheduler",
+  "neutron-server",
+  "heat-api",
+  "heat-engine",
+  "python3-heatclient",
+  "magnum-api",
+  "magnum-conductor",
+  "python3-magnumclient",
+  "barbican-api",
+  "python3-barbicanclient",
+];
+
+/** The parts, in the order in which they want each other. */
+const parts = [placement, glance, neutron, nova, heat, magnum, barbican];
+
+const random = (bytes: number) => randomBytes(bytes).toString("hex");
+
+/** Starts a lab with all of these services, empty. Throws `Unavailable` where Debian's packages cannot be had. */
+export async function startCloud(folder: string): Promise<Cloud> {
+  const openStack = await startLab(folder);
+  await installDebianPackages(cloudPackages, join(folder, "log", "apt.log"));
+  const cloud: Cloud = {
+    ...openStack,
+    cloudPorts: await freePorts(cloudPortNames),
+    cloudSecrets: { database: random(18), queue: random(18), domain: random(18), key: random(16) },
+  };
+  const made = parts.map((part) => part(cloud));
+  await Promise.all([
+    startDatabase(
+      cloud,
+      made.flatMap(({ databases }) => databases),
+    ),
+    startQueue(cloud),
+  ]);
+  await plugIn(cloud);
+  await enrol(cloud, made);
+  // Two at a time: the machines of the tests have two processors.
+  const waiting = [...made];
+  await Promise.all([prepareAll(cloud, waiting), prepareAll(cloud, waiting)]);
+  for (const { name, programs } of made)
+    for (const [program, { command, env }] of Object.entries(programs))
+      await startService(folder, program, command, { ...environmentOf(cloud, name), ...env });
+  for (const {
+    answers: [program, url],
+  } of made)
+    await answers(folder, program, url);
+  await writeFile(join(folder, "lab.json"), JSON.stringify(cloud, undefined, 2), { mode: 0o600 });
+  return cloud;
+}
+
+const environmentOf = (cloud: Cloud, name: string) => ({
+  HOME: dataOf(cloud, name),
+  PYTHONPATH: join(cloud.folder, "plugins"),
+});
+
+/** Puts our mechanism where Neutron looks for them. */
+async function plugIn({ folder }: Cloud): Promise<void> {
+  const about = join(folder, "plugins", "bind_all-1.dist-info");
+  await mkdir(about, { recursive: true });
+  await copyFile(join(import.meta.dirname, "bind_all.py"), join(folder, "plugins", "bind_all.py"));
+  await writeFile(join(about, "METADATA"), "Metadata-Version: 2.1\nName: bind-all\nVersion: 1\n");
+  await writeFile(
+    join(about, "entry_points.txt"),
+    ini({ "neutron.ml2.mechanism_drivers": { bind_all: "bind_all:BindAll" } }),
+  );
+}
+
+/** Makes the services' users, their lines of the catalog, and the domains that Heat and Magnum keep users of their own in. */
+async function enrol(cloud: Cloud, made: readonly Part[]): Promise<void> {
+  const admin = await logIn(cloud, "admin", cloud.secrets.admin, "admin");
+  const roles = await Promise.all(["admin", "service"].map(async (name) => one(admin, "role", { name })));
+  const project = await one(admin, "project", { name: "service", domain_id: "default" });
+  // One after the other: Keystone's SQLite has one writer.
+  for (const { name, catalog } of made) {
+    const { id } = await user(admin, name, cloud.secrets.service);
+    for (const role of roles) await grant(admin, project.id, id, role);
+    for (const line of catalog) await addService(admin, cloud.region, line);
+  }
+  for (const name of ["heat", "magnum"]) await addDomain(cloud, admin, name);
+}
+
+async function addDomain(cloud: Cloud, admin: KeystoneSession, name: string): Promise<void> {
+  const domain = await one(admin, "domain", { name });
+  const role = await one(admin, "role", { name: "admin" });
+  const { user: owner } = await keystoneCall<{ user: { id: string } }>(admin, "POST", "/users", {
+    user: { name: `${name}_domain_admin`, domain_id: domain.id, password: cloud.cloudSecrets.domain },
+  });
+  await keystoneCall(admin, "PUT", `/domains/${domain.id}/users/${owner.id}/roles/${role.id}`);
+}
+
+/** Takes one part after the other from those that wait. */
+async function prepareAll(cloud: Cloud, waiting: Part[]): Promise<void> {
+  for (let part = waiting.shift(); part; part = waiting.shift()) await prepare(cloud, part);
+}
+
+/** Writes a part's configuration and makes its tables. */
+async function prepare(cloud: Cloud, { name, files, folders = [], sync }: Part): Promise<void> {
+  const { folder } = cloud;
+  await mkdir(dataOf(cloud, name), { recursive: true });
+  for (const one of folders) await mkdir(join(dataOf(cloud, name), one), { recursive: true });
+  for (const [path, sections] of Object.entries(files)) {
+    const file = join(folder, "etc", name, path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, ini(sections), { mode: 0o600 });
+  }
+  const path = { LANG: "C.UTF-8", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+  for (const { command, env } of sync) {
+    const [program, ...arguments_] = command;
+    const options = { cwd: folder, env: { ...path, ...environmentOf(cloud, name), ...env }, timeout: 600_000 };
+    const { stdout, stderr } = await run(program, arguments_, { ...options, maxBuffer: 64 * 1024 * 1024 });
+    await appendFile(join(folder, "log", `${name}-database.log`), stdout + stderr);
+  }
+}
