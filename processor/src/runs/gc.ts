@@ -28,7 +28,8 @@ const MIN_AGE_MS = 3_600_000;
 /**
  * Deletes the objects in input stores and lakes that Cais wrote and that the ledger does not know: what a crash may have
  * left. Nothing else: no object younger than an hour, none with a key that Cais does not write, and none in an output
- * store but the pieces of a write that was cut off. Only for stores that no other ledger is about. `dryRun` deletes nothing. Gives what is, or would be, deleted.
+ * store but the pieces of a write that was cut off. Only for stores that no other ledger is about. `dryRun` deletes nothing.
+ * Gives what is, or would be, deleted.
  */
 export async function collectGarbage(
   { stacks, ledger, now = () => new Date() }: Sources,
