@@ -34,6 +34,9 @@ async function tables(): Promise<Tables> {
     { networkTargets },
     { clusterTargets },
     { processorTargets },
+    { kubernetesTargets },
+    { loadBalancerTargets },
+    { databaseTargets },
     { budgetTargets },
   ] = await Promise.all([
     import("../components/object-store/index.ts"),
@@ -42,6 +45,9 @@ async function tables(): Promise<Tables> {
     import("../components/network/index.ts"),
     import("../components/cluster/index.ts"),
     import("../components/processor/index.ts"),
+    import("../components/cluster/kubernetes.ts"),
+    import("../components/load-balancer/index.ts"),
+    import("../components/database/index.ts"),
     import("../components/budget/index.ts"),
   ]);
   return {
@@ -50,7 +56,10 @@ async function tables(): Promise<Tables> {
     secret: secretTargets,
     network: networkTargets,
     cluster: clusterTargets,
+    "cluster (Kubernetes)": kubernetesTargets,
     processor: processorTargets,
+    "load-balancer": loadBalancerTargets,
+    database: databaseTargets,
     budget: budgetTargets,
   };
 }

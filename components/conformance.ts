@@ -24,6 +24,16 @@ export const config = {
   "openstack:region": "RegionOne",
 };
 
+/** Where a provider says that things are. */
+const addresses = {
+  allFixedIps: ["10.20.0.7"],
+  address: "203.0.113.7",
+  vipAddress: "10.20.0.8",
+  addresses: ["10.20.0.9"],
+  apiAddress: "https://10.20.0.10:6443",
+  kubeconfig: { rawConfig: "a kubeconfig" },
+};
+
 /** Makes something against Pulumi's mocks and waits until all of it is registered; outputs in the result are resolved. */
 export async function record<Result>(make: () => Result, settings: Record<string, string> = config) {
   const created: Created[] = [];
@@ -35,7 +45,7 @@ export async function record<Result>(make: () => Result, settings: Record<string
         secret: `secret of ${name}`,
         secretRef: `https://barbican.test/v1/secrets/${name}`,
       };
-      return { id: `id of ${name}`, state: { accessIpV4: "10.20.0.7", address: "203.0.113.7", ...made, ...inputs } };
+      return { id: `id of ${name}`, state: { ...addresses, ...made, ...inputs } };
     },
     call: ({ token }) => {
       throw new Error(`${token} was called, and an offline plan could not answer it`);

@@ -1,7 +1,7 @@
 import { LineageBinding } from "@cais/spec/bindings.ts";
 import { type Environment, environments, platformName, TagValue } from "@cais/spec/names.ts";
 import { z } from "zod";
-import { clusterTargets } from "../components/cluster/index.ts";
+import { clusterTargets, machineMakers } from "../components/cluster/index.ts";
 import { eventsKinds } from "../components/events/index.ts";
 import { type BuiltTarget, provides } from "../components/target.ts";
 import { PolicySettings } from "../policies/settings.ts";
@@ -18,6 +18,7 @@ const Cluster = z.strictObject({
   kind: z.enum(["vm"]),
   machine: z.string().min(1),
   image: z.string().min(1),
+  madeBy: z.enum(machineMakers).optional(),
   stateGB: z.number().int().positive().optional(),
   stateDiskType: z.string().min(1).optional(),
   publicAddress: z.boolean().optional(),

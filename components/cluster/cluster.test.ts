@@ -26,6 +26,7 @@ describe("Cluster", () => {
       network: () => ({ network: new Network("other", { tags, external, target: "openstack" }) }),
       machine: () => ({ machine: "m1.small" }),
       image: () => ({ image: "other-image" }),
+      madeBy: () => ({ madeBy: "heat" }),
       stateGB: () => ({ stateGB: 100 }),
       stateDiskType: () => ({ stateDiskType: "luks" }),
       publicAddress: () => ({ publicAddress: true }),
@@ -81,6 +82,24 @@ describe("Cluster", () => {
       kind: "vm",
       workloads: "platform-workloads-1a2b3c4",
       address: "10.20.0.7",
+    });
+  });
+
+  it("is the same machine when Heat makes it, and goes before another takes its port and volume", async () => {
+    const { created } = await record(() => new Cluster("platform", { ...args(), madeBy: "heat" }));
+    const stack = created.find(({ type }) => type === "openstack:orchestration/stackV1:StackV1");
+    expect(created.filter(({ type }) => type.includes("instance"))).toEqual([]);
+    expect(stack?.inputs).toEqual({
+      templateOpts: { Bin: expect.stringMatching(/^heat_template_version: 2018-08-31\n/) },
+      environmentOpts: {
+        secret: {
+          Bin: expect.stringMatching(
+            /^parameters:\n  name: platform\n[^]*state_volume: id of platform-state\n  user_data: /,
+          ),
+        },
+      },
+      disableRollback: true,
+      tags: ["owner=data-platform", "stack=platform", "environment=prod", "cost-centre=cc-1"],
     });
   });
 

@@ -6,15 +6,21 @@ import { provides, stackTarget, type BuiltTarget, type Omitted, type TargetTable
 import { honour, type Unsupported } from "../unsupported.ts";
 import { openstack } from "./openstack.ts";
 
+/** What can make a machine. */
+export const machineMakers = ["server", "heat"] as const;
+export type MachineMaker = (typeof machineMakers)[number];
+
 export interface ClusterArgs {
   tags: Tags;
-  /** What runs the containers: one machine with Docker. */
+  /** What runs the containers: one machine with Docker. `kubernetes.ts` has the other kind. */
   kind: "vm";
   network: Network;
   /** The machine's size, as the provider calls it (a flavor's name). */
   machine: string;
   /** The machine's image by its id, so that it cannot change unseen: Debian 12 or Ubuntu 22.04 or later, with cloud-init. */
   image: string;
+  /** What makes the machine: the provider's API itself, or its orchestration (Heat), as a stack of its own. Default: server. */
+  madeBy?: MachineMaker | undefined;
   /** Size of the disk that keeps state when the machine is replaced. Default: 50. It can grow; the machine uses it from its next start. */
   stateGB?: number | undefined;
   /** Kind of that disk, such as an encrypted one. Default: the provider's. */
@@ -40,7 +46,7 @@ export interface ClusterTarget {
   readonly unsupported: Unsupported<ClusterArgs>;
   provision(
     name: string,
-    args: Omit<ClusterArgs, "allowDataDeletion"> & { stateGB: number; deletable: boolean },
+    args: Omit<ClusterArgs, "allowDataDeletion"> & { madeBy: MachineMaker; stateGB: number; deletable: boolean },
     opts: pulumi.CustomResourceOptions,
   ): { host: ClusterHost; nodes: Record<string, pulumi.Resource> };
 }
@@ -64,7 +70,12 @@ export class Cluster extends pulumi.ComponentResource {
     const { allowDataDeletion = false, ...rest } = args;
     const { host, nodes } = entry.provision(
       name,
-      { ...rest, stateGB: args.stateGB ?? 50, deletable: deletable(this, name, allowDataDeletion) },
+      {
+        ...rest,
+        madeBy: args.madeBy ?? "server",
+        stateGB: args.stateGB ?? 50,
+        deletable: deletable(this, name, allowDataDeletion),
+      },
       { parent: this },
     );
     this.host = host;

@@ -1,6 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
 import { Volume } from "@pulumi/openstack/blockstorage/volume.js";
-import { Instance } from "@pulumi/openstack/compute/instance.js";
 import { ApplicationCredential } from "@pulumi/openstack/identity/applicationCredential.js";
 import { FloatingIp } from "@pulumi/openstack/networking/floatingIp.js";
 import { Port } from "@pulumi/openstack/networking/port.js";
@@ -9,10 +8,11 @@ import { keystone } from "../keystone.ts";
 import { tagList, tagMap } from "../tags.ts";
 import { cloudInit } from "./cloud-init.ts";
 import type { ClusterTarget } from "./index.ts";
+import { heatStack, server } from "./openstack-machine.ts";
 
 export const openstack: ClusterTarget = {
   unsupported: {},
-  provision(name, { tags, network, machine, image, stateGB, stateDiskType, publicAddress, deletable }, opts) {
+  provision(name, { tags, network, machine, image, madeBy, stateGB, stateDiskType, publicAddress, deletable }, opts) {
     const metadata = tagMap(tags);
     const { place } = network;
     if (publicAddress && place.external === undefined)
@@ -67,24 +67,14 @@ export const openstack: ClusterTarget = {
       },
       opts,
     );
-    const instance = new Instance(
+    const machineOf = madeBy === "heat" ? heatStack : server;
+    const instance = machineOf(
       name,
       {
-        flavorName: machine,
-        imageId: image,
-        networks: [{ port: port.id }],
-        // The volume is part of the server and not attached afterwards, so that a stopping server unmounts it before it goes.
-        blockDevices: [
-          { sourceType: "image", uuid: image, destinationType: "local", bootIndex: 0, deleteOnTermination: true },
-          {
-            sourceType: "volume",
-            uuid: state.id,
-            destinationType: "volume",
-            bootIndex: -1,
-            deleteOnTermination: false,
-          },
-        ],
-        stopBeforeDestroy: true,
+        flavor: machine,
+        image,
+        port: port.id,
+        stateVolume: state.id,
         userData: cloudInit({
           ...keystone(),
           container: workloads.name,
@@ -98,7 +88,7 @@ export const openstack: ClusterTarget = {
       { ...opts, deleteBeforeReplace: true, dependsOn: place.ready },
     );
     const nodes: Record<string, pulumi.Resource> = { workloads, identity, state, port, instance };
-    let address: pulumi.Output<string> = instance.accessIpV4;
+    let address = port.allFixedIps.apply((addresses) => addresses[0] ?? "");
     if (publicAddress && place.external !== undefined) {
       const publicIp = new FloatingIp(
         `${name}-address`,

@@ -25,6 +25,10 @@ export interface NetworkPlace {
   readonly securityGroupId: pulumi.Output<string>;
   /** Name of the network that public addresses come from. */
   readonly external: string | undefined;
+  /** That network's id. */
+  readonly externalId: string | undefined;
+  /** The network's private range. */
+  readonly cidr: string;
   /** What must exist before a machine in it gets out. */
   readonly ready: pulumi.Resource[];
 }

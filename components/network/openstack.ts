@@ -58,6 +58,8 @@ export const openstack: NetworkTarget = {
         subnetId: subnet.id,
         securityGroupId: securityGroup.id,
         external: external?.name,
+        externalId: external?.id,
+        cidr,
         ready,
       },
       nodes,

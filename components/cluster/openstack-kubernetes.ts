@@ -1,0 +1,56 @@
+import * as pulumi from "@pulumi/pulumi";
+import { Keypair } from "@pulumi/openstack/compute/keypair.js";
+import { Cluster } from "@pulumi/openstack/containerinfra/cluster.js";
+import { ClusterTemplate } from "@pulumi/openstack/containerinfra/clusterTemplate.js";
+import type { KubernetesTarget } from "./kubernetes.ts";
+
+export const openstack: KubernetesTarget = {
+  unsupported: {},
+  provision(name, { network, machine, image, version, nodes, nodeGB, nodeDiskType, publicKey }, opts) {
+    const { place } = network;
+    if (place.externalId === undefined)
+      throw new pulumi.RunError(
+        `${name}: Magnum needs the network's \`external\`, through which nodes fetch what they run; name it.`,
+      );
+    const labels = {
+      kube_tag: version,
+      // Else the API's load balancer would have an address that everyone may call.
+      master_lb_floating_ip_enabled: "false",
+      ...(nodeDiskType ? { docker_volume_type: nodeDiskType } : {}),
+    };
+    const key = publicKey === undefined ? undefined : new Keypair(`${name}-nodes`, { publicKey }, opts);
+    const template = new ClusterTemplate(
+      `${name}-template`,
+      {
+        coe: "kubernetes",
+        image,
+        flavor: machine,
+        masterFlavor: machine,
+        networkDriver: "calico",
+        dockerStorageDriver: "overlay2",
+        dockerVolumeSize: nodeGB,
+        externalNetworkId: place.externalId,
+        fixedNetwork: place.networkId,
+        fixedSubnet: place.subnetId,
+        floatingIpEnabled: false,
+        labels,
+        ...(key ? { keypairId: key.name } : {}),
+      },
+      // Magnum changes no template that a cluster was made of.
+      { ...opts, replaceOnChanges: ["*"] },
+    );
+    const cluster = new Cluster(
+      name,
+      { clusterTemplateId: template.id, masterCount: 1, nodeCount: nodes },
+      { ...opts, dependsOn: place.ready },
+    );
+    return {
+      host: {
+        kind: "kubernetes",
+        kubeconfig: pulumi.secret(cluster.kubeconfig.apply((config) => config["rawConfig"] ?? "")),
+        address: cluster.apiAddress,
+      },
+      nodes: { template, cluster, ...(key ? { key } : {}) },
+    };
+  },
+};

@@ -1,0 +1,81 @@
+import * as pulumi from "@pulumi/pulumi";
+import { Listener } from "@pulumi/openstack/loadbalancer/listener.js";
+import { LoadBalancer } from "@pulumi/openstack/loadbalancer/loadBalancer.js";
+import { Member } from "@pulumi/openstack/loadbalancer/member.js";
+import { Monitor } from "@pulumi/openstack/loadbalancer/monitor.js";
+import { Pool } from "@pulumi/openstack/loadbalancer/pool.js";
+import { FloatingIp } from "@pulumi/openstack/networking/floatingIp.js";
+import { tagList } from "../tags.ts";
+import type { LoadBalancerTarget } from "./index.ts";
+
+export const openstack: LoadBalancerTarget = {
+  unsupported: {},
+  provision(
+    name,
+    { tags: who, network, certificate, port, allowFrom, passTo, healthPath, publicAddress = false },
+    opts,
+  ) {
+    const { place } = network;
+    if (publicAddress && place.external === undefined)
+      throw new pulumi.RunError(
+        `${name}: a public address needs the network's \`external\`; name it or drop publicAddress.`,
+      );
+    // Octavia takes an empty list for everyone.
+    if (allowFrom.length === 0)
+      throw new pulumi.RunError(`${name}: allowFrom is empty; name the ranges that may call it.`);
+    const tags = tagList(who);
+    const balancer = new LoadBalancer(
+      name,
+      { description: "Ends TLS in front of the API", vipSubnetId: place.subnetId, tags },
+      opts,
+    );
+    const listener = new Listener(
+      `${name}-tls`,
+      {
+        loadbalancerId: balancer.id,
+        protocol: "TERMINATED_HTTPS",
+        protocolPort: port,
+        defaultTlsContainerRef: certificate,
+        allowedCidrs: allowFrom,
+        // An upload may pause for as long as the processor lets it.
+        timeoutClientData: 300_000,
+        timeoutMemberData: 300_000,
+        insertHeaders: { "X-Forwarded-For": "true", "X-Forwarded-Proto": "true" },
+        tags,
+      },
+      opts,
+    );
+    const pool = new Pool(
+      `${name}-machines`,
+      { listenerId: listener.id, protocol: "HTTP", lbMethod: "LEAST_CONNECTIONS" },
+      opts,
+    );
+    const member = new Member(
+      `${name}-machine`,
+      { poolId: pool.id, address: passTo.address, protocolPort: passTo.port, subnetId: place.subnetId },
+      opts,
+    );
+    const monitor = new Monitor(
+      `${name}-watch`,
+      {
+        poolId: pool.id,
+        type: "HTTP",
+        httpMethod: "GET",
+        urlPath: healthPath,
+        expectedCodes: "200",
+        delay: 10,
+        timeout: 5,
+        maxRetries: 3,
+      },
+      opts,
+    );
+    const nodes: Record<string, pulumi.Resource> = { balancer, listener, pool, member, monitor };
+    if (!publicAddress || place.external === undefined) return { address: balancer.vipAddress, nodes };
+    const publicIp = new FloatingIp(
+      `${name}-address`,
+      { pool: place.external, portId: balancer.vipPortId, tags },
+      { ...opts, dependsOn: place.ready },
+    );
+    return { address: publicIp.address, nodes: { ...nodes, publicIp } };
+  },
+};
