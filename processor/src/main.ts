@@ -73,11 +73,14 @@ export async function startProcessor(
   // The ledger is this processor's alone, so nothing else works here now.
   await rm(workFolder, { recursive: true, force: true });
   const stacks = new Map<string, OpenStack>();
+  // Beside what engines may take of the disk, and less than it.
+  const cacheBytes = config.engine.tempBytes / 4 / Math.max(1, Object.keys(config.stacks).length);
   let lineage: Lineage;
   try {
     for (const [name, stack] of Object.entries(config.stacks)) {
       const inUse = (await ledger.runs({ stack: name, limit: 1 })).length > 0;
-      stacks.set(name, await openStack(stack, dataFolder, { inUse, allowPrivate: config.allowPrivate }));
+      const cache = { folder: join(workFolder, "cache", name), bytes: cacheBytes };
+      stacks.set(name, await openStack(stack, dataFolder, { inUse, allowPrivate: config.allowPrivate, cache }));
     }
     lineage = await startLineage(config.lineage, { environment: config.environment, ledger, stacks, dataFolder, log });
   } catch (error) {

@@ -1,5 +1,6 @@
 import { join, resolve } from "node:path";
 import type { StackConfig } from "@cais/spec/bindings.ts";
+import { cached } from "../object-store/cache.ts";
 import { type ObjectStore, openObjectStore } from "../object-store/index.ts";
 import { readSecret } from "../secret/index.ts";
 import { openSinks, SecretMissing, type Sink } from "../sinks/index.ts";
@@ -24,19 +25,24 @@ export interface OpenStackOptions {
   inUse?: boolean;
   /** Private addresses (CIDRs) that sinks may send to. */
   allowPrivate?: readonly string[];
+  /** Where files of tables are kept that are read again and again, and how many bytes of them. Default: nowhere. */
+  cache?: { folder: string; bytes: number };
 }
 
 export async function openStack(
   config: StackConfig,
   dataFolder: string,
-  { inUse = false, allowPrivate = [] }: OpenStackOptions = {},
+  { inUse = false, allowPrivate = [], cache }: OpenStackOptions = {},
 ): Promise<OpenStack> {
   const { stack, stores, secrets } = config;
   const output = await openObjectStore(stores.output, dataFolder);
+  const lake = await openObjectStore(stores.lake, dataFolder, { inUse });
+  // From a folder a file is fetched by a second name, which no cache is faster than.
+  const isFar = stores.lake.driver !== "fs";
   return {
     config,
     input: await openObjectStore(stores.input, dataFolder, { inUse }),
-    lake: await openObjectStore(stores.lake, dataFolder, { inUse }),
+    lake: isFar && cache !== undefined ? cached(lake, { ...cache, isFixed: isTableFile }) : lake,
     output,
     sinks: openSinks(stack.sinks, { output, tables: stack.tables, folder: join(dataFolder, "sinks"), allowPrivate }),
     async secret(name) {
@@ -58,3 +64,6 @@ export async function openStack(
     },
   };
 }
+
+/** Data files of a table are never written again, whoever wrote them: by the protocol each has a name of its own. */
+const isTableFile = (key: string): boolean => key.endsWith(".parquet") && !key.includes("/_delta_log/");

@@ -1,4 +1,4 @@
-import type { ObjectStore } from "../object-store/index.ts";
+import { type ObjectStore, StoreFull, StoreUnreachable } from "../object-store/index.ts";
 import { DeliveryDelayed } from "./faults.ts";
 import type { Payload, SinkPart } from "./index.ts";
 import type { Writes } from "./writes.ts";
@@ -26,6 +26,9 @@ export function fileSink(
       try {
         await output.putFile(key, payload.file);
       } catch (error) {
+        // A store that is far or full says itself what to do.
+        if (error instanceof StoreUnreachable || error instanceof StoreFull)
+          throw new DeliveryDelayed(`${location} cannot be written: ${error.message}`, { cause: error });
         const code = codeOf(error);
         throw new DeliveryDelayed(
           `${location} cannot be written${code === undefined ? "" : ` (${code})`}; is its disk full, or something else in its place?`,

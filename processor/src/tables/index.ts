@@ -4,6 +4,7 @@ import type { DuckDBConnection, DuckDBInstance, DuckDBValue } from "@duckdb/node
 import type { TableColumn } from "@cais/spec/api.ts";
 import type { SeenFile } from "../engine/messages.ts";
 import { sqlName, sqlTexts } from "../engine/quote.ts";
+import { fetchAll } from "../object-store/fetch-all.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import { csvHeader, csvLines } from "../sinks/csv/index.ts";
 
@@ -170,14 +171,12 @@ export function neededFor(
 /** Fetches the files of a table. One may be deleted between listing and fetching; then the list is read again. */
 export async function bring({ lake, files, gone }: LakeFiles, folder: string): Promise<SeenFile[]> {
   for (let attempt = 1; attempt <= 3; attempt++) {
-    const found: SeenFile[] = [];
-    let missing: string | undefined;
-    for (const [index, { key, partition }] of (await files()).entries()) {
+    const wanted = (await files()).map(({ key, partition }, index) => {
       const file = join(folder, `${attempt}-${index}.parquet`);
-      if (await lake.fetch(key, file)) found.push({ file, ...(partition && { partition }) });
-      else missing ??= key;
-    }
-    if (missing === undefined) return found;
+      return { key, file, seen: { file, ...(partition && { partition }) } };
+    });
+    const [missing] = await fetchAll(lake, wanted);
+    if (missing === undefined) return wanted.map(({ seen }) => seen);
     if (attempt === 3)
       throw gone?.() ?? new Error(`The lake lacks ${lake.location(missing)}, which the ledger lists; restore it.`);
   }

@@ -4,6 +4,7 @@ import type { TableColumn } from "@cais/spec/api.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Ledger, Part, PresentFile, TableFile } from "../ledger/index.ts";
 import { newRunId } from "../ledger/run-id.ts";
+import { fetchAll } from "../object-store/fetch-all.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import { tableFileKey } from "./index.ts";
 
@@ -84,14 +85,12 @@ async function putTogether(
   await mkdir(own, { recursive: true, mode: 0o700 });
   try {
     const partition = files[0]?.partition ?? {};
-    const seen = [];
-    for (const [index, file] of files.entries()) {
-      const path = join(own, `${index}.parquet`);
-      if (!(await lake.fetch(file.key, path)))
-        throw new Error(`The lake lacks ${lake.location(file.key)}, which the ledger lists; restore it.`);
-      // Files of other programs lack the columns of their partition.
-      seen.push(isForeign(file) ? { file: path, partition } : { file: path });
-    }
+    const wanted = files.map((file, index) => ({ ...file, file: join(own, `${index}.parquet`) }));
+    const [missing] = await fetchAll(lake, wanted);
+    if (missing !== undefined)
+      throw new Error(`The lake lacks ${lake.location(missing)}, which the ledger lists; restore it.`);
+    // Files of other programs lack the columns of their partition.
+    const seen = wanted.map((file) => (isForeign(file) ? { file: file.file, partition } : { file: file.file }));
     const { files: written } = await engine.rewrite({ folder: own, name: table, columns, files: seen });
     const rows = files.reduce((sum, file) => sum + file.rows, 0);
     const [made] = written;
