@@ -95,6 +95,22 @@ describe("the swift driver", () => {
     expect(await Array.fromAsync(store.list(""))).toEqual([]);
   });
 
+  it("has the newest version of an object where the container keeps versions, but no symlink", async () => {
+    const [{ store, container }, other] = await Promise.all([open({ "X-Versions-Enabled": "true" }), open()]);
+    const key = "dia 1/ação (1)!.csv";
+    await store.put(key, pieces("a"));
+    const { version } = await store.put(key, pieces("newer"));
+    expect(await store.head(key)).toMatchObject({ key, bytes: 5, version });
+    expect(await Array.fromAsync(store.list(""))).toEqual([await store.head(key)]);
+    const body = await store.get(key);
+    expect(body && (await text(body))).toBe("newer");
+    await other.store.put("secret", pieces("secret"));
+    await swiftCall(lab, "PUT", `${container}/link`, { headers: { "X-Symlink-Target": `${other.container}/secret` } });
+    // A listing cannot tell it from an object, whose place has a symlink too.
+    expect(await store.head("link")).toBeUndefined();
+    expect(await store.get("link")).toBeUndefined();
+  });
+
   it("keeps what is replaced readable where the container keeps versions", async () => {
     const { store, container } = await open({ "X-Versions-Enabled": "true" });
     const content = randomBytes(9 << 20);

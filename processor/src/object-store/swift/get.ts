@@ -26,7 +26,7 @@ export async function getObject(
     // A range that begins behind the end has no bytes.
     return status === 404 ? undefined : Readable.from([]);
   }
-  const head = readHead(key, response.headers);
+  const head = readHead(client, key, response.headers);
   if (head === undefined) {
     response.destroy();
     return undefined;

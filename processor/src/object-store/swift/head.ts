@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { ObjectHead } from "../index.ts";
-import { type Client, nothing } from "./client.ts";
+import { type Client, nothing, pathOf } from "./client.ts";
 import { timeOf, versionOfHeader } from "./names.ts";
 
 /** What Swift says of an object. */
@@ -20,13 +20,17 @@ export const PUT_HEADER = "x-object-meta-cais-put";
 export async function headOf(client: Client, key: string): Promise<SwiftHead | undefined> {
   const headers = { "x-newest": "true" };
   const answer = await client.ask({ method: "HEAD", name: key, headers, accept: [404], take: nothing });
-  return answer.status === 404 ? undefined : readHead(key, answer.headers);
+  return answer.status === 404 ? undefined : readHead(client, key, answer.headers);
 }
 
 /** Undefined for a symlink: what it leads to may be in another container. */
-export function readHead(key: string, headers: IncomingHttpHeaders): SwiftHead | undefined {
-  if (headers["content-location"] !== undefined) return undefined;
-  const version = versionOfHeader(String(headers["x-timestamp"]));
+export function readHead({ address }: Client, key: string, headers: IncomingHttpHeaders): SwiftHead | undefined {
+  const versionId = headers["x-object-version-id"];
+  const target = headers["content-location"];
+  // A container that keeps versions has a symlink to the newest one in each object's place.
+  const isOwn = typeof versionId === "string" && leadsTo(address, key, target);
+  if (target !== undefined && !isOwn) return undefined;
+  const version = versionOfHeader(isOwn ? versionId : String(headers["x-timestamp"]));
   return {
     key,
     bytes: Number(headers["content-length"]),
@@ -37,4 +41,15 @@ export function readHead(key: string, headers: IncomingHttpHeaders): SwiftHead |
     put: typeof headers[PUT_HEADER] === "string" ? headers[PUT_HEADER] : undefined,
     isSegmented: headers["x-static-large-object"] !== undefined,
   };
+}
+
+/** Whether a `Content-Location` is this very object's own. */
+function leadsTo(address: string, key: string, target: string | undefined): boolean {
+  const own = decodeURIComponent(`${new URL(address).pathname}/${pathOf(key)}`);
+  try {
+    return decodeURIComponent((target ?? "").replace(/\?version-id=[\w.]+$/, "")) === own;
+  } catch {
+    // What is no address leads nowhere.
+    return false;
+  }
 }

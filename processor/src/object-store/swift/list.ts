@@ -11,6 +11,7 @@ const Page = z.array(
     last_modified: z.string(),
     content_type: z.string().optional(),
     symlink_path: z.string().optional(),
+    version_symlink: z.boolean().optional().describe("It leads to the newest version of the object itself."),
   }),
 );
 export type Entry = z.output<typeof Page>[number];
@@ -44,9 +45,9 @@ export async function* entries(
 /** The objects of a folder, without what is no object to Cais: segments, symlinks, marks of empty folders. */
 export async function* listObjects(client: Client, folder: string): AsyncGenerator<ObjectHead> {
   for await (const page of entries(client, folder === "" ? "" : `${folder}/`, behindSegments))
-    for (const { name, bytes, last_modified, content_type, symlink_path } of page) {
+    for (const { name, bytes, last_modified, content_type, symlink_path, version_symlink = false } of page) {
       const key = keyOf(name);
-      if (key === undefined || symlink_path !== undefined || content_type === FOLDER) continue;
+      if (key === undefined || content_type === FOLDER || (symlink_path !== undefined && !version_symlink)) continue;
       const version = versionOfListing(last_modified);
       yield { key, bytes, version, modifiedAt: timeOf(version) };
     }
