@@ -56,6 +56,8 @@ async function tellAll(depth: () => Promise<QueueDepth>): Promise<string> {
   metrics = startMetrics(depth, () => new Date("2024-01-01T00:01:00Z"));
   metrics.received("sales", 10);
   metrics.ignored("sales");
+  metrics.fullScan("sales", 12.5, 100_000);
+  metrics.announced("sales", 2);
   metrics.attempted(run);
   metrics.retried(run);
   metrics.finished(run);
