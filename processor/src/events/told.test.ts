@@ -5,6 +5,7 @@ import type { EventsBinding } from "@cais/spec/bindings.ts";
 import { pino } from "pino";
 import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, expect, it } from "vitest";
+import { z } from "zod";
 import { startProcessor } from "../main.ts";
 import { configOf, ended, salesStack, testFolder } from "../processor-for-tests.ts";
 
@@ -141,6 +142,22 @@ it("takes what Ceph's gateway tells with its password", async () => {
   expect((await send(`cais:${password}`)).status).toBe(204);
   await expect.poll(keys).toEqual(["a.csv"]);
   expect((await fetch(`${url}/v1/events/webhook`, { method: "POST", body })).status).toBe(404);
+  const { paths } = z
+    .object({
+      paths: z.record(z.string(), z.record(z.string(), z.object({ responses: z.record(z.string(), z.unknown()) }))),
+    })
+    .parse(await (await fetch(`${url}/openapi.json`)).json());
+  expect(Object.keys(paths).filter((path) => path.includes("/events/"))).toEqual(["/v1/events/radosgw"]);
+  expect(Object.keys(paths["/v1/events/radosgw"]?.["post"]?.responses ?? {})).toEqual([
+    "204",
+    "400",
+    "401",
+    "403",
+    "413",
+    "429",
+    "500",
+    "503",
+  ]);
 });
 
 it("has no address where nobody is to tell, and starts with no secret that can be guessed", async () => {
