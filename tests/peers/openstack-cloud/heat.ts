@@ -41,8 +41,12 @@ export function heat(cloud: Cloud): Part {
       },
     },
     sync: [configured(cloud, "heat", "heat-manage", "db_sync")],
-    programs: { heat: configured(cloud, "heat", "heat-all") },
-    answers: ["heat", `${url}/`],
+    // Together, as heat-all, they would listen on a fixed port for CloudFormation, too.
+    programs: {
+      "heat-api": configured(cloud, "heat", "heat-api"),
+      "heat-engine": configured(cloud, "heat", "heat-engine"),
+    },
+    answers: ["heat-api", `${url}/`],
   };
 }
 
