@@ -62,7 +62,7 @@ export async function openClient(session: Session, container: string): Promise<C
         if (status < 400 || accept.includes(status))
           return { status, headers, value: await take(response), tries: attempt };
         // The answer is a page for people; it is read so that the connection can be used again.
-        await readText(response, 64 << 10).catch(() => undefined);
+        response.resume();
         if (status === 401 && refusals++ === 0) {
           session.refused(grant.token);
           continue;

@@ -12,19 +12,31 @@ import { pauseBefore } from "./retry.ts";
 /** Connections that may break one after the other without bringing a byte. */
 const BREAKS = 5;
 
+/** Read ahead, so that one piece is taken while the next ones arrive. */
+const AHEAD = 1 << 20;
+
 /** Streams an object, or a range of it. A connection that breaks is taken up where it broke. Undefined: there is none. */
 export async function getObject(
   client: Client,
   key: string,
   range?: { start: number; end?: number },
 ): Promise<Readable | undefined> {
+  const pieces = await getPieces(client, key, range);
+  return pieces && Readable.from(pieces, { objectMode: false, highWaterMark: AHEAD });
+}
+
+async function getPieces(
+  client: Client,
+  key: string,
+  range?: { start: number; end?: number },
+): Promise<AsyncIterable<Buffer> | undefined> {
   const from = range?.start ?? 0;
   const headers = range === undefined ? {} : { range: `bytes=${from}-${range.end ?? ""}` };
   const { status, value: response } = await open(client, key, headers);
   if (status === 404 || status === 416) {
     await readText(response);
     // A range that begins behind the end has no bytes.
-    return status === 404 ? undefined : Readable.from([]);
+    return status === 404 ? undefined : none();
   }
   const head = readHead(client, key, response.headers);
   if (head === undefined) {
@@ -32,7 +44,7 @@ export async function getObject(
     return undefined;
   }
   const end = from + head.bytes;
-  return Readable.from(resumed(client, { key, etag: head.etag, from, end }, response), { objectMode: false });
+  return resumed(client, { key, etag: head.etag, from, end }, response);
 }
 
 const open = (client: Client, key: string, headers: Record<string, string>) =>
@@ -81,12 +93,16 @@ async function* resumed(
   }
 }
 
+async function* none(): AsyncGenerator<Buffer> {
+  // A range behind the end.
+}
+
 /** Brings an object into a new file; false if there is no such object. */
 export async function fetchObject(client: Client, key: string, file: string): Promise<boolean> {
-  const body = await getObject(client, key);
+  const body = await getPieces(client, key);
   if (body === undefined) return false;
   try {
-    await pipeline(body, createWriteStream(file, { flags: "wx", mode: 0o600 }));
+    await pipeline(body, createWriteStream(file, { flags: "wx", mode: 0o600, highWaterMark: AHEAD }));
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) await rm(file, { force: true });
     throw error;
