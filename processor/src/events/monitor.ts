@@ -42,7 +42,7 @@ interface Looked {
 }
 
 /** What Cais keeps in an input store beside the files it received. */
-const OWN = /^(archive|corrections)\//;
+const OWN = /^(archive|corrections|\.cais-segments)\//;
 /** Objects that are put in the order of their times, and between which others get their turn. */
 const BATCH = 1000;
 /** Unless told otherwise, full scans take a tenth of the time at most. */
@@ -50,8 +50,9 @@ const SHARE = 10;
 /** Announcements that wait, and that are looked at together. */
 const WAITING = 10_000;
 const TOGETHER = 100;
-/** Longest pause before announced objects that could not be taken are tried again. */
+/** Longest pause before an announced object that could not be taken is tried again, and how often that is done. */
 const RETRY_MS = 60_000;
+const TRIES = 30;
 /** How old a file in a folder must be that was not seen before, unless an interval says so. */
 const YOUNG_SECONDS = 5;
 
@@ -73,6 +74,8 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
   /** Versions with which there is nothing to do any more, and those that the full scan under way found to be so. */
   let settled = seen();
   let found: Seen | undefined;
+  /** How often announced objects could not be taken that are tried again. */
+  const tries = new Map<string, number>();
   /** Keys that are being read: an announcement and a scan may meet. */
   const taking = new Set<string>();
 
@@ -168,15 +171,27 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
 
   /** Looks at what was announced. Never rejects. */
   async function listen(): Promise<void> {
-    let failures = 0;
     while (!signal.aborted) {
-      const keys = await waiting.next(TOGETHER, signal).catch(endedBy(signal));
-      const again = await lookAt(keys ?? []);
-      failures = again.length > 0 ? failures + 1 : 0;
-      if (again.length === 0) continue;
-      await pause(Math.min(RETRY_MS, 1000 * 2 ** failures), undefined, { signal }).catch(endedBy(signal));
-      for (const key of again) waiting.add(key);
+      const keys = (await waiting.next(TOGETHER, signal).catch(endedBy(signal))) ?? [];
+      const again = new Set(await lookAt(keys));
+      for (const key of keys)
+        if (again.has(key)) later(key);
+        else tries.delete(key);
     }
+  }
+
+  /** Has an announced object looked at again after a while. */
+  function later(key: string): void {
+    const count = (tries.get(key) ?? 0) + 1;
+    tries.set(key, count);
+    if (count > TRIES) {
+      tries.delete(key);
+      log.warn({ tries: TRIES }, "an announced object cannot be taken; it is left to the next full scan");
+    } else
+      pause(Math.min(RETRY_MS, 1000 * 2 ** count), undefined, { signal, ref: false }).then(
+        () => void waiting.add(key),
+        endedBy(signal),
+      );
   }
 
   /** Gives the keys that are to be looked at again. */
@@ -205,7 +220,7 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
   if (events.driver === "monitor")
     loops.push(repeat(async (young) => ({ ...(await look(ofDays(), young)), pauseMs: intervalMs })));
   return {
-    announce: (key) => waiting.add(key),
+    announce: (key) => tries.size < WAITING && waiting.add(key),
     async stop() {
       stopping.abort();
       await Promise.all(loops);

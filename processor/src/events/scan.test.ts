@@ -49,7 +49,7 @@ function start(before: (scan: number) => Promise<void> = async () => undefined, 
     },
     get(key, range) {
       reads += 1;
-      atRead();
+      atRead(key);
       return input.get(key, range);
     },
   };
@@ -111,6 +111,27 @@ it("looks into the folders of these days between full scans, and elsewhere with 
   expect(reads).toBe(3);
   goOn();
   await expect.poll(claimed).toHaveLength(3);
+});
+
+it("tries an announced object again that could not be taken, and takes others meanwhile", async () => {
+  const { promise: goingOn, resolve: goOn } = Promise.withResolvers<void>();
+  let isBroken = true;
+  start(
+    (scan) => (scan === 2 ? goingOn : Promise.resolve()),
+    (key) => {
+      if (isBroken && key === "a.csv") throw new Error("The store is gone.");
+    },
+  );
+  await expect.poll(() => scans).toBe(2);
+  for (const key of ["a.csv", "b.csv"]) {
+    await stack.input.put(key, pieces(key));
+    expect(monitor?.announce(key)).toBe(true);
+  }
+  await expect.poll(claimed).toMatchObject([{ key: "b.csv" }]);
+  isBroken = false;
+  await expect.poll(claimed, { timeout: 90_000 }).toMatchObject([{ key: "a.csv" }, { key: "b.csv" }]);
+  expect(lines.filter((line) => line.includes("The store is gone.")).length).toBeGreaterThan(0);
+  goOn();
 });
 
 it("claims the older object first, whatever they are called", async () => {
