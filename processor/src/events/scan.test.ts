@@ -35,7 +35,10 @@ afterEach(async () => {
 const nothing = () => undefined;
 
 /** Starts a monitor that does something before each of its scans, and at each read, and counts them. */
-function start(before: (scan: number) => Promise<void> = async () => undefined, atRead: () => void = nothing): void {
+function start(
+  before: (scan: number) => Promise<void> = async () => undefined,
+  atRead: (key: string) => void = nothing,
+): void {
   const { input } = stack;
   const watched: ObjectStore = {
     ...input,
