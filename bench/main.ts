@@ -2,11 +2,13 @@ import { mkdir, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { benchDelta } from "./delta.ts";
+import { benchEvents } from "./events.ts";
 import { benchFiles } from "./files.ts";
 import { benchLatency } from "./latency.ts";
 import { benchPlan } from "./plan.ts";
 import { machine, type Part, say, textOf } from "./report.ts";
 import { benchRequests } from "./requests.ts";
+import { benchSwift } from "./swift.ts";
 import { benchUpload } from "./upload.ts";
 
 const usage = `npm run bench -- [PART…] [OPTION…]
@@ -20,7 +22,9 @@ docs/performance.md says what is compared, and what came of it.
   latency         from put to done, by API and monitor
   delta           commits, 10,000 small files in one table, a merge of 1 % into 10 million rows, beside delta-rs
   plan            offline plans: five pipeline stacks, the same by hand, 1,000 of them, and loading the SDKs
-  all             these six (default); the machine should do nothing else meanwhile
+  events          a monitor over 1,000,000 simulated objects and 100,000 names in a real Swift, PUTs beside the proxy's filter
+  swift           1 GiB to and from a real Keystone and Swift, which it installs by apt-get, beside curl
+  all             all of these but events and swift (default); the machine should do nothing else meanwhile
 
   --megabytes N,N sizes of the CSV (default: 500,2000)
   --quick         a tenth of the sizes and counts, to see that it works
@@ -46,6 +50,8 @@ const all: Record<string, () => AsyncIterable<Part>> = {
   upload: () => benchUpload(work, { bytes: 100e6 * scale, times: 5 }),
   latency: () => benchLatency(work, { count: 40 * scale }),
   plan: () => benchPlan(work, { stacks: 1000 * scale }),
+  events: () => benchEvents(work, { objects: 1_000_000 * scale, puts: 1000 * scale }),
+  swift: () => benchSwift(work, { bytes: 2 ** 30 * scale, times: 3 }),
   delta: () => benchDelta(work, { commits: 500 * scale, files: 10_000 * scale, rows: 10_000_000 * scale }),
 };
 
@@ -67,7 +73,7 @@ function readArguments() {
       process.stdout.write(usage);
       process.exit(0);
     }
-    const parts = ["all", "files", "requests", "upload", "latency", "plan", "delta"];
+    const parts = ["all", "files", "requests", "upload", "latency", "plan", "delta", "events", "swift"];
     const unknown = asked.positionals.find((name) => !parts.includes(name));
     if (unknown !== undefined) throw new Error(`There is no benchmark "${unknown}"; there is ${parts.join(", ")}.`);
     const megabytes = asked.values.megabytes.split(",").map(Number);
@@ -82,7 +88,10 @@ function readArguments() {
 
 async function main(): Promise<void> {
   if (process.platform !== "linux") throw new Error("The benchmark reads /proc to measure, so it runs on Linux only.");
-  const asked = positionals.length === 0 || positionals.includes("all") ? Object.keys(all) : positionals;
+  const asked =
+    positionals.length === 0 || positionals.includes("all")
+      ? Object.keys(all).filter((name) => name !== "events" && name !== "swift")
+      : positionals;
   await rm(work, { recursive: true, force: true });
   await mkdir(work, { recursive: true });
   const on = machine();
