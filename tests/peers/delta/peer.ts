@@ -2,7 +2,7 @@ import type { Peer } from "../peer.ts";
 import { installPython } from "../python-packages.ts";
 
 /** Pinned: a referee that changes by itself is none. */
-const packages = ["deltalake==1.6.6", "pyarrow==26.0.1"];
+export const packages = ["deltalake==1.6.6", "pyarrow==26.0.1"];
 
 /** delta-rs reads the tables that we wrote, and writes on in them. */
 export const peer: Peer = {

@@ -3,7 +3,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { installDebianPackages } from "../debian-packages.ts";
-import { freePorts, startService, stopServices } from "../services.ts";
+import { freePorts, startService, stopService, stopServices } from "../services.ts";
 import { prepareKeystone, startKeystone } from "./keystone.ts";
 import { seed, type Seeded } from "./seed.ts";
 import { prepareSwift, startSwift } from "./swift.ts";
@@ -59,13 +59,19 @@ export async function startLab(folder: string): Promise<OpenStack> {
     swift: `http://${host}:${ports.proxy}`,
     secrets: secrets as Lab["secrets"],
   };
-  const memory = ["-u", userInfo().username, "-l", host, "-p", String(ports.memcached), "-U", "0", "-m", "64"];
-  await startService(folder, "memcached", ["memcached", ...memory]);
+  await restartMemory(lab);
   await Promise.all([prepareKeystone(lab), prepareSwift(lab)]);
   await Promise.all([startKeystone(lab), startSwift(lab)]);
   const openStack: OpenStack = { ...lab, ...(await seed(lab)) };
   await writeFile(join(folder, "lab.json"), JSON.stringify(openStack, undefined, 2), { mode: 0o600 });
   return openStack;
+}
+
+/** Has Keystone and Swift forget what they remember of tokens, containers and limits, as a restart of memcached does. */
+export async function restartMemory({ folder, host, ports }: Lab): Promise<void> {
+  await stopService(folder, "memcached");
+  const options = ["-u", userInfo().username, "-l", host, "-p", String(ports.memcached), "-U", "0", "-m", "64"];
+  await startService(folder, "memcached", ["memcached", ...options]);
 }
 
 /** The lab that the peer has started for these tests. */
