@@ -2,7 +2,7 @@ import { Stack } from "@cais/spec/stack.ts";
 import type { StackFolder } from "@cais/spec/read-stack.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
-import { config, record } from "../components/conformance.ts";
+import { config, record, resolved } from "../components/conformance.ts";
 import { pipeline } from "./pipeline.ts";
 import { readSettings } from "./settings.ts";
 
@@ -37,8 +37,9 @@ async function planned(target: "local" | "openstack", secrets: Record<string, st
     asked.push(`${stack}.${name}`);
     return pulumi.secret(`value of ${name}`);
   };
-  const recorded = await record(() => pipeline(folder, read, reader).secrets, { ...config, ...settings });
-  return { ...recorded, asked };
+  const recorded = await record(() => pipeline(folder, read, reader), { ...config, ...settings });
+  const { secrets: result, stores } = recorded.result;
+  return { ...recorded, result, stores, asked };
 }
 
 describe("a stack's secrets", () => {
@@ -63,6 +64,20 @@ describe("a stack's secrets", () => {
       payloadContentType: "text/plain",
       metadata: { owner: "shop", stack: "sales", environment: "dev", "cost-centre": "shop" },
     });
+  });
+
+  it("sign addresses of the input on openstack, if the key for that is given", async () => {
+    const { stores, created, asked } = await planned("openstack", { "temp-url-key": "k" });
+    const bindings = await Promise.all([stores.input, stores.lake].map(({ binding }) => resolved(binding)));
+    expect(bindings.map((binding) => "tempUrlKey" in binding && binding.tempUrlKey)).toEqual([
+      { driver: "file", path: "/run/cais/secrets/sales_temp-url-key" },
+      false,
+    ]);
+    expect(asked).toContain("sales.temp-url-key");
+    // Metadata shows it to whoever may administer the container.
+    const container = created.find(({ name }) => name === "sales-input");
+    expect(JSON.stringify(container?.inputs)).not.toContain("temp-url");
+    expect((await planned("openstack")).asked).not.toContain("sales.temp-url-key");
   });
 
   it("are refused in the config of a target that keeps no values", async () => {

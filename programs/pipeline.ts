@@ -5,7 +5,7 @@ import type { Stack } from "@cais/spec/stack.ts";
 import type * as pulumi from "@pulumi/pulumi";
 import { Budget } from "../components/budget/index.ts";
 import { Events, type EventsArgs } from "../components/events/index.ts";
-import { ObjectStore } from "../components/object-store/index.ts";
+import { ObjectStore, type ObjectStoreArgs } from "../components/object-store/index.ts";
 import type { Pipeline } from "../components/processor/index.ts";
 import { Secret, secretTargets, stackSecret } from "../components/secret/index.ts";
 import type { Tags } from "../components/tags.ts";
@@ -14,6 +14,9 @@ import type { Settings } from "./keys.ts";
 
 /** Finds a secret of the config by stack and name. */
 export type SecretReader = (stack: string, name: string) => pulumi.Output<string>;
+
+/** The secret of a stack with which addresses of its input are signed, where it is given. */
+const tempUrlKey = "temp-url-key";
 
 /** The tags of all that belongs to a pipeline stack. */
 export const tagsOf = ({ owner, name, costCentre = owner }: Stack, environment: Environment): Tags => ({
@@ -34,26 +37,31 @@ export function pipeline(
   const keepsValues = !("value" in secretTargets[stackTarget()].unsupported);
   const tags = tagsOf(stack, settings.environment);
   const allowDataDeletion = deletable.includes(stack.name);
-  const store = (role: string, options: { versioned?: boolean; announced?: boolean } = {}) =>
+  const store = (role: string, options: Pick<ObjectStoreArgs, "versioned" | "announced" | "tempUrlKey"> = {}) =>
     new ObjectStore(`${stack.name}-${role}`, { tags, role, allowDataDeletion, ...options });
   if (stack.budget) void new Budget(stack.name, { stack: stack.name, ...stack.budget });
+  const isSigned = settings.secrets?.[stack.name]?.[tempUrlKey] === true;
+  const secrets = Object.fromEntries(
+    [...secretsOf(stack), ...(isSigned ? [tempUrlKey] : [])].map((name) => {
+      // A target that keeps no values refuses one that is set, and misses none.
+      const isGiven = keepsValues || settings.secrets?.[stack.name]?.[name] === true;
+      const value = isGiven ? secret(stack.name, name) : undefined;
+      return [name, new Secret(stackSecret(stack.name, name), { tags, value })];
+    }),
+  );
   return {
     stack,
     sql,
     // What is made from the input can be made again; keeping each of its versions would only grow.
     stores: {
-      input: store("input", { announced: events.kind === "webhook" }),
+      input: store("input", {
+        announced: events.kind === "webhook",
+        ...(isSigned && { tempUrlKey: secrets[tempUrlKey] }),
+      }),
       lake: store("lake", { versioned: false }),
       output: store("output", { versioned: false }),
     },
     events: new Events(stack.name, events),
-    secrets: Object.fromEntries(
-      secretsOf(stack).map((name) => {
-        // A target that keeps no values refuses one that is set, and misses none.
-        const isGiven = keepsValues || settings.secrets?.[stack.name]?.[name] === true;
-        const value = isGiven ? secret(stack.name, name) : undefined;
-        return [name, new Secret(stackSecret(stack.name, name), { tags, value })];
-      }),
-    ),
+    secrets,
   };
 }

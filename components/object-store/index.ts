@@ -2,6 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import type { ObjectStoreBinding } from "@cais/spec/bindings.ts";
 import type { Bound } from "../bound.ts";
 import { deletable } from "../protection.ts";
+import type { Secret } from "../secret/index.ts";
 import type { Tags } from "../tags.ts";
 import { stackTarget, type BuiltTarget, type TargetTable } from "../target.ts";
 import { honour, type Unsupported } from "../unsupported.ts";
@@ -16,6 +17,11 @@ export interface ObjectStoreArgs {
   versioned?: boolean;
   /** Has the store's proxy tell of each new object, where its operator lets it. Default: false. */
   announced?: boolean;
+  /**
+   * Signs addresses with which files go to the store and from it without passing through the processor; its operator sets the
+   * same on the store. Default: there are no such addresses.
+   */
+  tempUrlKey?: Secret | undefined;
   /** First of the two switches for deleting the store with all it holds; `cais:allowDataDeletion` is the second. Default: false. */
   allowDataDeletion?: boolean;
   /** Default: what `cais:target` names. */
@@ -26,7 +32,14 @@ export interface ObjectStoreTarget {
   readonly unsupported: Unsupported<ObjectStoreArgs>;
   provision(
     name: string,
-    args: { tags: Tags; role: string; versioned: boolean; announced: boolean; deletable: boolean },
+    args: {
+      tags: Tags;
+      role: string;
+      versioned: boolean;
+      announced: boolean;
+      deletable: boolean;
+      tempUrlKey: Secret | undefined;
+    },
     opts: pulumi.CustomResourceOptions,
   ): { binding: Bound<ObjectStoreBinding>; nodes: Record<string, pulumi.Resource> };
 }
@@ -50,6 +63,7 @@ export class ObjectStore extends pulumi.ComponentResource {
         role: args.role,
         versioned: args.versioned ?? true,
         announced: args.announced ?? false,
+        tempUrlKey: args.tempUrlKey,
         deletable:
           unsupported.allowDataDeletion === undefined && deletable(this, name, args.allowDataDeletion ?? false),
       },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ObjectStoreBinding } from "@cais/spec/bindings.ts";
 import { config, record, resolved, testArguments } from "../conformance.ts";
+import { Secret } from "../secret/index.ts";
 import { builtTargets } from "../target.ts";
 import { ObjectStore, type ObjectStoreArgs, objectStoreTargets } from "./index.ts";
 
@@ -24,6 +25,9 @@ describe("ObjectStore", () => {
       role: () => ({ role: "output" }),
       versioned: (target) => ({ versioned: target === "local" }),
       announced: () => ({ announced: true }),
+      tempUrlKey: (target) => ({
+        tempUrlKey: new Secret("key", { tags, target, value: target === "local" ? undefined : "k" }),
+      }),
       allowDataDeletion: () => ({ allowDataDeletion: true }),
     },
     (args) => new ObjectStore("inmet-input", args).binding,

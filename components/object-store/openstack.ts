@@ -6,7 +6,7 @@ import type { ObjectStoreTarget } from "./index.ts";
 
 export const openstack: ObjectStoreTarget = {
   unsupported: {},
-  provision(name, { tags, role, versioned, announced, deletable }, opts) {
+  provision(name, { tags, role, versioned, announced, deletable, tempUrlKey }, opts) {
     const container = new Container(
       name,
       {
@@ -23,6 +23,7 @@ export const openstack: ObjectStoreTarget = {
         ...keystone(),
         container: container.name,
         credential: { driver: "file", path: `${mountedSecrets}/${storeCredential}` },
+        ...(tempUrlKey && { tempUrlKey: tempUrlKey.binding }),
       },
       nodes: { container },
     };
