@@ -18,7 +18,8 @@ let processor: Awaited<ReturnType<typeof startProcessor>>;
 beforeAll(async () => {
   lab = await openLab();
   folder = await testFolder("swift-monitor");
-  const input = await newContainer(lab, folder);
+  // As the components make it.
+  const input = await newContainer(lab, folder, { "X-Versions-Enabled": "true" });
   ({ container } = input);
   const config = configOf(salesStack());
   for (const stack of Object.values(config.stacks)) {

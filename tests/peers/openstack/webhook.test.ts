@@ -82,7 +82,9 @@ it("passes its own tests beside this Swift", async () => {
 });
 
 it("has a processor load every kind of new object at once, and nothing of other containers", async () => {
-  const input = await newContainer(lab, folder, { ...opened, "X-Container-Meta-Temp-Url-Key": "a key" });
+  // As the components make it: it keeps versions.
+  const versioned = { ...opened, "X-Versions-Enabled": "true" };
+  const input = await newContainer(lab, folder, { ...versioned, "X-Container-Meta-Temp-Url-Key": "a key" });
   const quiet = await newContainer(lab, folder);
   await writeFile(join(folder, "secret"), secret, { mode: 0o600 });
   const config = configOf(salesStack());
