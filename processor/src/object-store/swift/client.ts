@@ -1,7 +1,7 @@
 import { Agent as HttpAgent, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 import { StoreFull, StoreUnreachable } from "../index.ts";
-import { type Body, exchange, type Outgoing, passingCode, readText } from "./http.ts";
+import { type Body, certificateCode, exchange, type Outgoing, passingCode, readText } from "./http.ts";
 import type { Session } from "./keystone.ts";
 import { isTransient, pauseBefore, TRIES } from "./retry.ts";
 
@@ -73,7 +73,7 @@ export async function openClient(session: Session, container: string): Promise<C
         wait = Number(headers["retry-after"] ?? 0) || 0;
       } catch (error) {
         const code = passingCode(error);
-        if (code === undefined) throw error;
+        if (code === undefined) throw untrusted(error) ?? error;
         failure = { why: `not answered (${code})`, cause: error };
       }
       if (attempt >= tries)
@@ -87,6 +87,16 @@ export async function openClient(session: Session, container: string): Promise<C
 
   const described = ({ method, name }: Pick<Asked<unknown>, "method" | "name">) =>
     `${method} of ${name === undefined ? "" : `the object ${JSON.stringify(name)} in `}the Swift container "${container}"`;
+
+  function untrusted(error: unknown): Error | undefined {
+    const code = certificateCode(error);
+    if (code === undefined) return undefined;
+    const { origin } = new URL(client.address);
+    return new StoreUnreachable(
+      `The certificate of Swift at ${origin} is not trusted (${code}); name its authority in the binding (ca).`,
+      { cause: error },
+    );
+  }
 
   function errorOf(asked: Asked<unknown>, status: number, why: string): Error {
     const what = `${described(asked)} was ${why}`;

@@ -124,6 +124,12 @@ const PASSING = new Set([
   "HPE_INVALID_CONSTANT",
 ]);
 
+/** The code of a failure that is about a server's certificate; undefined for any other error. */
+export function certificateCode(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/.test(code) ? code : undefined;
+}
+
 /** The code of a failure that the next try may not meet; undefined for any other error. */
 export function passingCode(error: unknown): string | undefined {
   if (error instanceof BodyFailed) return undefined;

@@ -2,7 +2,7 @@ import { rootCertificates } from "node:tls";
 import { z } from "zod";
 import { StoreUnreachable } from "../index.ts";
 import { type Login, readLogin, type SwiftBinding } from "./credential.ts";
-import { exchange, passingCode, readText } from "./http.ts";
+import { certificateCode, exchange, passingCode, readText } from "./http.ts";
 import { isTransient, pauseBefore, TRIES } from "./retry.ts";
 
 /** A token, and what came with it. */
@@ -124,8 +124,8 @@ function refusal(login: Login, status: number): Error {
 
 function wrapped({ authUrl }: Login, error: unknown): unknown {
   if (error instanceof StoreUnreachable) return error;
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  if (/CERT|SELF_SIGNED|ERR_TLS/.test(code))
+  const code = certificateCode(error);
+  if (code !== undefined)
     return new StoreUnreachable(
       `The certificate of Keystone at ${authUrl} is not trusted (${code}); name its authority in the binding (ca).`,
       { cause: error },
