@@ -18,7 +18,7 @@ export interface Deployment {
   /** The containers, by the name of their resource, such as `ivi-input`. */
   containers: Record<string, string>;
   /** Makes the processor's application credential anew, with the rights that the program asks for. */
-  newCredential(): Promise<void>;
+  newCredential(session: KeystoneSession): Promise<void>;
   /** Of `demo`, who owns all of it. */
   session: KeystoneSession;
 }
@@ -119,10 +119,10 @@ export async function deploy(
     config: mountedAt(mount, workload.config),
     containers,
     session,
-    async newCredential() {
+    async newCredential(owner) {
       const [store] = workload.secrets;
       if (rights === undefined || store === undefined) throw new Error(`The program of ${name} makes no credential.`);
-      const { id, secret: word } = await makeCredential(session, rights);
+      const { id, secret: word } = await makeCredential(owner, rights);
       await writeFile(join(mount, `${store.file}.new`), JSON.stringify({ id, secret: word }), { mode: 0o400 });
       await rename(join(mount, `${store.file}.new`), join(mount, store.file));
     },
