@@ -32,6 +32,8 @@ async function check(
 const lid = (name: string) => `${name} must have a lid, and has none.`;
 const unused =
   "policies/exemptions.yaml:7 must excuse something in prod, and no resource named open breaks box-disallow-holes there.";
+/** The box open, or what is said of it, under another name. */
+const rename = <Of extends { urn: string }>(of: Of): Of => ({ ...of, urn: of.urn.replace(/open$/, "wide") });
 const urn = (name: string) => `urn:pulumi:prod::review::test:index:Box::${name}`;
 
 /** What a text report says of a box of the stack calm. */
@@ -226,7 +228,6 @@ describe("cais check", () => {
   });
 
   it("knows a resource that has another name now by its alias", () => {
-    const rename = <Of extends { urn: string }>(of: Of): Of => ({ ...of, urn: of.urn.replace(/open$/, "wide") });
     const resources = calm.resources.map((resource) =>
       resource.name === "open" ? { ...rename(resource), name: "wide", aliases: [resource.urn] } : resource,
     );
