@@ -10,6 +10,7 @@ import { startLab } from "../openstack/lab.ts";
 import { addService, grant, one, user } from "../openstack/seed.ts";
 import { answers, freePorts, startService } from "../services.ts";
 import { startDatabase, startQueue } from "./backends.ts";
+import { cinder } from "./cinder.ts";
 import { barbican, heat, magnum } from "./heat.ts";
 import { glance, neutron, nova, placement } from "./nova.ts";
 import { cloudPortNames, dataOf, type Cloud, type Part } from "./part.ts";
@@ -29,6 +30,8 @@ export const cloudPackages = [
   "nova-conductor",
   "nova-scheduler",
   "neutron-server",
+  "cinder-api",
+  "cinder-scheduler",
   "heat-api",
   "heat-engine",
   "python3-heatclient",
@@ -40,7 +43,7 @@ export const cloudPackages = [
 ];
 
 /** The parts, in the order in which they want each other. */
-const parts = [placement, glance, neutron, nova, heat, magnum, barbican];
+const parts = [placement, glance, neutron, cinder, nova, heat, magnum, barbican];
 
 const random = (bytes: number) => randomBytes(bytes).toString("hex");
 

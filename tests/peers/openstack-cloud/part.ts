@@ -16,6 +16,7 @@ export const cloudPortNames = [
   "placement",
   "glance",
   "neutron",
+  "cinder",
   "nova",
   "heat",
   "magnum",
