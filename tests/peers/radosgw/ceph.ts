@@ -40,6 +40,7 @@ export async function startCeph(lab: Lab, ports: Record<"mon" | "gateway", numbe
   // The monitor ignores a store that was made with another id than it was told of.
   const osd = randomUUID();
   await until(folder, "ceph-mon", "takes a store", async () => (await asked(["osd", "new", osd, "0"])) !== "");
+  await asked(["osd", "crush", "add", "osd.0", "1.0", "root=default", "host=cais"]);
   await ceph(lab, "ceph-osd", ["-i", "0", "--mkfs", "--osd-uuid", osd]);
   await startService(folder, "ceph-osd", ["ceph-osd", ...conf, "-i", "0", "-f"]);
   await until(folder, "ceph-osd", "is up", async () => (await asked(["osd", "stat"])).includes(" 1 up"));
@@ -73,7 +74,14 @@ const confOf = (lab: Lab, data: string, id: string, ports: Record<"mon" | "gatew
       mon_data_avail_warn: 2,
     },
     "mon.a": { mon_data: join(data, "mon") },
-    "osd.0": { osd_data: join(data, "osd"), osd_objectstore: "memstore", memstore_device_bytes: 4_294_967_296 },
+    "osd.0": {
+      osd_data: join(data, "osd"),
+      osd_objectstore: "memstore",
+      memstore_device_bytes: 4_294_967_296,
+      // A store that tells these at its start ends when it does so before it knows the cluster: "wrong fsid".
+      osd_class_update_on_start: false,
+      osd_crush_update_on_start: false,
+    },
     "client.rgw": {
       rgw_data: join(data, "gateway"),
       rgw_frontends: `beast endpoint=${lab.host}:${ports.gateway}`,
