@@ -2,14 +2,20 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { targets, type Target } from "@cais/spec/names.ts";
 import { Command } from "commander";
+import { z } from "zod";
 import type { BuiltTarget, Omitted, TargetTable } from "../components/target.ts";
 import { Failure } from "./failure.ts";
 import { projectRoot } from "./root.ts";
 
 const path = join(projectRoot, "docs", "matrix.md");
 
-/** What tests/end-to-end.test.ts makes for real. All else is typed, planned and held to the policies only. */
-const deployed: Record<BuiltTarget, string[]> = { local: ["object-store", "events", "processor"], openstack: [] };
+/** What tests/peers/openstack-cloud/deploy.test.ts made, when, and with what; it fails when it makes something else. */
+const record = join(projectRoot, "tests", "peers", "openstack-cloud", "deployed.json");
+const DeployedRecord = z.object({
+  date: z.string(),
+  versions: z.record(z.string(), z.string()),
+  components: z.array(z.string()),
+});
 
 type Tables = Record<string, TargetTable<{ unsupported: Record<string, string> } | Omitted>>;
 
@@ -67,6 +73,14 @@ async function tables(): Promise<Tables> {
 /** The page as text. */
 export async function matrixOf(tables: Tables): Promise<string> {
   const { builtTargets, provides } = await import("../components/target.ts");
+  const recorded = DeployedRecord.parse(JSON.parse(readFileSync(record, "utf8")));
+  // All else is typed, planned and held to the policies only.
+  const deployed: Record<BuiltTarget, string[]> = {
+    // By tests/end-to-end.test.ts.
+    local: ["object-store", "events", "processor"],
+    openstack: recorded.components,
+  };
+  const versions = Object.entries(recorded.versions).map(([program, version]) => `${program} ${version}`);
   const isBuilt = (target: Target): target is BuiltTarget => builtTargets.some((built) => built === target);
   const cell = (noun: string, table: Tables[string], target: Target) => {
     if (!isBuilt(target)) return "not built yet";
@@ -91,6 +105,8 @@ it. *Unsupported*: there is nothing to build, and the second table says what tak
 target is an error.
 
 ${[row(["component", ...targets]), row(["---", ...targets.map(() => "---")]), ...Object.entries(tables).map(([noun, table]) => row([noun, ...targets.map((target) => cell(noun, table, target))]))].join("\n")}
+
+On openstack, deployed on ${recorded.date} on services without machines behind them: ${versions.join(", ")}.
 
 ## What a target cannot honour
 
