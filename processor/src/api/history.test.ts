@@ -20,8 +20,9 @@ beforeAll(async () => {
     const sent = Upload.parse(await (await send(processor.url, "sales", `day,amount,note\n${rows}`)).json());
     runs.push(sent.id);
     await ended(processor.url, sent.id);
-    // The log has a commit a moment after it counts.
-    await vi.waitUntil(async () => (await table("by_day")).version === runs.length - 1, { timeout: 20_000 });
+    // Each log has a commit a moment after it counts.
+    for (const name of ["sold", "by_day"])
+      await vi.waitUntil(async () => (await table(name)).version === runs.length - 1, { timeout: 60_000 });
   }
 }, 60_000);
 afterAll(async () => {
