@@ -46,17 +46,14 @@ process.exitCode = total.failed > 0 || (process.env["CI"] === "true" && total.sk
 async function testPeer(name: string): Promise<Counts> {
   const { peer } = (await import(`./${name}/peer.ts`)) as { peer: Peer };
   console.log(`${name}: ${peer.installs}`);
-  let environment: Record<string, string>;
   try {
-    environment = await peer.prepare();
+    return await runTests(name, await peer.prepare());
   } catch (error) {
     if (!(error instanceof Unavailable)) throw error;
     console.log(`${name}: skipped: ${error.message}`);
     return { passed: 0, failed: 0, skipped: 1 };
-  }
-  try {
-    return await runTests(name, environment);
   } finally {
+    // What could only be prepared in part has parts that run.
     await peer.stop?.();
   }
 }

@@ -62,6 +62,7 @@ export const peer: Peer = {
 };
 
 async function stop(): Promise<void> {
+  if (programs === undefined) return;
   try {
     await pg("pg_ctl", ["stop", "-D", data, "-m", "immediate", "-w"]);
   } catch (error) {
