@@ -1,7 +1,7 @@
 import { send } from "@cais/processor/src/processor-for-tests.ts";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { keystoneCall, logIn } from "./calls.ts";
-import { expectOnce, type Ivi, inventory, LIMITS, PATIENCE, startIvi } from "./ivi.ts";
+import { expectOnce, type Ivi, inventory, LIMITS, PATIENCE, startIvi, today } from "./ivi.ts";
 import { startKeystone } from "./keystone.ts";
 import { restartMemory } from "./lab.ts";
 import { startSwift, stopSwift } from "./swift.ts";
@@ -28,11 +28,11 @@ function newFiles(prefix: string, count: number): Record<string, { plot: number;
   return Object.fromEntries(files);
 }
 
-/** Puts files into the input container, as any client does. */
+/** Puts files into the input container, as any client does: in the folder of the day, at which the monitor looks often. */
 async function put(files: ReturnType<typeof newFiles>): Promise<void> {
   for (const [name, { plot, trees }] of Object.entries(files)) {
     const request = { body: inventory(plot, trees) };
-    expect((await ivi.swift("PUT", `${containerOf("input")}/${name}`, request)).status).toBe(201);
+    expect((await ivi.swift("PUT", `${containerOf("input")}/${today()}/${name}`, request)).status).toBe(201);
   }
 }
 

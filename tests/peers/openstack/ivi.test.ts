@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { RejectedRow, TempUpload } from "@cais/spec/api.ts";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { startReferee } from "../referee.ts";
-import { expectOnce, type Ivi, inventory, LIMITS, PATIENCE, startIvi } from "./ivi.ts";
+import { expectOnce, type Ivi, inventory, LIMITS, PATIENCE, startIvi, today } from "./ivi.ts";
 
 const run = promisify(execFile);
 
@@ -76,8 +76,8 @@ it("finds what other clients put into the container", async () => {
     env: { PATH: "/usr/bin:/bin", OS_CLOUD: "demo", OS_CLIENT_CONFIG_FILE: ivi.lab.clouds, HOME: ivi.folder },
   };
   const where = containerOf("input").slice(1);
-  await run("/usr/bin/openstack", ["object", "create", "--name", "campo/cliente.csv", where, own], options);
-  const put = await ivi.swift("PUT", `${containerOf("input")}/campo/${encodeURIComponent("parcela ção.csv")}`, {
+  await run("/usr/bin/openstack", ["object", "create", "--name", `${today()}/cliente.csv`, where, own], options);
+  const put = await ivi.swift("PUT", `${containerOf("input")}/${today()}/${encodeURIComponent("parcela ção.csv")}`, {
     body: inventory(802, 4),
   });
   expect(put.status).toBe(201);

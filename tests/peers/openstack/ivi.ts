@@ -109,6 +109,9 @@ async function allowTempUrls({ storageUrl }: OpenStack, { config, containers, se
   input.tempUrlKey = { driver: "file", path };
 }
 
+/** The folder of this day. */
+export const today = (): string => new Date().toISOString().slice(0, 10);
+
 const header = "Parcela;Área (m²);Data;Árvore;Espécie;Família;DAP (cm);Altura (m)\n";
 
 /** The inventory of one plot, with so many trees. */
