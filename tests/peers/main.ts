@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -15,7 +15,7 @@ Installs and starts real services and tools, says before what it will install, a
   ${names.join(", ")}
   all      every one of these
 
-Exit codes: 0 all passed or were skipped (the reason is printed), 1 a test failed, 2 wrong usage.
+Exit codes: 0 all passed or were skipped (the reason is printed), 1 a test failed, 2 wrong usage, 130 stopped.
 With CI=true a skip fails too.
 `;
 
@@ -33,15 +33,26 @@ if (asked.length === 0 || asked.includes("--help") || unknown.length > 0) {
   process.exit(asked.includes("--help") ? 0 : 2);
 }
 
+// A terminal's Ctrl-C reaches what runs, too; what it leaves is stopped before this ends.
+let stopped = false;
+let tests: ChildProcess | undefined;
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.on(signal, () => {
+    stopped = true;
+    tests?.kill(signal);
+  });
+
 const total: Counts = { passed: 0, failed: 0, skipped: 0 };
 for (const name of asked.includes("all") ? names : asked) {
+  if (stopped) break;
   const { passed, failed, skipped } = await testPeer(name);
   total.passed += passed;
   total.failed += failed;
   total.skipped += skipped;
 }
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
-process.exitCode = total.failed > 0 || (process.env["CI"] === "true" && total.skipped > 0) ? 1 : 0;
+if (stopped) process.exitCode = 130;
+else process.exitCode = total.failed > 0 || (process.env["CI"] === "true" && total.skipped > 0) ? 1 : 0;
 
 async function testPeer(name: string): Promise<Counts> {
   const { peer } = (await import(`./${name}/peer.ts`)) as { peer: Peer };
@@ -72,6 +83,7 @@ async function runTests(name: string, environment: Record<string, string>): Prom
     stdio: ["ignore", "pipe", "inherit"],
     env: { ...process.env, ...environment },
   });
+  tests = child;
   let counts: Counts | undefined;
   for await (const line of createInterface({ input: child.stdout })) {
     console.log(line);
