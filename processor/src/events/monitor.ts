@@ -53,6 +53,8 @@ const TOGETHER = 100;
 /** Longest pause before an announced object that could not be taken is tried again, and how often that is done. */
 const RETRY_MS = 60_000;
 const TRIES = 30;
+/** Node takes a longer pause for none at all: https://nodejs.org/api/timers.html#settimeoutcallback-delay-args */
+const LONGEST_MS = 2 ** 31 - 1;
 /** How old a file in a folder must be that was not seen before, unless an interval says so. */
 const YOUNG_SECONDS = 5;
 
@@ -165,7 +167,7 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
       } catch (error) {
         if (!signal.aborted) log.error({ err: error }, "the input store cannot be looked through; it is tried again");
       }
-      await pause(pauseMs, undefined, { signal }).catch(endedBy(signal));
+      await pause(Math.min(LONGEST_MS, pauseMs), undefined, { signal }).catch(endedBy(signal));
     }
   }
 

@@ -38,6 +38,7 @@ const nothing = () => undefined;
 function start(
   before: (scan: number) => Promise<void> = async () => undefined,
   atRead: (key: string) => void = nothing,
+  fullScanSeconds = 0.02,
 ): void {
   const { input } = stack;
   const watched: ObjectStore = {
@@ -58,7 +59,7 @@ function start(
   };
   monitor = startMonitor({
     stack: { ...stack, input: watched },
-    events: { driver: "monitor", intervalSeconds: 0.02, fullScanSeconds: 0.02 },
+    events: { driver: "monitor", intervalSeconds: 0.02, fullScanSeconds },
     ledger,
     metrics: { received: nothing, ignored: nothing, fullScan: nothing },
     // Every object is young, so only two scans that see the same tell that it is whole.
@@ -114,6 +115,12 @@ it("looks into the folders of these days between full scans, and elsewhere with 
   expect(reads).toBe(3);
   goOn();
   await expect.poll(claimed).toHaveLength(3);
+});
+
+it("makes no full scan before its time, be that further off than timers can wait", async () => {
+  start(undefined, undefined, 40 * 86_400);
+  await expect.poll(() => looks).toBeGreaterThan(20);
+  expect(scans).toBe(1);
 });
 
 it("tries an announced object again that could not be taken, and takes others meanwhile", async () => {
