@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import { Instance } from "@pulumi/openstack/compute/instance.js";
 import { StackV1 } from "@pulumi/openstack/orchestration/stackV1.js";
-import { stringify } from "yaml";
+import { parseDocument, stringify } from "yaml";
 
 /** What the machine of a cluster is made of. */
 export interface Machine {
@@ -54,17 +54,19 @@ export function heatStack(
   { flavor, image, port, stateVolume, userData, metadata }: Machine,
   opts: pulumi.CustomResourceOptions,
 ): StackV1 {
+  // What is known stands in the template, where the policies can read it: the environment is a secret as a whole.
+  const template = parseDocument(readFileSync(new URL("vm/heat.yaml", import.meta.url), "utf8"));
+  for (const [parameter, value] of Object.entries({ name, flavor, image, metadata }))
+    template.setIn(["parameters", parameter, "default"], value);
   // Not by the argument `parameters`: the provider takes what Heat answers (******, where one is hidden) for what was asked, and
   // finds a change at every deployment. Without an environment it sends nothing at all.
   const parameters = pulumi
     .all([port, stateVolume, userData])
-    .apply(([port, state_volume, user_data]) =>
-      stringify({ parameters: { name, flavor, image, port, state_volume, user_data, metadata } }),
-    );
+    .apply(([port, state_volume, user_data]) => stringify({ parameters: { port, state_volume, user_data } }));
   return new StackV1(
     name,
     {
-      templateOpts: { Bin: readFileSync(new URL("vm/heat.yaml", import.meta.url), "utf8") },
+      templateOpts: { Bin: template.toString({ lineWidth: 0 }) },
       environmentOpts: { Bin: parameters },
       // A stack that failed is looked at, and the next deployment replaces it.
       disableRollback: true,
