@@ -15,7 +15,7 @@ export interface Asked<T> {
   body?: Body;
   /** How often it is tried. Default: TRIES. */
   tries?: number;
-  /** Statuses of 400 and more that are an answer. Any other is an error. */
+  /** Statuses of 300 and more that are an answer. Any other is an error: a redirection did nothing, and is never followed. */
   accept?: number[];
   /** Makes the answer's body a value. An answer that breaks off meanwhile is asked for again. */
   take(response: IncomingMessage): Promise<T>;
@@ -59,7 +59,7 @@ export async function openClient(session: Session, container: string): Promise<C
       try {
         const response = await exchange(requestOf(asked, client.address, grant));
         const { statusCode: status = 0, headers } = response;
-        if (status < 400 || accept.includes(status))
+        if (status < 300 || accept.includes(status))
           return { status, headers, value: await take(response), tries: attempt };
         // The answer is a page for people; it is read so that the connection can be used again.
         response.resume();
@@ -100,6 +100,8 @@ export async function openClient(session: Session, container: string): Promise<C
 
   function errorOf(asked: Asked<unknown>, status: number, why: string): Error {
     const what = `${described(asked)} was ${why}`;
+    if (status < 400)
+      return new StoreUnreachable(`${what}, which sends elsewhere; correct Swift's address in Keystone's catalog.`);
     switch (status) {
       case 401:
         return new StoreUnreachable(`${what}: Swift does not take Keystone's new token; are both of one cloud?`);

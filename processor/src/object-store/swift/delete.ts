@@ -1,3 +1,4 @@
+import { ObjectKey } from "@cais/spec/names.ts";
 import { z } from "zod";
 import { type Client, nothing } from "./client.ts";
 import { headOf } from "./head.ts";
@@ -20,7 +21,7 @@ export async function deleteObject(client: Client, key: string, isVersioned: boo
       accept: [404],
       take: async (response) => {
         const text = await readText(response);
-        if (response.statusCode === 200) resultOf(text, `the segments of the object ${JSON.stringify(key)}`);
+        if (response.statusCode === 200) resultOf(text, `the segments of the object ${JSON.stringify(key)}`, 404);
       },
     });
     return;
@@ -86,6 +87,8 @@ async function* groups(client: Client): AsyncGenerator<Group> {
     for (const { name, bytes, last_modified } of page) {
       const [, key, put] = /^(.+)\/([0-9a-f-]{36})\/\d{5}$/.exec(name.slice(RESERVED.length)) ?? [];
       if (key === undefined || put === undefined) continue;
+      // With a part such as `..` its address would be another object's.
+      if (!ObjectKey.safeParse(key).success) continue;
       const writtenAt = new Date(`${last_modified.replace(/Z$/, "")}Z`);
       if (group?.key !== key || group.put !== put) {
         if (group !== undefined) yield group;

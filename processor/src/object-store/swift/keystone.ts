@@ -117,6 +117,10 @@ function refusal(login: Login, status: number): Error {
     return new StoreUnreachable(
       `Keystone at ${login.authUrl} refuses ${what} in ${login.from} (${status}); it is wrong, expired or revoked: put a valid one there.`,
     );
+  if (status < 400)
+    return new StoreUnreachable(
+      `Keystone at ${login.authUrl} answers ${status}, which sends elsewhere; correct authUrl.`,
+    );
   return new StoreUnreachable(
     `Keystone at ${login.authUrl} answers ${status} to ${what} in ${login.from}; are its user and project enabled?`,
   );

@@ -4,16 +4,18 @@ import { checkedKey } from "../keys.ts";
 /** What Cais keeps in a container beside its objects: the segments of large ones. It is never listed. */
 export const RESERVED = ".cais-segments/";
 
-/** Sorts behind every name that begins with RESERVED, and before any other. */
+/** Sorts behind every name that begins with RESERVED, and before any other. As a listing leaves it out, it is no key, too. */
 export const BEHIND_RESERVED = ".cais-segments0";
 
 /** https://docs.openstack.org/swift/latest/api/object_api_v1_overview.html: names are at most 1,024 bytes. */
 const MAX_NAME = 1024;
 
+const isReserved = (name: string): boolean => name.startsWith(RESERVED) || name === BEHIND_RESERVED;
+
 /** The name of an object in its container: the key as it is. */
 export function nameOf(key: string): string {
   const name = checkedKey(key);
-  if (name.startsWith(RESERVED)) throw new Error(`The object key ${JSON.stringify(key)} is of a reserved folder.`);
+  if (isReserved(name)) throw new Error(`The object key ${JSON.stringify(key)} is of a reserved folder.`);
   if (Buffer.byteLength(name) > MAX_NAME)
     throw new Error(
       `The object key ${JSON.stringify(key)} has more than ${MAX_NAME} bytes, which Swift does not take; shorten it.`,
@@ -23,7 +25,7 @@ export function nameOf(key: string): string {
 
 /** The key of a name; undefined for what is no object to Cais. */
 export const keyOf = (name: string): string | undefined =>
-  ObjectKey.safeParse(name).success && !name.startsWith(RESERVED) ? name : undefined;
+  ObjectKey.safeParse(name).success && !isReserved(name) ? name : undefined;
 
 /** The folder of the segments that one put of an object writes. */
 export const segmentsOf = (key: string, put: string): string => `${RESERVED}${key}/${put}/`;

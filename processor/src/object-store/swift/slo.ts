@@ -25,6 +25,7 @@ export const MAX_SEGMENTS = 1000;
 export async function putSegments(client: Client, folder: string, bodies: AsyncIterable<Body>): Promise<Segment[]> {
   const segments: Promise<Segment>[] = [];
   const names: string[] = [];
+  const lost: string[] = [];
   const sending = new Set<Promise<unknown>>();
   try {
     for await (const body of bodies) {
@@ -33,9 +34,11 @@ export async function putSegments(client: Client, folder: string, bodies: AsyncI
       const sent = putSegment(client, name, body);
       segments.push(sent);
       const done = sent.finally(() => sending.delete(done));
-      done.catch((error: unknown) => error);
+      done.catch(() => lost.push(name));
       sending.add(done);
       if (sending.size >= AT_A_TIME) await Promise.race(sending);
+      // What follows would be sent for nothing.
+      if (lost.length > 0) break;
     }
     return await Promise.all(segments);
   } catch (error) {
@@ -85,17 +88,21 @@ const Result = z.object({
 /**
  * The status of what a bulk or manifest request did. Such an answer begins with 200 or 202 and white space, long before it is
  * known; the status is in its body. One that is missing or passing is thrown as a BrokenAnswer, to be asked for again.
+ * `accept`: a status that is no success and yet an answer.
  */
-export function resultOf(text: string, what: string): number {
+export function resultOf(text: string, what: string, accept: number): number {
   const parsed = Result.safeParse(jsonOf(text));
   if (!parsed.success) throw new BrokenAnswer(`Swift broke off before it said what became of ${what}.`);
   const { "Response Status": line, Errors: errors } = parsed.data;
   const status = Number(line.slice(0, 3));
   const [first] = errors;
   if (status === 413) throw new StoreFull(`Swift has no room for ${what}: a quota is used up; raise it.`);
-  if (isTransient(status)) throw new BrokenAnswer(`Swift answered ${line} for ${what}.`);
-  if (first !== undefined)
-    throw new StoreUnreachable(`Swift refuses ${what} (${line}): ${first.join(" ").slice(0, 300)}; it is tried again.`);
+  // Of several that write one object at once, 409 is for those that were a moment too early.
+  if (isTransient(status) || status === 409) throw new BrokenAnswer(`Swift answered ${line} for ${what}.`);
+  if (first !== undefined || (status >= 300 && status !== accept)) {
+    const why = first === undefined ? "" : `: ${first.join(" ").slice(0, 300)}`;
+    throw new StoreUnreachable(`Swift refuses ${what} (${line})${why}; it is tried again.`);
+  }
   return status;
 }
 
@@ -131,7 +138,7 @@ export async function putManifest(
       const text = await readText(response);
       // Radosgw and old proxies know no heartbeat: their answer is the status itself.
       const isBeaten = response.statusCode === 202;
-      return isBeaten ? resultOf(text, `the manifest of the object ${JSON.stringify(key)}`) : undefined;
+      return isBeaten ? resultOf(text, `the manifest of the object ${JSON.stringify(key)}`, 412) : undefined;
     },
   });
   return value ?? status;

@@ -134,6 +134,14 @@ describe("a request", () => {
     await expect(store.check()).rejects.toThrow(/there is no such container/);
     await expect(open()).rejects.toThrow(StoreUnreachable);
   });
+
+  it("that is sent elsewhere did nothing", async () => {
+    const store = await open();
+    cloud.meddle = (got) => (isPut(got) ? 301 : undefined);
+    await expect(store.put("a", pieces("x"))).rejects.toThrow(/answered with 301, which sends elsewhere; correct/);
+    cloud.meddle = () => 307;
+    await expect(open()).rejects.toThrow(StoreUnreachable);
+  });
 });
 
 describe("an object that must not be there yet", () => {
@@ -194,7 +202,14 @@ describe("a large object", () => {
     await expect(store.put("b", large())).rejects.toThrow(StoreFull);
     meddleOnce(isManifest, beat('{"Response Status": "412 Precondition Failed", "Errors": []}'));
     await expect(store.put("b", large(), { ifAbsent: true })).rejects.toThrow(ObjectExists);
+    for (const line of ["403 Forbidden", "404 Not Found"]) {
+      meddleOnce(isManifest, beat(`{"Response Status": "${line}", "Errors": []}`));
+      await expect(store.put("b", large())).rejects.toThrow(`"b" (${line}); it is tried again`);
+    }
     expect(cloud.objects.has("c/b")).toBe(false);
+    meddleOnce(isManifest, beat('{"Response Status": "409 Conflict", "Errors": []}'));
+    await store.put("b", large());
+    expect(cloud.objects.has("c/b")).toBe(true);
   });
 
   it("leaves no segment behind when its body fails", async () => {
@@ -217,6 +232,20 @@ describe("a large object", () => {
     expect(await store.collect?.({ before, dryRun: true })).toEqual([{ key: left, bytes: 3 }]);
     expect(await store.collect?.({ before, dryRun: false })).toEqual([{ key: left, bytes: 3 }]);
     expect([...cloud.objects.keys()]).toEqual(["c/a"]);
+  });
+
+  it("keeps its segments from names that would lead to them", async () => {
+    const store = await open();
+    await store.put("a", large());
+    const segments = [...cloud.objects.keys()].filter((path) => path !== "c/a");
+    for (const path of segments) {
+      const body = Buffer.from("x");
+      cloud.objects.set(path.replace("/", "/.cais-segments/../"), { body, headers: {}, timestamp: "1795314591.24378" });
+    }
+    expect(await store.collect?.({ before: new Date("2100-01-01"), dryRun: false })).toEqual([]);
+    expect([...cloud.objects.keys()]).toEqual(expect.arrayContaining(segments));
+    for (const key of [".cais-segments/a", ".cais-segments0"])
+      await expect(store.put(key, pieces("x"))).rejects.toThrow("of a reserved folder");
   });
 });
 
