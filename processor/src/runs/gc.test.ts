@@ -1,6 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Upload } from "@cais/spec/api.ts";
+import type { StackConfig } from "@cais/spec/bindings.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { type Ledger, openLedger } from "../ledger/index.ts";
 import { newRunId } from "../ledger/run-id.ts";
@@ -11,7 +12,7 @@ import { rejectedFileKey, tableFileKey } from "../tables/index.ts";
 import { payloadKey, turnOf } from "../sinks/index.ts";
 import { archiveKey } from "./after.ts";
 import { collectGarbage } from "./gc.ts";
-import { correctionKey, uploadKey } from "./input-keys.ts";
+import { correctionKey, directKey, uploadKey } from "./input-keys.ts";
 import { type OpenStack, openStack } from "./stack.ts";
 
 let folder: string;
@@ -26,11 +27,11 @@ afterEach(async () => {
 
 const TWO_HOURS = 7_200_000;
 const later = () => new Date(Date.now() + TWO_HOURS);
-const config = (driver: "in-process" | "monitor" = "in-process") => {
+type Events = StackConfig["events"];
+const config = (events: Events = { driver: "in-process" }) => {
   const upload = { formats: ["csv" as const], maxBytes: 1_000_000, after: "archive" as const };
   const made = configOf(salesStack({ source: { upload } }));
-  for (const stack of Object.values(made.stacks))
-    stack.events = driver === "monitor" ? { driver, intervalSeconds: 60 } : { driver };
+  for (const stack of Object.values(made.stacks)) stack.events = events;
   return made;
 };
 
@@ -44,8 +45,8 @@ async function work(): Promise<void> {
   await stop();
 }
 
-async function open(driver?: "monitor") {
-  const { sales } = config(driver).stacks;
+async function open(events?: Events) {
+  const { sales } = config(events).stacks;
   if (sales === undefined) throw new Error("unreachable");
   ledger = await openLedger({ driver: "sqlite", file: join(folder, "ledger.sqlite") });
   const stack = await openStack(sales, folder);
@@ -137,10 +138,32 @@ it("leaves what is younger than an hour, whatever the clock was set to", async (
   expect(found).toEqual([false, false, false, true]);
 });
 
-it("takes no file of a watched store, which is to be claimed", async () => {
-  const { stack, stacks, ledger } = await open("monitor");
-  const [upload, ...others] = await put(stack.input, [uploadKey("a.csv", new Date()), correctionKey(new Date())]);
+const secret = { driver: "file", path: "secret" } as const;
+it.each<Events>([
+  { driver: "monitor", intervalSeconds: 60 },
+  { driver: "webhook", secret, fullScanSeconds: 60 },
+  { driver: "radosgw", secret, fullScanSeconds: 60 },
+])("takes no file of a store that $driver watches, which is to be claimed", async (events) => {
+  const { stack, stacks, ledger } = await open(events);
+  const files = [uploadKey("a.csv", new Date()), directKey(run(), "a.csv")];
+  await put(stack.input, files);
+  const others = await put(stack.input, [correctionKey(new Date())]);
   const found = await collectGarbage({ stacks, ledger, now: later }, { dryRun: false });
   expect(found.map(({ key }) => key)).toEqual(others);
-  expect(await keys(stack.input)).toEqual([upload]);
+  expect(await keys(stack.input)).toEqual(files.toSorted());
+});
+
+it("leaves what is claimed while it lists", async () => {
+  const { stack, stacks, ledger } = await open();
+  const [confirmed = "", left] = await put(stack.input, [directKey(run(), "a.csv"), uploadKey("a.csv", new Date())]);
+  const object = { stack: "sales", store: stack.input.id, version: "1", name: "a.csv", bytes: 5, sha256: "x" };
+  const list = async function* (prefix: string) {
+    yield* stack.input.list(prefix);
+    if ((await ledger.runs({ stack: "sales", limit: 1 })).length === 0)
+      await ledger.claim({ ...object, key: confirmed });
+  };
+  stacks.set("sales", { ...stack, input: { ...stack.input, list } });
+  const found = await collectGarbage({ stacks, ledger, now: later }, { dryRun: false });
+  expect(found.map(({ key }) => key)).toEqual([left]);
+  expect(await keys(stack.input)).toEqual([confirmed]);
 });

@@ -41,9 +41,11 @@ export async function collectGarbage(
     for (const store of [input, lake, output])
       for (const left of (await store.collect?.({ before, dryRun })) ?? []) garbage.push({ store: store.id, ...left });
     // What lies in a watched store is a file to be claimed, whatever it is called.
-    const inputForms = config.events.driver === "monitor" ? [forms.kept] : [forms.upload, forms.kept];
+    const inputForms = config.events.driver === "in-process" ? [forms.upload, forms.kept] : [forms.kept];
     for (const [store, written] of [[input, inputForms] as const, [lake, [forms.lake]] as const])
       for (const { key, bytes } of await orphans(store, written)) {
+        // A list takes its time, and meanwhile a file that was put there directly may be confirmed.
+        if (await ledger.knows(key)) continue;
         if (!dryRun) await store.delete(key);
         garbage.push({ store: store.id, key, bytes });
       }
