@@ -7,9 +7,9 @@ Place it after `slo` and `dlo` and before `versioned_writes`: there every way to
 import base64
 import configparser
 import fcntl
+import glob
 import hashlib
 import hmac
-import heapq
 import json
 import os
 import time
@@ -30,7 +30,6 @@ REFUSED = (400, 413, 422)  # answers to an event that would be the same the next
 
 class Receiver:
     """Where an account's events wait and go, signed as Standard Webhooks are (https://www.standardwebhooks.com)."""
-
     def __init__(self, account, section, conf, logger):
         self.url, self.logger, self.away, self.waiting = urlsplit(section['url']), logger, False, 0
         self.connect = {'https': http.HTTPSConnection, 'http': http.HTTPConnection}.get(self.url.scheme)
@@ -41,17 +40,17 @@ class Receiver:
             raise ValueError('[%s] secret must be whsec_ and 24 to 64 bytes in base64' % account)
         self.timeout, self.most = float(conf.get('timeout', 5)), int(conf.get('max_spooled', 100000))
         self.spool = os.path.join(conf['spool_dir'], account)
-        os.makedirs(self.spool, mode=0o700, exist_ok=True)
 
     def keep(self, body):
         """Puts an event into the spool. It is not synced: a crash of the machine may take it."""
         if self.waiting >= self.most:
             raise OSError('%d events wait in %s already' % (self.waiting, self.spool))
+        self.waiting += 1
+        os.makedirs(self.spool, mode=0o700, exist_ok=True)
         path = os.path.join(self.spool, '%017.6f-msg_%s' % (time.time(), os.urandom(16).hex()))
         with open(path + '.new', 'w') as file:
             file.write(body)
         os.rename(path + '.new', path)
-        self.waiting += 1
         return path
 
     def send(self, path):
@@ -86,11 +85,11 @@ class Receiver:
 
     def send_waiting(self):
         """Sends what waits, the oldest first, until the receiver is away. Gives whether it is there."""
-        names, self.away = os.listdir(self.spool), False
-        self.waiting = len(names)  # other workers have put and sent some, too
-        for name in heapq.nsmallest(1000, names):
-            path, age = os.path.join(self.spool, name), time.time() - float(name.partition('-')[0])
-            if age > KEEP_SECONDS or (name.endswith('.new') and age > YOUNG_SECONDS):
+        paths, self.away = glob.glob(os.path.join(glob.escape(self.spool), '[0-9]*-msg_*')), False
+        self.waiting = len(paths)  # other workers have put and sent some, too
+        for path in sorted(paths)[:1000]:
+            age = time.time() - float(os.path.basename(path).partition('-')[0])
+            if age > KEEP_SECONDS or (path.endswith('.new') and age > YOUNG_SECONDS):
                 self.logger.error('webhook: %s is dropped after %d s', path, age)
                 os.unlink(path)
             elif age > YOUNG_SECONDS and not self.away:
@@ -105,10 +104,10 @@ class Webhook:
         with open(conf['receivers']) as opened:
             file.read_file(opened)
         self.receivers = {account: Receiver(account, file[account], conf, self.logger) for account in file.sections()}
-        self.pool = eventlet.GreenPool(int(conf.get('concurrency', 20)))
-        eventlet.spawn_n(self._resend)
+        self.pool, self.resending = eventlet.GreenPool(int(conf.get('concurrency', 20))), None
 
     def __call__(self, env, start_response):
+        self.resending = self.resending or eventlet.spawn(self._resend)  # not in the parent of workers, often root
         if env['REQUEST_METHOD'] != 'PUT':
             return self.app(env, start_response)
         context = WSGIContext(self.app)
@@ -136,6 +135,7 @@ class Webhook:
         while True:
             eventlet.sleep(pause)
             try:
+                os.makedirs(self.spool, mode=0o700, exist_ok=True)
                 with open(os.path.join(self.spool, '.lock'), 'w') as lock:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                     away = [receiver for receiver in self.receivers.values() if not receiver.send_waiting()]

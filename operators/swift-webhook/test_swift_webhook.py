@@ -60,6 +60,7 @@ class Receiver:
 class WebhookTest(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, self.folder)
         self.receiver = Receiver()
         self.conf = {'receivers': os.path.join(self.folder, 'receivers'), 'spool_dir': os.path.join(self.folder, 'spool')}
         self.write('http://127.0.0.1:%d/hook?a=b' % self.receiver.port)
@@ -68,18 +69,22 @@ class WebhookTest(unittest.TestCase):
 
     def tearDown(self):
         self.receiver.stop()
-        shutil.rmtree(self.folder)
 
     def write(self, url, secret=SECRET):
         with open(self.conf['receivers'], 'w') as file:
             file.write('[AUTH_a]\nurl = %s\nsecret = %s\n' % (url, secret))
 
     def filter(self):
-        return swift_webhook.filter_factory(self.conf)(self.proxy)
+        app = swift_webhook.filter_factory(self.conf)(self.proxy)
+        self.addCleanup(lambda: app.resending and app.resending.kill())
+        return app
 
     def put(self, app, path='/v1/AUTH_a/c/o', **kwargs):
         kwargs = dict({'method': 'PUT', 'body': b'x'}, **kwargs)
         return swob.Request.blank(path, **kwargs).get_response(app)
+
+    def spooled(self):
+        return os.listdir(self.spool) if os.path.exists(self.spool) else []
 
     def until(self, condition):
         with eventlet.Timeout(60):
@@ -98,7 +103,7 @@ class WebhookTest(unittest.TestCase):
         event = json.loads(body)
         self.assertEqual(event['type'], 'object.created')
         self.assertEqual((event['data']['container'], event['data']['object']), ('c', 'São Paulo/a.csv'))
-        self.until(lambda: not os.listdir(self.spool))
+        self.until(lambda: not self.spooled())
 
     def test_tells_of_nothing_else(self):
         app = self.filter()
@@ -110,7 +115,7 @@ class WebhookTest(unittest.TestCase):
         self.assertEqual(self.put(app).status_int, 412)
         self.proxy.status, self.proxy.meta = '201 Created', {}
         self.assertEqual(self.put(app).status_int, 201)
-        self.assertEqual(os.listdir(self.spool), [])
+        self.assertEqual(self.spooled(), [])
         self.proxy.meta = {'webhook': 'on'}
         self.put(self.filter(), '/v1/AUTH_a/c/last')
         self.until(lambda: self.receiver.events)
@@ -122,34 +127,42 @@ class WebhookTest(unittest.TestCase):
         for n in range(30):
             self.assertEqual(self.put(app, '/v1/AUTH_a/c/%02d' % n).status_int, 201)
         self.until(lambda: app.receivers['AUTH_a'].away)
-        self.assertEqual(len(os.listdir(self.spool)), 30)
+        self.assertEqual(len(self.spooled()), 30)
         self.receiver.status, self.receiver.events = '204 No Content', []
         again = self.filter()
         # What is young is left to the worker that made it.
         again.receivers['AUTH_a'].send_waiting()
-        self.assertEqual(len(os.listdir(self.spool)), 30)
+        self.assertEqual(len(self.spooled()), 30)
         swift_webhook.YOUNG_SECONDS = -1
         self.addCleanup(setattr, swift_webhook, 'YOUNG_SECONDS', 10)
-        self.until(lambda: not os.listdir(self.spool))
+        self.put(again, method='GET')
+        self.until(lambda: not self.spooled())
         self.assertEqual(sorted(set(self.receiver.objects())), ['%02d' % n for n in range(30)])
+
+    def test_writes_nothing_where_no_request_comes(self):
+        # Swift loads the pipeline as root in the process that starts the workers, which are not.
+        self.filter()
+        eventlet.sleep(0)
+        self.assertFalse(os.path.exists(self.conf['spool_dir']))
 
     def test_fails_no_put_whatever_happens(self):
         app = self.filter()
-        shutil.rmtree(self.spool)
-        self.assertEqual(self.put(app).status_int, 201)
-        os.mkdir(self.spool)
+        with open(self.conf['spool_dir'], 'w'):
+            self.assertEqual(self.put(app).status_int, 201)
+        os.unlink(self.conf['spool_dir'])
         app.receivers['AUTH_a'].most = 0
         self.assertEqual(self.put(app).status_int, 201)
-        self.assertEqual(os.listdir(self.spool), [])
+        self.assertEqual(self.spooled(), [])
 
     def test_drops_what_is_refused_for_good_and_what_no_one_took_for_a_week(self):
         self.receiver.status = '400 Bad Request'
         self.put(self.filter())
-        self.until(lambda: self.receiver.events and not os.listdir(self.spool))
-        with open(os.path.join(self.spool, '%017.6f-msg_1' % 1), 'w') as file:
-            file.write('{}')
+        self.until(lambda: self.receiver.events and not self.spooled())
+        for name in ('%017.6f-msg_1' % 1, '%017.6f-msg_2.new' % 1, '.nfs01', 'of-others'):
+            with open(os.path.join(self.spool, name), 'w') as file:
+                file.write('{}')
         self.filter().receivers['AUTH_a'].send_waiting()
-        self.assertEqual(os.listdir(self.spool), [])
+        self.assertEqual(sorted(self.spooled()), ['.nfs01', 'of-others'])
         self.assertEqual(len(self.receiver.events), 1)
 
     def test_is_told_of_large_objects_archives_and_copies_as_of_any_other(self):
