@@ -107,7 +107,8 @@ class Webhook:
         self.pool, self.resending = eventlet.GreenPool(int(conf.get('concurrency', 20))), None
 
     def __call__(self, env, start_response):
-        self.resending = self.resending or eventlet.spawn(self._resend)  # not in the parent of workers, often root
+        if self.resending is None:  # not in the parent of workers, which also loads this, and often as root
+            self.resending = eventlet.spawn(self._resend)
         if env['REQUEST_METHOD'] != 'PUT':
             return self.app(env, start_response)
         context = WSGIContext(self.app)
@@ -130,8 +131,7 @@ class Webhook:
             if not receiver.away and self.pool.free() > 0:  # else it is sent from the spool
                 self.pool.spawn_n(receiver.send, path)
 
-    def _resend(self):
-        pause = 1
+    def _resend(self, pause=1):
         while True:
             eventlet.sleep(pause)
             try:

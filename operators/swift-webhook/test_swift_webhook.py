@@ -76,7 +76,7 @@ class WebhookTest(unittest.TestCase):
 
     def filter(self):
         app = swift_webhook.filter_factory(self.conf)(self.proxy)
-        self.addCleanup(lambda: app.resending and app.resending.kill())
+        self.addCleanup(lambda: app.resending is not None and app.resending.kill())
         return app
 
     def put(self, app, path='/v1/AUTH_a/c/o', **kwargs):
@@ -139,11 +139,15 @@ class WebhookTest(unittest.TestCase):
         self.until(lambda: not self.spooled())
         self.assertEqual(sorted(set(self.receiver.objects())), ['%02d' % n for n in range(30)])
 
-    def test_writes_nothing_where_no_request_comes(self):
+    def test_does_nothing_where_no_request_comes(self):
         # Swift loads the pipeline as root in the process that starts the workers, which are not.
-        self.filter()
-        eventlet.sleep(0)
+        app = self.filter()
+        self.assertIsNone(app.resending)
         self.assertFalse(os.path.exists(self.conf['spool_dir']))
+        self.put(app, method='GET')
+        resending = app.resending
+        self.put(app, method='GET')
+        self.assertIs(app.resending, resending)
 
     def test_fails_no_put_whatever_happens(self):
         app = self.filter()
