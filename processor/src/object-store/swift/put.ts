@@ -14,10 +14,17 @@ export interface PutOptions {
   isVersioned: boolean;
 }
 
-/** A body whose length is not known is held in memory by pieces of this size, four at a time at most. */
+/** A body whose length is not known is held in memory by pieces of this size, five at a time at most. */
 const SEGMENT = 8 << 20;
 /** As a manifest holds so many segments, later ones are larger: 256 of 8 MiB, 256 of 32, then of 128, 71 GiB in all. */
 const segmentBytes = (nth: number): number => SEGMENT << (2 * Math.min(2, Math.floor(nth / 256)));
+
+/** What all such bodies together may hold. Beyond it pieces are sent while they are small, and one at a time of a body. */
+const HELD = 256 << 20;
+/** Small, yet growing: 256 of 1 MiB, 256 of 4, 256 of 16, then of 128, 34 GiB in all. */
+const smallBytes = (nth: number): number => (nth < 768 ? 1 << (20 + 2 * Math.floor(nth / 256)) : 128 << 20);
+let held = 0;
+const isCrowded = (): boolean => held > HELD;
 
 /** A file on this machine of more than this is sent as segments of this size, or larger ones if they were too many. */
 const FILE_SEGMENT = 64 << 20;
@@ -31,25 +38,43 @@ export async function putStream(
 ): Promise<StoredObject> {
   const hash = createHash("sha256");
   let bytes = 0;
+  let own = 0;
+  const hold = (more: number) => {
+    own += more;
+    held += more;
+  };
+  const onSent = (sent: Body) => hold(-sent.bytes);
   async function* counted(): AsyncGenerator<Uint8Array> {
     for await (const chunk of body) {
       hash.update(chunk);
       bytes += chunk.byteLength;
+      hold(chunk.byteLength);
       yield chunk;
     }
   }
   const all = blocks(counted());
   const { version } = await inTurn(client, key, options, async (put) => {
-    const first = (await all.next()).value;
-    const second = first === undefined ? undefined : (await all.next()).value;
-    if (second === undefined) return { single: first ?? { bytes: 0, open: () => pieces([]) } };
-    async function* every(): AsyncGenerator<Body> {
-      yield* [first, second].filter((block) => block !== undefined);
-      yield* all;
-    }
-    return { segments: await putSegments(client, segmentsOf(key, put), every()) };
-  }).finally(() => all.return(undefined));
+    const ahead = await firstOf(all);
+    if (ahead.length < 2) return { single: ahead[0] ?? { bytes: 0, open: () => pieces([]) } };
+    return { segments: await putSegments(client, segmentsOf(key, put), joined(ahead, all), { isCrowded, onSent }) };
+  }).finally(async () => {
+    hold(-own);
+    await all.return(undefined);
+  });
   return { bytes, sha256: hash.digest("hex"), version };
+}
+
+/** The first two blocks, or as many as there are. */
+async function firstOf(blocks: AsyncIterator<Body, undefined>): Promise<Body[]> {
+  const first = (await blocks.next()).value;
+  const second = first && (await blocks.next()).value;
+  return [first, second].filter((block) => block !== undefined);
+}
+
+/** Lets go of each block as it is taken. */
+async function* joined(ahead: Body[], rest: AsyncIterable<Body>): AsyncGenerator<Body> {
+  for (let next = ahead.shift(); next !== undefined; next = ahead.shift()) yield next;
+  yield* rest;
 }
 
 /** Puts a file of this machine. */
@@ -186,7 +211,7 @@ async function* blocks(body: AsyncIterable<Uint8Array>): AsyncGenerator<Body, un
   for await (const chunk of body) {
     chunks.push(chunk);
     bytes += chunk.byteLength;
-    if (bytes < segmentBytes(count)) continue;
+    if (bytes < (isCrowded() ? smallBytes(count) : segmentBytes(count))) continue;
     yield block(chunks, bytes);
     [chunks, bytes, count] = [[], 0, count + 1];
   }

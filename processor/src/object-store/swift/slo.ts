@@ -18,11 +18,24 @@ const AT_A_TIME = 3;
 /** As many as a manifest holds by default (`max_manifest_segments` of Swift's slo filter). */
 export const MAX_SEGMENTS = 1000;
 
+/** What the bodies of segments take of memory, if they do. */
+interface Memory {
+  /** Whether they should be few. */
+  isCrowded(): boolean;
+  /** One is not needed any more. */
+  onSent(body: Body): void;
+}
+
 /**
  * Sends segments as they come, some at a time. On any failure it waits for those on their way, deletes all of them, and
  * throws the error.
  */
-export async function putSegments(client: Client, folder: string, bodies: AsyncIterable<Body>): Promise<Segment[]> {
+export async function putSegments(
+  client: Client,
+  folder: string,
+  bodies: AsyncIterable<Body>,
+  { isCrowded, onSent }: Memory = { isCrowded: () => false, onSent: () => undefined },
+): Promise<Segment[]> {
   const segments: Promise<Segment>[] = [];
   const names: string[] = [];
   const lost: string[] = [];
@@ -33,10 +46,13 @@ export async function putSegments(client: Client, folder: string, bodies: AsyncI
       names.push(name);
       const sent = putSegment(client, name, body);
       segments.push(sent);
-      const done = sent.finally(() => sending.delete(done));
+      const done = sent.finally(() => {
+        sending.delete(done);
+        onSent(body);
+      });
       done.catch(() => lost.push(name));
       sending.add(done);
-      if (sending.size >= AT_A_TIME) await Promise.race(sending);
+      while (sending.size >= (isCrowded() ? 1 : AT_A_TIME)) await Promise.race(sending);
       // What follows would be sent for nothing.
       if (lost.length > 0) break;
     }

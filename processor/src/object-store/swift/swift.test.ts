@@ -212,6 +212,28 @@ describe("a large object", () => {
     expect(cloud.objects.has("c/b")).toBe(true);
   });
 
+  it("is sent in small pieces while many others fill the memory", async () => {
+    const store = await open();
+    const { promise, reject } = Promise.withResolvers<never>();
+    const chunk = Buffer.alloc(900 << 10);
+    let given = 0;
+    async function* slow(): AsyncIterable<Uint8Array> {
+      yield chunk;
+      given++;
+      await promise;
+    }
+    // Together a little more than all may hold, and each too little for a segment.
+    const others = Array.from({ length: 300 }, (_, nth) => store.put(`slow/${nth}`, slow()));
+    const ended = Promise.allSettled(others);
+    await expect.poll(() => given, { timeout: 60_000 }).toBe(others.length);
+    await store.put("a", large());
+    expect(cloud.got.filter(({ path }) => path.startsWith("c/.cais-segments/a/"))).toHaveLength(MEBIBYTES);
+    reject(new Error("the sender went away"));
+    expect((await ended).map(({ status }) => status)).toEqual(others.map(() => "rejected"));
+    await store.put("b", large());
+    expect(cloud.got.filter(({ path }) => path.startsWith("c/.cais-segments/b/"))).toHaveLength(2);
+  });
+
   it("leaves no segment behind when its body fails", async () => {
     const store = await open();
     await expect(store.put("a", broken())).rejects.toThrow("the sender went away");
