@@ -76,6 +76,8 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
   /** Versions with which there is nothing to do any more, and those that the full scan under way found to be so. */
   let settled = seen();
   let found: Seen | undefined;
+  /** What the full scan before took. */
+  let lastMs = Number.POSITIVE_INFINITY;
   /** How often announced objects could not be taken that are tried again. */
   const tries = new Map<string, number>();
   /** Keys that are being read: an announcement and a scan may meet. */
@@ -141,13 +143,17 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
     const marks = (found = seen());
     try {
       const { young, count } = await look(input.list(""), before);
+      if (signal.aborted) return { young, pauseMs: 0 };
       // What was deleted meanwhile is forgotten with this.
-      if (!signal.aborted) settled = marks;
+      settled = marks;
       const tookMs = performance.now() - started;
+      // One that met an outage says nothing of the next.
+      const usualMs = Math.min(tookMs, lastMs);
+      lastMs = tookMs;
       metrics.fullScan(name, tookMs / 1000, count);
       log[tookMs > intervalMs ? "info" : "debug"]({ objects: count, seconds: tookMs / 1000 }, "input store scanned");
       const given = events.fullScanSeconds;
-      return { young, pauseMs: given === undefined ? Math.max(intervalMs, SHARE * tookMs) : given * 1000 };
+      return { young, pauseMs: given === undefined ? Math.max(intervalMs, SHARE * usualMs) : given * 1000 };
     } finally {
       found = undefined;
     }
