@@ -102,7 +102,7 @@ describe("the program", () => {
       inputs: { containerName: "[unknown]", name: "ivi-processor.service", metadata: { stack: "ivi" } },
       dependencies: [expect.stringContaining("StackReference::organization/cais/prod-openstack")],
     });
-    expect(find(planned, "ApplicationCredential", "ivi-processor-stores")?.inputs["accessRules"]).toHaveLength(13);
+    expect(find(planned, "ApplicationCredential", "ivi-processor-stores")?.inputs["accessRules"]).toHaveLength(15);
     expect(Object.keys(planned.outputs)).toEqual(["processor"]);
     expect(planned.outputs["processor"]).toMatchObject({ environment: "prod", stacks: { ivi: {} } });
   });

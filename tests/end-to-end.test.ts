@@ -313,11 +313,23 @@ describe("start", () => {
     }
   });
 
+  it("says where a secret of another target is to be", async () => {
+    const other = await scratch("openstack");
+    try {
+      const { code, stderr } = await cais(["start", "--data", other, "--stack", "prod-openstack"]);
+      expect(stderr).toContain(
+        "cais: The secret file /run/cais/secrets/store-credential.json cannot be read; put the secret there.",
+      );
+      expect(code).toBe(1);
+    } finally {
+      await sweep(other);
+    }
+  });
+
   it.each([
     [["--port", "x"], "must be a whole number from 0 to 65535"],
     [["--config", "no-such.json"], "the config no-such.json cannot be read"],
     [["--config", "package.json"], "The config package.json is not right"],
-    [["--stack", "prod-openstack"], "this processor has: fs"],
     [["--stack", "nowhere"], "nowhere"],
   ])("tells a mistake in a sentence: %s", async (args, message) => {
     const { code, stderr } = await cais(["start", "--data", data, ...args]);

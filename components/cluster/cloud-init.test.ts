@@ -50,9 +50,9 @@ describe("cloudInit", () => {
     expect((await render()).split("\n", 1)).toEqual(["#cloud-config"]);
   });
 
-  it("writes every file of vm/ but the template, as it is", async () => {
+  it("writes every file of vm/ but the templates, as it is", async () => {
     const written = await files();
-    const names = readdirSync(new URL("vm/", import.meta.url)).filter((name) => name !== "cloud-config.yaml");
+    const names = readdirSync(new URL("vm/", import.meta.url)).filter((name) => !name.endsWith(".yaml"));
     const byName = new Map([...written].map(([path, { content }]) => [path.slice(path.lastIndexOf("/") + 1), content]));
     expect(names.map((name) => [name, byName.get(name)])).toEqual(names.map((name) => [name, source(name)]));
     expect([...byName.keys()].toSorted()).toEqual([...names, "identity.json", "state-volume"].toSorted());
