@@ -98,7 +98,7 @@ export const events: FastifyPluginAsyncZod<EventsOptions> = async (app, options)
             403: problemResponse("The request is for another host name."),
             413: problemResponse("The body is too large."),
             429: problemResponse("There were too many refused requests."),
-            503: problemResponse("Too many events wait; try again later."),
+            503: problemResponse("The processor is starting; try again later."),
           },
         },
         async preValidation(request, reply) {
@@ -122,10 +122,13 @@ export const events: FastifyPluginAsyncZod<EventsOptions> = async (app, options)
               request.log.warn({ store }, "an event tells of a store that no stack with this secret reads");
             if (foreign.size < FOREIGN) foreign.add(store);
           } else if (ObjectKey.safeParse(key).success) {
-            if (monitors.get(teller.stack)?.announce(key) !== true) {
+            const monitor = monitors.get(teller.stack);
+            if (monitor === undefined) {
               reply.header("retry-after", RETRY_SECONDS);
-              throw new ApiProblem("overloaded", `Too many events wait; send it again in ${RETRY_SECONDS} s.`);
+              throw new ApiProblem("overloaded", `The processor is starting; send it again in ${RETRY_SECONDS} s.`);
             }
+            // However much one stack is told, its sender goes on: it tells of other stacks' objects, too.
+            monitor.announce(key);
             metrics.announced(teller.stack, 1);
           }
         }

@@ -24,9 +24,9 @@ export interface MonitorOptions {
 export interface Monitor {
   /**
    * Looks at an object soon: someone told of it. Nothing that they say is believed, and an object that is known is left
-   * as it is. False: too many wait already.
+   * as it is. Where too many wait already, the next full scan comes early instead.
    */
-  announce(key: string): boolean;
+  announce(key: string): void;
   /** Ends the scan that runs. */
   stop(): Promise<void>;
 }
@@ -78,6 +78,11 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
   let found: Seen | undefined;
   /** What the full scan before took. */
   let lastMs = Number.POSITIVE_INFINITY;
+  /** When the next one is due, by `performance.now()`, and the pause before one that comes early. */
+  let due = 0;
+  let restMs = intervalMs;
+  /** Whether someone told of objects that only a full scan finds. */
+  let isMissed = false;
   /** How often announced objects could not be taken that are tried again. */
   const tries = new Map<string, number>();
   /** Keys that are being read: an announcement and a scan may meet. */
@@ -137,9 +142,12 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
     }
   }
 
-  /** Lists all there is. Gives the pause until the next time, in ms. */
+  /** Lists all there is, if it is due or something was missed. */
   async function scanAll(before: Young): Promise<Looked> {
     const started = performance.now();
+    if (started < due && !isMissed) return { young: before, pauseMs: Math.min(restMs, due - started) };
+    let missed = isMissed;
+    isMissed = false;
     const marks = (found = seen());
     try {
       const { young, count } = await look(input.list(""), before);
@@ -152,10 +160,14 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
       lastMs = tookMs;
       metrics.fullScan(name, tookMs / 1000, count);
       log[tookMs > intervalMs ? "info" : "debug"]({ objects: count, seconds: tookMs / 1000 }, "input store scanned");
-      const given = events.fullScanSeconds;
-      return { young, pauseMs: given === undefined ? Math.max(intervalMs, SHARE * usualMs) : given * 1000 };
+      missed &&= young.size > 0;
+      restMs = Math.max(intervalMs, SHARE * usualMs);
+      const givenMs = events.fullScanSeconds === undefined ? restMs : events.fullScanSeconds * 1000;
+      due = performance.now() + givenMs;
+      return { young, pauseMs: Math.min(restMs, givenMs) };
     } finally {
       found = undefined;
+      isMissed ||= missed;
     }
   }
 
@@ -228,7 +240,9 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
   if (events.driver === "monitor")
     loops.push(repeat(async (young) => ({ ...(await look(ofDays(), young)), pauseMs: intervalMs })));
   return {
-    announce: (key) => tries.size < WAITING && waiting.add(key),
+    announce(key) {
+      if (tries.size >= WAITING || !waiting.add(key)) isMissed = true;
+    },
     async stop() {
       stopping.abort();
       await Promise.all(loops);

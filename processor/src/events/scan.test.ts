@@ -123,6 +123,15 @@ it("makes no full scan before its time, be that further off than timers can wait
   expect(scans).toBe(1);
 });
 
+it("looks through all of the store before its time when it was told more than it keeps", async () => {
+  start(undefined, undefined, 40 * 86_400);
+  await expect.poll(() => scans).toBe(1);
+  await stack.input.put("late.csv", pieces("late"));
+  for (let n = 0; n < 10_000; n++) monitor?.announce(`${n}.csv`);
+  monitor?.announce("late.csv");
+  await expect.poll(claimed, { timeout: 60_000 }).toMatchObject([{ key: "late.csv" }]);
+});
+
 it("tries an announced object again that could not be taken, and takes others meanwhile", async () => {
   const { promise: goingOn, resolve: goOn } = Promise.withResolvers<void>();
   let isBroken = true;
@@ -135,7 +144,7 @@ it("tries an announced object again that could not be taken, and takes others me
   await expect.poll(() => scans).toBe(2);
   for (const key of ["a.csv", "b.csv"]) {
     await stack.input.put(key, pieces(key));
-    expect(monitor?.announce(key)).toBe(true);
+    monitor?.announce(key);
   }
   await expect.poll(claimed).toMatchObject([{ key: "b.csv" }]);
   isBroken = false;
