@@ -64,6 +64,14 @@ describe("a store with a cache", () => {
     expect(await readdir(at.own)).toEqual([]);
   });
 
+  it("keeps one copy of what several fetch at once", async () => {
+    await at.behind.put("fixed/a", pieces("content"));
+    await Promise.all(Array.from({ length: 20 }, () => read("fixed/a")));
+    expect(await readdir(at.own)).toHaveLength(1);
+    await at.store.delete("fixed/a");
+    expect(await readdir(at.own)).toEqual([]);
+  });
+
   it("lets go first what was not used for the longest time, and takes nothing that fills it", async () => {
     for (const [key, bytes] of [
       ["fixed/a", 40],

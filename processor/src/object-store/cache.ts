@@ -29,9 +29,12 @@ export function cached(store: ObjectStore, { folder, bytes: limit, isFixed }: Ca
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const path = join(folder, String(++count));
     await secondName(file, path);
-    await drop(key);
+    // Nothing is awaited between these: several may keep the same object at once.
+    const other = files.get(key);
+    files.delete(key);
     files.set(key, { path, bytes: size });
-    total += size;
+    total += size - (other?.bytes ?? 0);
+    if (other !== undefined) await rm(other.path, { force: true });
     for (const [oldest] of files) {
       if (total <= limit) break;
       await drop(oldest);

@@ -43,6 +43,8 @@ const agents = {
   "http:": new HttpAgent({ keepAlive: true, maxSockets: SOCKETS }),
   "https:": new HttpsAgent({ keepAlive: true, maxSockets: SOCKETS }),
 };
+/** For objects, which whoever gets them may read slowly: they must not hold up everything else. */
+const readers = { "http:": new HttpAgent({ keepAlive: true }), "https:": new HttpsAgent({ keepAlive: true }) };
 
 export async function openClient(session: Session, container: string): Promise<Client> {
   const { storageUrl } = await session.grant();
@@ -130,7 +132,9 @@ function requestOf(
 ): Outgoing {
   const url = new URL(name === undefined ? address : `${address}/${pathOf(name)}`);
   for (const [key, value] of Object.entries(query)) url.searchParams.set(key, value);
-  const agent = url.protocol === "https:" ? agents["https:"] : agents["http:"];
+  const agent = (method === "GET" && name !== undefined ? readers : agents)[
+    url.protocol === "https:" ? "https:" : "http:"
+  ];
   return { method, url, headers: { ...headers, "x-auth-token": token }, body, agent, ca };
 }
 

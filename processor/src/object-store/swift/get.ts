@@ -21,22 +21,26 @@ export async function getObject(
   key: string,
   range?: { start: number; end?: number },
 ): Promise<Readable | undefined> {
-  const pieces = await getPieces(client, key, range);
-  return pieces && Readable.from(pieces, { objectMode: false, highWaterMark: AHEAD });
+  const found = await getPieces(client, key, range);
+  if (found === undefined) return undefined;
+  const stream = Readable.from(found.pieces, { objectMode: false, highWaterMark: AHEAD });
+  // Of what is never read, the pieces never end either.
+  stream.once("close", () => found.response.readableEnded || found.response.destroy());
+  return stream;
 }
 
 async function getPieces(
   client: Client,
   key: string,
   range?: { start: number; end?: number },
-): Promise<AsyncIterable<Buffer> | undefined> {
+): Promise<{ pieces: AsyncIterable<Buffer>; response: IncomingMessage } | undefined> {
   const from = range?.start ?? 0;
   const headers = range === undefined ? {} : { range: `bytes=${from}-${range.end ?? ""}` };
   const { status, value: response } = await open(client, key, headers);
   if (status === 404 || status === 416) {
     await readText(response);
     // A range that begins behind the end has no bytes.
-    return status === 404 ? undefined : none();
+    return status === 404 ? undefined : { pieces: none(), response };
   }
   const head = readHead(client, key, response.headers);
   if (head === undefined) {
@@ -44,7 +48,7 @@ async function getPieces(
     return undefined;
   }
   const end = from + head.bytes;
-  return resumed(client, { key, etag: head.etag, from, end }, response);
+  return { pieces: resumed(client, { key, etag: head.etag, from, end }, response), response };
 }
 
 const open = (client: Client, key: string, headers: Record<string, string>) =>
@@ -99,10 +103,10 @@ async function* none(): AsyncGenerator<Buffer> {
 
 /** Brings an object into a new file; false if there is no such object. */
 export async function fetchObject(client: Client, key: string, file: string): Promise<boolean> {
-  const body = await getPieces(client, key);
-  if (body === undefined) return false;
+  const found = await getPieces(client, key);
+  if (found === undefined) return false;
   try {
-    await pipeline(body, createWriteStream(file, { flags: "wx", mode: 0o600, highWaterMark: AHEAD }));
+    await pipeline(found.pieces, createWriteStream(file, { flags: "wx", mode: 0o600, highWaterMark: AHEAD }));
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) await rm(file, { force: true });
     throw error;

@@ -178,6 +178,22 @@ describe("a read", () => {
   });
 });
 
+it("is not held up by objects that nobody reads, whose connections end with them", async () => {
+  const store = await open();
+  await store.put("a", pieces("0123456789"));
+  let ended = 0;
+  cloud.meddle = (got, answer) => {
+    if (!isGet(got)) return undefined;
+    answer.on("close", () => ended++).writeHead(200, { etag: "e", "x-timestamp": "1.0", "content-length": 10 });
+    answer.write("01234");
+    return "taken";
+  };
+  const bodies = await Promise.all(Array.from({ length: 40 }, () => store.get("a")));
+  expect(await store.head("a")).toMatchObject({ bytes: 10 });
+  for (const body of bodies) body?.destroy();
+  await expect.poll(() => ended, { timeout: 30_000 }).toBe(bodies.length);
+});
+
 describe("a large object", () => {
   it("is sent as segments, of which those that fail are sent again", async () => {
     const store = await open();
