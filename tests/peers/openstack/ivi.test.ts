@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { RejectedRow, TempUpload } from "@cais/spec/api.ts";
@@ -88,40 +88,38 @@ it("takes a file that was put straight into the store by a temporary address", a
   const asked = await fetch(`${ivi.url()}/v1/stacks/ivi/uploads?name=direto.csv`, { method: "POST" });
   const { url, confirm } = TempUpload.parse(await asked.json());
   expect((await fetch(url, { method: "PUT", body: inventory(803, 5) })).status).toBe(201);
-  expect((await fetch(`${ivi.url()}${confirm}`, { method: "POST" })).status).toBe(202);
+  // 200: the monitor was quicker.
+  expect([200, 202]).toContain((await fetch(`${ivi.url()}${confirm}`, { method: "POST" })).status);
   await expectOnce(ivi, { "direto.csv": { plot: 803, trees: 5 } });
 });
 
-it("keeps tables that delta-rs reads once they are downloaded", async () => {
-  const lake = join(ivi.folder, "lake");
-  // The log of a table is written within moments of the commit.
-  await expect
-    .poll(async () => {
-      const { tables } = (await (await fetch(`${ivi.url()}/v1/tables`)).json()) as {
-        tables: { version: number | null }[];
-      };
-      return tables.filter(({ version }) => version === null);
-    }, PATIENCE)
-    .toEqual([]);
+/** Brings the lake's objects into a folder. */
+async function download(lake: string): Promise<void> {
   const listed = await (await ivi.swift("GET", `${containerOf("lake")}?format=json`)).json();
   for (const { name } of listed as { name: string }[]) {
     const file = join(lake, name);
     await mkdir(dirname(file), { recursive: true });
-    const answer = await ivi.swift(
-      "GET",
-      `${containerOf("lake")}/${name.split("/").map(encodeURIComponent).join("/")}`,
-    );
+    const path = name.split("/").map(encodeURIComponent).join("/");
+    const answer = await ivi.swift("GET", `${containerOf("lake")}/${path}`);
     await writeFile(file, Buffer.from(await answer.arrayBuffer()));
   }
+}
+
+it("keeps tables that delta-rs reads once they are downloaded", async () => {
+  const tables = ["trees_received", "trees", "importance"];
+  const counted = await Promise.all(tables.map(async (table) => ivi.query(`SELECT count(*) FROM ivi.${table}`)));
   const referee = startReferee(process.env["CAIS_PYTHON"] ?? "", [resolve("tests/peers/delta/referee.py")]);
+  let lake = "";
+  // A commit counts at once, and is in the table's log a moment later.
+  const seen = async () => {
+    lake = await mkdtemp(join(ivi.folder, "lake-"));
+    await download(lake);
+    const counts = [];
+    for (const table of tables) counts.push([[String((await referee.read(join(lake, table))).rows.length)]]);
+    return counts;
+  };
   try {
-    for (const table of ["trees_received", "trees", "importance"]) {
-      const { rows } = await referee.read(join(lake, table));
-      expect([[String(rows.length)], table]).toEqual([
-        ...(await ivi.query(`SELECT count(*) FROM ivi.${table}`)),
-        table,
-      ]);
-    }
+    await expect.poll(seen, PATIENCE).toEqual(counted);
     const { rows } = await referee.read(join(lake, "trees"), { where: "plot = 'P802'" });
     expect(rows).toHaveLength(4);
   } finally {
