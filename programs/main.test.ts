@@ -151,7 +151,13 @@ describe("the program", () => {
   });
 
   it("opens the API to whom it is told, with a token that stays closed", async () => {
-    const planned = await withApi({ "cais:secrets": { platform: { "api-token": { secure: "v1:abc" } } } });
+    const secure = "v1:abc";
+    const planned = await withApi({
+      "cais:secrets": { platform: { "api-token": { secure } }, inmet: { "temp-url-kee": { secure } } },
+    });
+    expect(planned.messages.map(({ text }) => text)).toContain(
+      "The secret inmet.temp-url-kee is used by nothing here; remove it with: pulumi config rm --path 'cais:secrets.inmet.temp-url-kee'",
+    );
     expect(find(planned, "SecGroupRule", "platform-ingress-8080-10.0.0.0-8")?.inputs).toMatchObject({
       portRangeMin: 8080,
     });

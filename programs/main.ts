@@ -12,7 +12,7 @@ import type { SecretReader } from "./pipeline.ts";
 import { compose } from "./own-program.ts";
 import { platform as sharedPlatform, platformTags } from "./platform.ts";
 import { eventsOf } from "./processor.ts";
-import { holdsAll, opened } from "./keys.ts";
+import { holdsAll, opened, type Settings } from "./keys.ts";
 import { readIsolatedSettings, readSettings } from "./settings.ts";
 import { stacksOf } from "./stacks.ts";
 
@@ -61,6 +61,7 @@ export default outputs;
 async function deployIsolated(found: Isolated): Promise<Outputs> {
   const settings = readIsolatedSettings(config, found.folder.stack.name);
   const { processor, programs } = await isolated(found, settings, secret);
+  warnOfUnused(settings.secrets);
   return { processor: processor.config, ...(isEmpty(programs) ? {} : { programs }) };
 }
 
@@ -78,6 +79,7 @@ async function deployShared(): Promise<Outputs> {
   const events = eventsOf(settings.platform, platformTags(settings), secret);
   const { pipelines, programs } = await compose(here, settings, secret, events);
   const { processor, cluster } = sharedPlatform(settings, pipelines, secret, asked.length - here.length);
+  warnOfUnused(settings.secrets);
   return {
     ...(processor && { processor: processor.config }),
     ...(cluster && {
@@ -93,6 +95,16 @@ function warnUnlessDeployed(name: string): void {
   const file = `Pulumi.${pulumi.getStack()}.${name}.yaml`;
   if (!existsSync(path.join(pulumi.getRootDirectory(), file)))
     void pulumi.log.warn(`${name} asks for this environment and is isolated, and no ${file} deploys it.`);
+}
+
+/** One that is misspelled has no effect, and not every one is missed under its right name. */
+function warnOfUnused(given: Settings["secrets"] = {}): void {
+  for (const [part, names] of Object.entries(given))
+    for (const name of Object.keys(names ?? {}))
+      if (!asked.some(([stack, key]) => stack === part && key === name))
+        void pulumi.log.warn(
+          `The secret ${part}.${name} is used by nothing here; remove it with: pulumi config rm --path 'cais:secrets.${part}.${name}'`,
+        );
 }
 
 function isEmpty(programs: object): boolean {
