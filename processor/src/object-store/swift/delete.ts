@@ -7,7 +7,7 @@ import { entries } from "./list.ts";
 import { RESERVED } from "./names.ts";
 import { deleteSegments, resultOf } from "./slo.ts";
 
-const Manifest = z.array(z.object({ name: z.string() }));
+const Manifest = z.array(z.object({ name: z.string().optional().describe("A piece without one is in the manifest.") }));
 
 /** Deletes an object, a large one with its segments, unless the container keeps what is deleted. */
 export async function deleteObject(client: Client, key: string, isVersioned: boolean): Promise<void> {
@@ -44,7 +44,7 @@ async function ownsSegments(client: Client, key: string): Promise<boolean> {
   if (status === 404) return false;
   const { container } = client;
   const homes = [`/${container}/${RESERVED}`, `/${container}_segments/`];
-  return Manifest.parse(JSON.parse(value)).every(({ name }) => homes.some((home) => name.startsWith(home)));
+  return Manifest.parse(JSON.parse(value)).every(({ name }) => homes.some((home) => name?.startsWith(home) ?? true));
 }
 
 /** Segments of an upload that was cut off. */

@@ -24,6 +24,9 @@ export interface Session {
 /** A token is renewed when so much of its time is left, or a fifth of it. */
 const MARGIN_MS = 300_000;
 
+/** How soon Keystone is asked again for one that it did not give. */
+const AGAIN_MS = 15_000;
+
 const Catalog = z.array(
   z.object({
     type: z.string(),
@@ -44,7 +47,7 @@ export function sessionOf(binding: SwiftBinding, dataFolder: string): Session {
 }
 
 function openSession(binding: SwiftBinding, dataFolder: string): Session {
-  let known: { grant: Grant; renewAt: number } | undefined;
+  let known: { grant: Grant; renewAt: number; expiresAt: number } | undefined;
   let asking: Promise<Grant> | undefined;
 
   async function ask(tries: number): Promise<Grant> {
@@ -54,15 +57,23 @@ function openSession(binding: SwiftBinding, dataFolder: string): Session {
     });
     const { grant, expiresAt } = await logIn(login, tries);
     const left = expiresAt - Date.now();
-    known = { grant, renewAt: expiresAt - Math.min(MARGIN_MS, left / 5) };
+    known = { grant, renewAt: expiresAt - Math.min(MARGIN_MS, left / 5), expiresAt };
     return grant;
+  }
+
+  /** While Keystone is away the token that is still valid does. */
+  function orTheOld(error: unknown): Grant {
+    const now = Date.now();
+    if (known === undefined || now >= known.expiresAt) throw error;
+    known.renewAt = now + AGAIN_MS;
+    return known.grant;
   }
 
   return {
     async grant(tries = TRIES) {
       if (known !== undefined && Date.now() < known.renewAt) return known.grant;
       asking ??= ask(tries).finally(() => (asking = undefined));
-      return asking;
+      return asking.catch(orTheOld);
     },
     refused(token) {
       if (known?.grant.token === token) known = undefined;

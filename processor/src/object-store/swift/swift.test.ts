@@ -1,7 +1,7 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { testFolder } from "../../processor-for-tests.ts";
 import { pieces } from "../conformance.ts";
 import { ObjectExists, openObjectStore, StoreFull, StoreUnreachable } from "../index.ts";
@@ -117,6 +117,20 @@ describe("a request", () => {
     await store.head("a");
     await store.head("a");
     expect(cloud.tokens).toBe(before + 1);
+  });
+
+  it("uses the old token while there is no new one, until its end", async () => {
+    const store = await open();
+    cloud.refuseLogin = true;
+    const now = Date.now();
+    vi.useFakeTimers({ toFake: ["Date"], now: now + 3_500_000 });
+    try {
+      expect(await store.head("a")).toBeUndefined();
+      vi.setSystemTime(now + 3_700_000);
+      await expect(store.head("a")).rejects.toThrow(/refuses the credential/);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("tells a right that is missing and a quota that is used up from each other", async () => {
@@ -270,6 +284,19 @@ describe("a large object", () => {
     expect(await store.collect?.({ before, dryRun: true })).toEqual([{ key: left, bytes: 3 }]);
     expect(await store.collect?.({ before, dryRun: false })).toEqual([{ key: left, bytes: 3 }]);
     expect([...cloud.objects.keys()]).toEqual(["c/a"]);
+  });
+
+  it("is deleted with its segments although some of it is in its manifest", async () => {
+    const store = await open();
+    await store.put("a", large());
+    const manifest = [{ data: "eA==" }, { name: "/c/.cais-segments/a/x/00000" }];
+    meddleOnce(isGet, (_, answer) => {
+      answer.end(JSON.stringify(manifest));
+      return "taken";
+    });
+    await store.delete("a");
+    const deleted = cloud.got.find(({ method }) => method === "DELETE");
+    expect([deleted?.path, deleted?.query.get("multipart-manifest")]).toEqual(["c/a", "delete"]);
   });
 
   it("keeps its segments from names that would lead to them", async () => {
