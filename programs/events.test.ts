@@ -30,6 +30,13 @@ describe("the events of a processor's stacks", () => {
     expect(eventsOf({}, tags, secret)).toEqual({});
   });
 
+  it("are not chosen where uploads confirm themselves", async () => {
+    const local = { ...settings, "cais:target": "local" };
+    await expect(record(() => eventsOf({ events: "webhook" }, tags, secret), local)).rejects.toThrow(
+      "cais:platform.events has no effect on local: files come through the API, and an upload confirms itself; remove it with: pulumi config rm --path 'cais:platform.events'",
+    );
+  });
+
   it("cannot come by an API that nobody may call", () => {
     const args = { tags, pipelines: [], image: undefined, cluster: undefined, port: 8080, allowFrom: [] };
     expect(() => processorOf("processor", args, { events: "webhook" }, secret)).toThrow(

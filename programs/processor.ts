@@ -1,9 +1,10 @@
 import { platformName } from "@cais/spec/names.ts";
 import * as pulumi from "@pulumi/pulumi";
-import type { EventsArgs } from "../components/events/index.ts";
+import { type EventsArgs, eventsTargets } from "../components/events/index.ts";
 import { Processor, type ProcessorArgs } from "../components/processor/index.ts";
 import { Secret } from "../components/secret/index.ts";
 import type { Tags } from "../components/tags.ts";
+import { stackTarget } from "../components/target.ts";
 import type { Settings } from "./keys.ts";
 import type { SecretReader } from "./pipeline.ts";
 
@@ -17,6 +18,12 @@ const needsTeller = (kind: EventsArgs["kind"]) => kind === "webhook" || kind ===
 /** How the pipeline stacks of one processor hear of new files: all of them with one secret, `platform.events`. */
 export function eventsOf({ events }: ProcessorSettings, tags: Tags, secret: SecretReader): EventsArgs {
   if (events === undefined) return {};
+  const target = stackTarget();
+  const instead = eventsTargets[target].unsupported.kind;
+  if (instead !== undefined)
+    throw new pulumi.RunError(
+      `cais:platform.events has no effect on ${target}: ${instead}; remove it with: pulumi config rm --path 'cais:platform.events'`,
+    );
   if (!needsTeller(events)) return { kind: events };
   return { kind: events, secret: new Secret("events", { tags, value: secret(platformName, "events") }) };
 }
