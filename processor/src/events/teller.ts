@@ -11,7 +11,7 @@ export interface Teller {
   stack: string;
   /** The store's name to who tells: its container or bucket, or the folder's path. */
   store: string;
-  /** Whether a request comes from someone who has the secret. */
+  /** Whether a request comes from someone who has the secret. The same function for all stacks with one secret. */
   knows(request: { headers: IncomingHttpHeaders; body: Uint8Array }): boolean;
 }
 
@@ -30,11 +30,15 @@ export async function readTellers(
   now = Date.now,
 ): Promise<Record<TellingDriver, Teller[]>> {
   const tellers: Record<TellingDriver, Teller[]> = { webhook: [], radosgw: [] };
+  const known = new Map<string, Teller["knows"]>();
   for (const [stack, { events, stores }] of Object.entries(stacks)) {
     if (events.driver !== "webhook" && events.driver !== "radosgw") continue;
     const store = stores.input.driver === "fs" ? stores.input.path : stores.input.container;
+    const { path } = events.secret;
     const secret = await readSecret(events.secret, dataFolder);
-    const knows = events.driver === "webhook" ? signedWith(keyOf(secret, events.secret.path), now) : basic(secret);
+    const id = `${events.driver}:${path}`;
+    const knows = known.get(id) ?? (events.driver === "webhook" ? signedWith(keyOf(secret, path), now) : basic(secret));
+    known.set(id, knows);
     tellers[events.driver].push({ stack, store, knows });
   }
   return tellers;

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { z } from "zod";
 import { startProcessor } from "../main.ts";
 import { configOf, ended, salesStack, testFolder } from "../processor-for-tests.ts";
+import { readTellers } from "./teller.ts";
 
 const key = `whsec_${Buffer.from("a key of 32 bytes for the tests!").toString("base64")}`;
 const password = "0123456789abcdef".repeat(4);
@@ -97,6 +98,7 @@ it("believes nothing that it is told", async () => {
   expect(await tell(created("told.csv"))).toBe(204);
   await expect.poll(keys).toEqual(["told.csv"]);
   expect(lines.filter((line) => line.includes("of-others"))).toHaveLength(1);
+  expect(lines.filter((line) => line.includes("whose name is no key"))).toHaveLength(1);
   expect(lines.filter((line) => line.includes("its name has none of the endings"))).toHaveLength(1);
 });
 
@@ -158,6 +160,21 @@ it("takes what Ceph's gateway tells with its password", async () => {
     "500",
     "503",
   ]);
+});
+
+it("reckons a signature once for each secret, and not for each stack", async () => {
+  await mkdir(join(folder, "secrets"));
+  for (const name of ["one", "other"]) await writeFile(join(folder, "secrets", name), key, { mode: 0o600 });
+  const { sales } = configOf(salesStack()).stacks;
+  if (sales === undefined) throw new Error("unreachable");
+  const by = (name: string) => {
+    const secret = { driver: "file", path: `secrets/${name}` } as const;
+    return { ...sales, events: { driver: "webhook", secret, fullScanSeconds: 900 } as const };
+  };
+  const { webhook } = await readTellers({ a: by("one"), b: by("other"), c: by("one") }, folder);
+  expect(webhook.map(({ stack }) => stack)).toEqual(["a", "b", "c"]);
+  expect(webhook[2]?.knows).toBe(webhook[0]?.knows);
+  expect(webhook[1]?.knows).not.toBe(webhook[0]?.knows);
 });
 
 it("has no address where nobody is to tell, and starts with no secret that can be guessed", async () => {
