@@ -93,6 +93,17 @@ it("tells what the system said, but not of which file", async () => {
   ]);
 });
 
+it("tells what a store said, but not of which object", () => {
+  const { lines, log } = listen();
+  const key = JSON.stringify('2024-01-01/x/marked "1" \\ç.csv');
+  for (const what of [`PUT of the object ${key} in "c" was refused`, `The object key ${key} is "reserved"`])
+    log.error({ err: new Error(what) }, "failed");
+  expect(lines.map(({ err }) => err)).toMatchObject([
+    { message: 'PUT of the object in "c" was refused' },
+    { message: 'The object key is "reserved"' },
+  ]);
+});
+
 it.each(["Not implemented", "Out of Range", "Invalid Input"])("tells no value in an error of DuckDB: %s", (kind) => {
   const { log, text } = listen();
   log.error({ err: new Error(`${kind} Error: Unknown TimeZone 'marked'!`) }, "failed");
