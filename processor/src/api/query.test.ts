@@ -43,7 +43,7 @@ const reached = (version: number) => async () =>
 beforeAll(async () => {
   folder = await testFolder("query");
   const stacks = [salesStack(), salesStack({ name: "other-shop" }), salesStack({ name: "idle" })];
-  processor = await startProcessor(configOf(...stacks), { dataFolder: folder, token: master, querySeconds: 2 });
+  processor = await startProcessor(configOf(...stacks), { dataFolder: folder, token: master });
   await load("sales", "2024-01-01,1.5,=cmd()\n2024-01-02,2,\n");
   await load("other-shop", "2024-01-02,40,x\n");
   const asked = JSON.stringify({ name: "reader", stacks: ["sales"], actions: ["read"] });
@@ -141,13 +141,30 @@ describe("a query", () => {
     ],
     ["SELECT * FROM '/etc/passwd'", 404, "no-such-table", 'There is no table "/etc/passwd" that you may see'],
     ["SELECT missing FROM sales.sold", 400, "query-refused", 'Referenced column "missing" not found'],
-    [endless, 422, "query-too-large", "The query was too large. It took longer than 2 seconds and was stopped."],
   ])("%s is a problem", async (sql, status, code, detail) => {
     const problem = Problem.parse(await (await query({ sql })).json());
     expect(problem).toMatchObject({
       status,
       type: `urn:cais:problem:${code}`,
       detail: expect.stringContaining(detail),
+    });
+  });
+
+  it("is stopped when it takes too long", async () => {
+    // A limit that is short for this one is short for the others, too, on a busy machine.
+    const others = { ...configOf(salesStack()), api: { host: "127.0.0.1", port: 0 } };
+    const hasty = await startProcessor(others, { dataFolder: join(folder, "hasty"), querySeconds: 2 });
+    const asked = {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ sql: endless }),
+    };
+    const problem = Problem.parse(await (await fetch(`${hasty.url}/v1/query`, asked)).json());
+    await hasty.stop();
+    expect(problem).toMatchObject({
+      status: 422,
+      type: "urn:cais:problem:query-too-large",
+      detail: "The query was too large. It took longer than 2 seconds and was stopped. Ask for less at a time.",
     });
   });
 
@@ -174,7 +191,7 @@ describe("a query", () => {
       .toBe(1);
     gone.abort();
     await expect(sent).rejects.toThrow("abort");
-    await expect.poll(() => readdir(queries), { timeout: 10_000 }).toEqual([]);
+    await expect.poll(() => readdir(queries)).toEqual([]);
     expect((await answer("SELECT 1")).data).toEqual([["1"]]);
   });
 });
