@@ -107,4 +107,5 @@ it("turns output values into plain, secret and unknown ones, and keeps what they
   });
   expect(registration.propertyDependencies).toEqual({ plain: ["urn:a"], nested: ["urn:b"] });
   expect(registration.dependencies).toEqual(["urn:first", "urn:a", "urn:b"]);
+  expect(child().propertyDependencies).toEqual({});
 });

@@ -192,6 +192,8 @@ export function moveDependencies(registration: Registration): void {
 /** Turns output values into plain ones; what they depend on becomes the property's and the resource's dependency. */
 export function collapseInputs(registration: Registration): void {
   const all = new Set(registration.dependencies);
+  // Not changed in place: what a registration begins with is shared by all.
+  registration.propertyDependencies = { ...registration.propertyDependencies };
   for (const [key, value] of Object.entries(registration.inputs)) {
     const dependencies = new Set(registration.propertyDependencies[key]);
     registration.inputs[key] = collapse(value, dependencies);
