@@ -8,12 +8,12 @@ import { keystoneCall, logIn, type KeystoneSession } from "../openstack/calls.ts
 import { ini } from "../openstack/ini.ts";
 import { startLab } from "../openstack/lab.ts";
 import { addService, grant, one, user } from "../openstack/seed.ts";
-import { answers, freePorts, startService } from "../services.ts";
+import { answers, freePorts, startService, until } from "../services.ts";
 import { startDatabase, startQueue } from "./backends.ts";
 import { cinder } from "./cinder.ts";
 import { barbican, heat, magnum } from "./heat.ts";
 import { glance, neutron, nova, placement } from "./nova.ts";
-import { cloudPortNames, dataOf, type Cloud, type Part } from "./part.ts";
+import { cloudPortNames, dataOf, type Cloud, type Part, type Program } from "./part.ts";
 
 const run = promisify(execFile);
 
@@ -76,6 +76,15 @@ export async function startCloud(folder: string): Promise<Cloud> {
     answers: [program, url],
   } of made)
     await answers(folder, program, url);
+  for (const {
+    name,
+    answers: [program],
+    isReady,
+  } of made)
+    if (isReady)
+      await until(folder, program, `says "${isReady.says}"`, async () =>
+        (await runOnce(cloud, name, isReady)).includes(isReady.says),
+      );
   await writeFile(join(folder, "lab.json"), JSON.stringify(cloud, undefined, 2), { mode: 0o600 });
   return cloud;
 }
@@ -135,11 +144,15 @@ async function prepare(cloud: Cloud, { name, files, folders = [], sync }: Part):
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, ini(sections), { mode: 0o600 });
   }
+  for (const program of sync)
+    await appendFile(join(folder, "log", `${name}-database.log`), await runOnce(cloud, name, program));
+}
+
+/** Runs a part's program to its end, and gives what it said. */
+async function runOnce(cloud: Cloud, name: string, { command, env }: Program): Promise<string> {
+  const [program, ...arguments_] = command;
   const path = { LANG: "C.UTF-8", PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
-  for (const { command, env } of sync) {
-    const [program, ...arguments_] = command;
-    const options = { cwd: folder, env: { ...path, ...environmentOf(cloud, name), ...env }, timeout: 600_000 };
-    const { stdout, stderr } = await run(program, arguments_, { ...options, maxBuffer: 64 * 1024 * 1024 });
-    await appendFile(join(folder, "log", `${name}-database.log`), stdout + stderr);
-  }
+  const options = { cwd: cloud.folder, env: { ...path, ...environmentOf(cloud, name), ...env }, timeout: 600_000 };
+  const { stdout, stderr } = await run(program, arguments_, { ...options, maxBuffer: 64 * 1024 * 1024 });
+  return stdout + stderr;
 }

@@ -167,5 +167,7 @@ export function nova(cloud: Cloud): Part {
       },
     },
     answers: ["nova-api", `${urlOf(cloud, "nova")}/`],
+    // A server that is asked for before the scheduler has found the host ends in ERROR.
+    isReady: { ...configured(cloud, "nova", "nova-manage", "cell_v2", "list_hosts"), says: " lab " },
   };
 }

@@ -44,6 +44,8 @@ export interface Part {
   programs: Readonly<Record<string, Program>>;
   /** Answers when it is up: the program that does, and its URL. */
   answers: readonly [program: string, url: string];
+  /** Says a word once the part is of use, which may be some time after it answers. */
+  isReady?: Program & { says: string };
 }
 
 /** Where a part's own configuration is. */
