@@ -124,7 +124,8 @@ export async function open(
           await handle.close();
         }
       };
-      return place(key, temporary, bring, ifAbsent);
+      const { bytes } = await place(key, temporary, bring, ifAbsent);
+      return { bytes };
     },
 
     async get(key, range) {

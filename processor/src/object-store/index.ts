@@ -19,7 +19,7 @@ export interface StoredObject {
 }
 
 /** What a store says of a file handed over. */
-export type HandedOver = Omit<StoredObject, "sha256">;
+export type HandedOver = Pick<StoredObject, "bytes">;
 
 /**
  * A private store of objects addressed by key (`ObjectKey` of the spec: relative, no `.` or `..` part).

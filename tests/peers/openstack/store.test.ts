@@ -122,7 +122,28 @@ describe("the swift driver", () => {
     const first = versions.find(({ bytes }) => bytes === content.length);
     const kept = await swiftCall(lab, "GET", `${container}/large?version-id=${first?.version_id}`);
     expect(Buffer.from(await kept.arrayBuffer()).equals(content)).toBe(true);
-    expect(await store.collect?.({ before: new Date("2100-01-01"), dryRun: false })).toEqual([]);
+    const before = new Date("2100-01-01");
+    expect(await store.collect?.({ before, dryRun: false })).toEqual([]);
+    // Once its owner has deleted that version, nothing needs its segments any more, whose versions would stay for ever.
+    await swiftCall(lab, "DELETE", `${container}/large?version-id=${first?.version_id}`);
+    expect(await store.collect?.({ before, dryRun: false })).toMatchObject([{ bytes: content.length }]);
+    const left = await swiftCall(lab, "GET", `${container}?format=json&versions=true&prefix=.cais-segments`);
+    expect(await left.json()).toEqual([]);
+  });
+
+  it("keeps the segments of an object whose manifest alone was copied", async () => {
+    const { store, container } = await open();
+    await store.put("large", pieces(...Array.from({ length: 9 }, () => randomBytes(1 << 20))));
+    await swiftCall(lab, "PUT", `${container}/renamed?multipart-manifest=get`, {
+      headers: { "X-Copy-From": `${container}/large` },
+    });
+    await swiftCall(lab, "DELETE", `${container}/large`);
+    const before = new Date("2100-01-01");
+    expect(await store.collect?.({ before, dryRun: false })).toEqual([]);
+    expect(await store.head("renamed")).toMatchObject({ bytes: 9 << 20 });
+    await store.delete("renamed");
+    expect(await store.collect?.({ before, dryRun: false })).toMatchObject([{ bytes: 9 << 20 }]);
+    expect(await names(container)).toEqual([]);
   });
 
   it("says that a quota is used up", async () => {

@@ -20,6 +20,7 @@ interface Stored {
   body: Buffer;
   headers: Record<string, string>;
   timestamp: string;
+  manifest?: { name: string }[];
 }
 
 /**
@@ -39,6 +40,8 @@ export async function startCloud() {
     refuseLogin: false,
     catalog: undefined as object[] | undefined,
     meddle: (() => undefined) as Meddle,
+    /** The status with which a login is refused, or undefined. */
+    meddleLogin: (): number | undefined => undefined,
     url: "",
     stop: () => {
       server.closeAllConnections();
@@ -62,6 +65,8 @@ export async function startCloud() {
 
   async function logIn(request: IncomingMessage, response: ServerResponse): Promise<void> {
     await buffer(request);
+    const refused = cloud.meddleLogin();
+    if (refused !== undefined) return void response.writeHead(refused).end("{}");
     if (cloud.refuseLogin) return void response.writeHead(401).end("{}");
     const expires = new Date(Date.now() + cloud.tokenSeconds * 1000).toISOString();
     const endpoints = [{ interface: "public", region: "one", url: `${cloud.url}/v1/AUTH_p` }];
@@ -76,7 +81,7 @@ export async function startCloud() {
     if (method === "PUT") {
       if (headers["if-none-match"] === "*" && found !== undefined) return void response.writeHead(412).end();
       const isManifest = query.get("multipart-manifest") === "put";
-      store(path, isManifest ? joined(body) : body, headers, isManifest);
+      store(path, body, headers, isManifest);
       const status = isManifest ? 202 : 201;
       return void response
         .writeHead(status, { etag: etagOf(body) })
@@ -84,6 +89,8 @@ export async function startCloud() {
     }
     if (found === undefined) return void response.writeHead(404).end();
     if (method === "DELETE") objects.delete(path);
+    if (method === "GET" && query.get("multipart-manifest") === "get")
+      return void response.writeHead(200).end(JSON.stringify(found.manifest));
     const [, start, end] = /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? "") ?? [];
     const piece =
       start === undefined ? found.body : found.body.subarray(Number(start), end ? Number(end) + 1 : undefined);
@@ -101,28 +108,31 @@ export async function startCloud() {
     const large = isManifest ? { "x-static-large-object": "True" } : {};
     const timestamp = `17953145${String(++clock).padStart(2, "0")}.24378`;
     objects.set(path, {
-      body,
+      body: isManifest ? joined(body) : body,
       headers: { ...Object.fromEntries(kept.map(([k, v]) => [k, String(v)])), ...large },
       timestamp,
+      ...(isManifest && { manifest: partsOf(body).map((name) => ({ name })) }),
     });
   }
 
   const joined = (manifest: Buffer): Buffer =>
-    Buffer.concat(
-      (JSON.parse(manifest.toString()) as { path: string }[]).map(
-        ({ path }) => objects.get(path.slice(1))?.body ?? Buffer.alloc(0),
-      ),
-    );
+    Buffer.concat(partsOf(manifest).map((path) => objects.get(path.slice(1))?.body ?? Buffer.alloc(0)));
 
   const listing = (query: URLSearchParams) =>
     [...objects]
-      .map(([path, { body, timestamp }]) => ({ name: path.slice(2), bytes: body.length, timestamp }))
+      .map(([path, { body, headers, timestamp }]) => ({
+        name: path.slice(2),
+        bytes: body.length,
+        timestamp,
+        isManifest: headers["x-static-large-object"] !== undefined,
+      }))
       .filter(({ name }) => name.startsWith(query.get("prefix") ?? "") && name > (query.get("marker") ?? ""))
       .toSorted((one, other) => (one.name < other.name ? -1 : 1))
       .slice(0, 3)
-      .map(({ name, bytes, timestamp }) => ({
+      .map(({ name, bytes, timestamp, isManifest }) => ({
         name,
         bytes,
+        ...(isManifest && { slo_etag: '"e"' }),
         last_modified: `${new Date(Number(timestamp.split(".")[0]) * 1000).toISOString().slice(0, 19)}.243780`,
       }));
 
@@ -132,5 +142,8 @@ export async function startCloud() {
 }
 
 export type Cloud = Awaited<ReturnType<typeof startCloud>>;
+
+const partsOf = (manifest: Buffer): string[] =>
+  (JSON.parse(manifest.toString()) as { path: string }[]).map(({ path }) => path);
 
 const etagOf = (body: Buffer) => createHash("md5").update(body).digest("hex");

@@ -1,9 +1,10 @@
 import { type ObjectStore, StoreFull } from "../index.ts";
 import { checkedKey } from "../keys.ts";
 import { readSecret } from "../../secret/index.ts";
+import { collectSegments } from "./collect.ts";
 import { openClient, nothing, pathOf } from "./client.ts";
 import type { SwiftBinding } from "./credential.ts";
-import { collectSegments, deleteObject } from "./delete.ts";
+import { deleteObject } from "./delete.ts";
 import { fetchObject, getObject } from "./get.ts";
 import { headOf } from "./head.ts";
 import { sessionOf } from "./keystone.ts";
@@ -11,9 +12,6 @@ import { listObjects } from "./list.ts";
 import { nameOf } from "./names.ts";
 import { putFile, putStream } from "./put.ts";
 import { tempUrl } from "./temp-url.ts";
-
-/** How long a container that was there counts as being there. */
-const SEEN_MS = 10_000;
 
 /**
  * Opens a Swift container as an object store. A large object is a static large object, whose segments are beside it below
@@ -25,7 +23,7 @@ export async function open(binding: SwiftBinding, dataFolder: string): Promise<O
   const client = await openClient(sessionOf(binding, dataFolder), binding.container);
   const { tempUrlKey } = binding;
   let isVersioned = false;
-  let seenAt = Number.NEGATIVE_INFINITY;
+  let looking: Promise<void> | undefined;
   await look();
   const account = new URL(client.address).pathname.split("/").at(-2) ?? "";
 
@@ -37,7 +35,6 @@ export async function open(binding: SwiftBinding, dataFolder: string): Promise<O
       take: nothing,
       ...(tries !== undefined && { tries }),
     });
-    seenAt = performance.now();
     isVersioned =
       String(headers["x-versions-enabled"]).toLowerCase() === "true" ||
       headers["x-versions-location"] !== undefined ||
@@ -49,8 +46,9 @@ export async function open(binding: SwiftBinding, dataFolder: string): Promise<O
       );
   }
 
+  /** Swift says the same of an object that is not there and of one whose container is not. */
   async function orNotThere<T>(found: T | undefined): Promise<T | undefined> {
-    if (found === undefined && performance.now() - seenAt > SEEN_MS) await look();
+    if (found === undefined) await (looking ??= look().finally(() => (looking = undefined)));
     return found;
   }
 

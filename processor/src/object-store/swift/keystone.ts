@@ -48,7 +48,8 @@ export function sessionOf(binding: SwiftBinding, dataFolder: string): Session {
 
 function openSession(binding: SwiftBinding, dataFolder: string): Session {
   let known: { grant: Grant; renewAt: number; expiresAt: number } | undefined;
-  let asking: Promise<Grant> | undefined;
+  /** By how often it is tried: who tries once must not have others give up. */
+  const asking = new Map<number, Promise<Grant>>();
 
   async function ask(tries: number): Promise<Grant> {
     const login = await readLogin(binding, dataFolder).catch((error: unknown) => {
@@ -72,8 +73,9 @@ function openSession(binding: SwiftBinding, dataFolder: string): Session {
   return {
     async grant(tries = TRIES) {
       if (known !== undefined && Date.now() < known.renewAt) return known.grant;
-      asking ??= ask(tries).finally(() => (asking = undefined));
-      return asking.catch(orTheOld);
+      const asked = asking.get(tries) ?? ask(tries).finally(() => asking.delete(tries));
+      asking.set(tries, asked);
+      return asked.catch(orTheOld);
     },
     refused(token) {
       if (known?.grant.token === token) known = undefined;

@@ -27,8 +27,18 @@ export function nameOf(key: string): string {
 export const keyOf = (name: string): string | undefined =>
   ObjectKey.safeParse(name).success && !isReserved(name) ? name : undefined;
 
-/** The folder of the segments that one put of an object writes. */
-export const segmentsOf = (key: string, put: string): string => `${RESERVED}${key}/${put}/`;
+/** What the names of segments have besides the key: a slash, the id of the put, another slash and a number of five digits. */
+const SEGMENT_BYTES = Buffer.byteLength(RESERVED) + 1 + 36 + 1 + 5;
+
+/** The folder of the segments that one put of an object writes. Throws for a key with which their names would be too long. */
+export function segmentsOf(key: string, put: string): string {
+  const most = MAX_NAME - SEGMENT_BYTES;
+  if (Buffer.byteLength(key) > most)
+    throw new Error(
+      `The object key ${JSON.stringify(key)} has more than ${most} bytes, which is too long for an object in segments; shorten it.`,
+    );
+  return `${RESERVED}${key}/${put}/`;
+}
 
 /**
  * An object's version: when it was written, to ten microseconds. Swift holds no two writes of one object with the same time,

@@ -1,12 +1,13 @@
 import { createHash, randomUUID } from "node:crypto";
 import { open as openFile } from "node:fs/promises";
+import type { IncomingHttpHeaders } from "node:http";
 import { type HandedOver, ObjectExists, StoreUnreachable, type StoredObject } from "../index.ts";
 import { type Client, nothing } from "./client.ts";
 import { headOf, PUT_HEADER, type SwiftHead } from "./head.ts";
 import { type Body, BodyFailed } from "./http.ts";
 import { entries } from "./list.ts";
-import { segmentsOf } from "./names.ts";
-import { deleteSegments, fileBody, MAX_SEGMENTS, pieces, putManifest, putSegments } from "./slo.ts";
+import { segmentsOf, versionOfHeader } from "./names.ts";
+import { deleteSegments, fileBody, MAX_SEGMENTS, pieces, putManifest, putSegments, type Segment } from "./slo.ts";
 
 export interface PutOptions {
   ifAbsent?: boolean;
@@ -53,15 +54,16 @@ export async function putStream(
     }
   }
   const all = blocks(counted());
-  const { version } = await inTurn(client, key, options, async (put) => {
+  const contentOf = async (): Promise<Content> => {
     const ahead = await firstOf(all);
     if (ahead.length < 2) return { single: ahead[0] ?? { bytes: 0, open: () => pieces([]) } };
-    return { segments: await putSegments(client, segmentsOf(key, put), joined(ahead, all), { isCrowded, onSent }) };
-  }).finally(async () => {
+    return { segments: (folder) => putSegments(client, folder, joined(ahead, all), { isCrowded, onSent }) };
+  };
+  const written = await inTurn(client, key, options, contentOf).finally(async () => {
     hold(-own);
     await all.return(undefined);
   });
-  return { bytes, sha256: hash.digest("hex"), version };
+  return { bytes, sha256: hash.digest("hex"), version: await written.version() };
 }
 
 /** The first two blocks, or as many as there are. */
@@ -89,17 +91,24 @@ export async function putFile(client: Client, key: string, file: string, options
     await handle.close();
   }
   const size = Math.max(FILE_SEGMENT, Math.ceil(bytes / MAX_SEGMENTS));
-  const { version } = await inTurn(client, key, options, async (put) => {
-    if (bytes <= FILE_SEGMENT) return { single: fileBody(file, 0, bytes) };
-    async function* parts(): AsyncGenerator<Body> {
-      for (let start = 0; start < bytes; start += size) yield fileBody(file, start, Math.min(size, bytes - start));
-    }
-    return { segments: await putSegments(client, segmentsOf(key, put), parts()) };
-  });
-  return { bytes, version };
+  async function* parts(): AsyncGenerator<Body> {
+    for (let start = 0; start < bytes; start += size) yield fileBody(file, start, Math.min(size, bytes - start));
+  }
+  await inTurn(client, key, options, async () =>
+    bytes <= FILE_SEGMENT
+      ? { single: fileBody(file, 0, bytes) }
+      : { segments: (folder) => putSegments(client, folder, parts()) },
+  );
+  return { bytes };
 }
 
-type Sent = { single: Body } | { segments: Awaited<ReturnType<typeof putSegments>> };
+/** What is to be an object: in one piece, or segments that are sent to a folder. */
+type Content = { single: Body } | { segments: (folder: string) => Promise<Segment[]> };
+
+/** An object that was written. Its version costs a request more, as Swift tells of a put only to the second. */
+interface Written {
+  version(): Promise<string>;
+}
 
 /** Who creates which object now. Swift lets several pass `If-None-Match: *` that come at once, so here they go one by one. */
 const creating = new Map<string, Promise<void>>();
@@ -108,15 +117,15 @@ async function inTurn(
   client: Client,
   key: string,
   options: PutOptions,
-  send: (put: string) => Promise<Sent>,
-): Promise<{ version: string }> {
-  if (options.ifAbsent !== true) return putOnce(client, key, options, send);
+  contentOf: () => Promise<Content>,
+): Promise<Written> {
+  if (options.ifAbsent !== true) return putOnce(client, key, options, contentOf);
   const place = `${client.address}/${key}`;
   for (let other = creating.get(place); other !== undefined; other = creating.get(place)) await other;
   const { promise, resolve } = Promise.withResolvers<void>();
   creating.set(place, promise);
   try {
-    return await putOnce(client, key, options, send);
+    return await putOnce(client, key, options, contentOf);
   } finally {
     creating.delete(place);
     resolve();
@@ -126,77 +135,104 @@ async function inTurn(
 async function putOnce(
   client: Client,
   key: string,
-  { ifAbsent = false, isVersioned }: PutOptions,
-  send: (put: string) => Promise<Sent>,
-): Promise<{ version: string }> {
-  const put = randomUUID();
-  const headers = {
-    "content-type": "application/octet-stream",
-    [PUT_HEADER]: put,
-    ...(ifAbsent && { "if-none-match": "*" }),
-  };
-  const before = await headOf(client, key);
-  // Told before much is sent for nothing.
-  if (ifAbsent && before !== undefined) throw exists(key);
-  let sent: Sent;
+  options: PutOptions,
+  contentOf: () => Promise<Content>,
+): Promise<Written> {
   try {
-    sent = await send(put);
+    const content = await contentOf();
+    return await ("single" in content
+      ? putSmall(client, key, content.single, options)
+      : putLarge(client, key, content.segments, options));
   } catch (error) {
     throw error instanceof BodyFailed ? error.cause : error;
   }
-  const status = await ("single" in sent
-    ? putWhole(client, key, sent.single, headers)
-    : putLarge(client, key, sent.segments, headers));
-  const after = await headOf(client, key);
-  // An earlier try was heard although its answer was lost, and this one met it.
-  if (status === 412 && after?.put !== put) {
-    if ("segments" in sent)
-      await deleteSegments(
-        client,
-        sent.segments.map(({ name }) => name),
-      );
-    throw exists(key);
-  }
-  if (before?.isSegmented === true && !isVersioned && after?.put === put) await deleteOld(client, before);
-  // Somebody else wrote it meanwhile: this version names what was written here, and is nowhere any more.
-  return { version: after?.put === put ? after.version : `replaced-${put}` };
 }
 
-const exists = (key: string) => new ObjectExists(`There is an object ${JSON.stringify(key)} already.`);
+/** By this a put is known again, whatever became of its answers. */
+const headersOf = (put: string) => ({ "content-type": "application/octet-stream", [PUT_HEADER]: put });
+const absent = { "if-none-match": "*" };
 
-async function putWhole(client: Client, key: string, body: Body, headers: Record<string, string>): Promise<number> {
-  try {
-    const { status } = await client.ask({ method: "PUT", name: key, headers, body, accept: [412], take: nothing });
-    return status;
-  } catch (error) {
-    throw error instanceof BodyFailed ? error.cause : error;
-  }
+/** Most objects are new, which one request asks and does. Only of one that is there more must be known. */
+async function putSmall(
+  client: Client,
+  key: string,
+  body: Body,
+  { ifAbsent = false, isVersioned }: PutOptions,
+): Promise<Written> {
+  const put = randomUUID();
+  const send = (more: Record<string, string>) =>
+    client.ask({
+      method: "PUT",
+      name: key,
+      headers: { ...headersOf(put), ...more },
+      body,
+      accept: [412],
+      take: nothing,
+    });
+  const first = await send(absent);
+  if (first.status !== 412) return { version: () => versionOf(client, key, put, first.headers) };
+  const before = await headOf(client, key);
+  // An earlier try was heard although its answer was lost, and this one met it.
+  if (before?.put === put) return { version: async () => before.version };
+  if (ifAbsent) throw exists(key);
+  const { headers } = await send({});
+  await dropOld(client, before, put, isVersioned);
+  return { version: () => versionOf(client, key, put, headers) };
 }
 
 async function putLarge(
   client: Client,
   key: string,
-  segments: Awaited<ReturnType<typeof putSegments>>,
-  headers: Record<string, string>,
-): Promise<number> {
+  segmentsIn: (folder: string) => Promise<Segment[]>,
+  { ifAbsent = false, isVersioned }: PutOptions,
+): Promise<Written> {
+  const put = randomUUID();
+  const before = await headOf(client, key);
+  // Told before much is sent for nothing.
+  if (ifAbsent && before !== undefined) throw exists(key);
+  const segments = await segmentsIn(segmentsOf(key, put));
+  const drop = () =>
+    deleteSegments(
+      client,
+      segments.map(({ name }) => name),
+    );
+  let status: number;
   try {
-    return await putManifest(client, key, segments, headers);
+    status = await putManifest(client, key, segments, { ...headersOf(put), ...(ifAbsent && absent) });
   } catch (error) {
     // It may be there although nobody heard of it: then it needs its segments, which are looked after later.
-    const isKnown = !(error instanceof StoreUnreachable);
-    if (isKnown)
-      await deleteSegments(
-        client,
-        segments.map(({ name }) => name),
-      );
+    if (!(error instanceof StoreUnreachable)) await drop();
     throw error;
   }
+  // As above: it may have been this one that an earlier try wrote.
+  if (status === 412 && (await headOf(client, key))?.put !== put) {
+    await drop();
+    throw exists(key);
+  }
+  await dropOld(client, before, put, isVersioned);
+  return { version: () => versionOf(client, key, put, {}) };
+}
+const exists = (key: string) => new ObjectExists(`There is an object ${JSON.stringify(key)} already.`);
+
+/** Only a container that keeps versions says in its answer which one it made; of any other the object is asked. */
+async function versionOf(client: Client, key: string, put: string, headers: IncomingHttpHeaders): Promise<string> {
+  const id = headers["x-object-version-id"];
+  if (typeof id === "string") return versionOfHeader(id);
+  const found = await headOf(client, key);
+  // Somebody else wrote it meanwhile: this version names what was written here, and is nowhere any more.
+  return found?.put === put ? found.version : `replaced-${put}`;
 }
 
-/** The segments of an object of ours that was replaced. */
-async function deleteOld(client: Client, { key, put }: SwiftHead): Promise<void> {
-  if (put === undefined) return;
-  for await (const page of entries(client, segmentsOf(key, put)))
+/** Deletes the segments of what an object was before, if the put has replaced it for good. */
+async function dropOld(
+  client: Client,
+  before: SwiftHead | undefined,
+  put: string,
+  isVersioned: boolean,
+): Promise<void> {
+  if (before?.put === undefined || !before.isSegmented || isVersioned) return;
+  if ((await headOf(client, before.key))?.put !== put) return;
+  for await (const page of entries(client, segmentsOf(before.key, before.put)))
     await deleteSegments(
       client,
       page.map(({ name }) => name),

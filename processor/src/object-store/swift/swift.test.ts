@@ -119,6 +119,16 @@ describe("a request", () => {
     expect(cloud.tokens).toBe(before + 1);
   });
 
+  it("is not given up because another one asked for a token only once", async () => {
+    cloud.tokenSeconds = 0;
+    const store = await open();
+    cloud.tokenSeconds = 3600;
+    let logins = 0;
+    cloud.meddleLogin = () => (++logins <= 2 ? 503 : undefined);
+    const [once, often] = await Promise.allSettled([store.check(), store.head("a")]);
+    expect([once.status, often.status]).toEqual(["rejected", "fulfilled"]);
+  });
+
   it("uses the old token while there is no new one, until its end", async () => {
     const store = await open();
     cloud.refuseLogin = true;
@@ -146,6 +156,9 @@ describe("a request", () => {
     cloud.meddle = () => 404;
     await expect(store.put("a", pieces("x"))).rejects.toThrow(StoreUnreachable);
     await expect(store.check()).rejects.toThrow(/there is no such container/);
+    await expect(store.head("a")).rejects.toThrow(StoreUnreachable);
+    await expect(store.get("a")).rejects.toThrow(StoreUnreachable);
+    await expect(store.fetch("a", join(folder, "none"))).rejects.toThrow(StoreUnreachable);
     await expect(open()).rejects.toThrow(StoreUnreachable);
   });
 
@@ -156,6 +169,40 @@ describe("a request", () => {
     cloud.meddle = () => 307;
     await expect(open()).rejects.toThrow(StoreUnreachable);
   });
+});
+
+/** What was asked since the last time. */
+const requests = () => cloud.got.splice(0).map(({ method, path }) => `${method} ${path}`);
+
+it("takes one request for a file that is new, and asks for the version only of a stream", async () => {
+  const store = await open();
+  const file = join(folder, "new-file");
+  await writeFile(file, "new");
+  requests();
+  await store.putFile("a", file);
+  expect(requests()).toEqual(["PUT c/a"]);
+  await store.put("b", pieces("new"), { ifAbsent: true });
+  expect(requests()).toEqual(["PUT c/b", "HEAD c/b"]);
+  await store.putFile("b", file);
+  expect(requests()).toEqual(["PUT c/b", "HEAD c/b", "PUT c/b"]);
+  meddleOnce(
+    ({ method }) => method === "PUT",
+    (_, answer) => {
+      answer.writeHead(201, { "x-object-version-id": "1795326530.87425" }).end();
+      return "taken";
+    },
+  );
+  expect(await store.put("c", pieces("new"))).toMatchObject({ version: "1795326530.87425" });
+  expect(requests()).toEqual(["PUT c/c"]);
+});
+
+it("refuses a key with which the names of segments would be too long, before it sends one", async () => {
+  const store = await open();
+  const key = "ç".repeat(484);
+  await store.put(key, pieces("small"));
+  await expect(store.put(key, large())).rejects.toThrow(/more than 966 bytes.* shorten it/);
+  await store.put(key.slice(1), large());
+  expect(cloud.got.filter(isSegment).every(({ path }) => Buffer.byteLength(path) <= 1024 + 2)).toBe(true);
 });
 
 describe("an object that must not be there yet", () => {
@@ -284,6 +331,28 @@ describe("a large object", () => {
     expect(await store.collect?.({ before, dryRun: true })).toEqual([{ key: left, bytes: 3 }]);
     expect(await store.collect?.({ before, dryRun: false })).toEqual([{ key: left, bytes: 3 }]);
     expect([...cloud.objects.keys()]).toEqual(["c/a"]);
+  });
+
+  it("keeps segments that a manifest of another object names, and that one's own", async () => {
+    const store = await open();
+    await store.put("a", large());
+    const first = [...cloud.objects.keys()].find((path) => path.endsWith("/00000"));
+    const manifest = [{ name: `/${first}` }];
+    const copy = {
+      body: Buffer.from("x"),
+      headers: { "x-static-large-object": "True" },
+      manifest,
+      timestamp: "1795314591.24378",
+    };
+    cloud.objects.set("c/copy", copy);
+    // As when somebody renames it: the manifest alone is copied, and the first one deleted.
+    cloud.objects.delete("c/a");
+    const before = new Date("2100-01-01");
+    expect(await store.collect?.({ before, dryRun: false })).toEqual([]);
+    await store.delete("copy");
+    expect([...cloud.objects.keys()]).toHaveLength(2);
+    expect(await store.collect?.({ before, dryRun: false })).toMatchObject([{ bytes: MEBIBYTES << 20 }]);
+    expect([...cloud.objects.keys()]).toEqual([]);
   });
 
   it("is deleted with its segments although some of it is in its manifest", async () => {
