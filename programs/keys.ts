@@ -26,9 +26,16 @@ const Cluster = z.strictObject({
 
 const Port = z.number().int().min(1024).max(65_535);
 
+const LoadBalancer = z.strictObject({
+  certificate: z.url({ protocol: /^https?$/ }),
+  port: z.number().int().min(1).max(65_535).optional(),
+  publicAddress: z.boolean().optional(),
+});
+
 const Api = z.strictObject({
   port: Port.optional(),
   allowFrom: z.array(Cidr).optional(),
+  loadBalancer: LoadBalancer.optional(),
 });
 
 const Limits = z.strictObject({
@@ -39,6 +46,9 @@ const Limits = z.strictObject({
 
 /** The port of the API unless the config says another. */
 export const apiPort = 8080;
+
+/** The load balancer's port for it, unless the config says another. */
+export const balancerPort = 443;
 
 const Isolated = z.strictObject({ port: Port, allowFrom: z.array(Cidr).min(1) });
 

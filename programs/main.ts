@@ -50,6 +50,8 @@ function missing(keys: string[][]): string {
 interface Outputs extends Partial<Handover> {
   /** The config that the processor reads. Absent where every pipeline stack has its own. */
   processor?: Processor["config"];
+  /** Where the load balancer is called, for whoever gives it a name. */
+  address?: pulumi.Output<string>;
   /** What the pipeline stacks' own programs give, by stack. */
   programs?: Record<string, Record<string, unknown>>;
 }
@@ -78,7 +80,7 @@ async function deployShared(): Promise<Outputs> {
   for (const { stack } of asked) if (stack.isolated && !holdsAll(environment, target)) warnUnlessDeployed(stack.name);
   const events = eventsOf(settings.platform, platformTags(settings), secret);
   const { pipelines, programs } = await compose(here, settings, secret, events);
-  const { processor, cluster } = sharedPlatform(settings, pipelines, secret, asked.length - here.length);
+  const { processor, cluster, balancer } = sharedPlatform(settings, pipelines, secret, asked.length - here.length);
   warnOfUnused(settings.secrets);
   return {
     ...(processor && { processor: processor.config }),
@@ -86,6 +88,7 @@ async function deployShared(): Promise<Outputs> {
       platform: { environment, target, image, isolated: opened(settings) },
       workloads: cluster.host.workloads,
     }),
+    ...(balancer && { address: balancer.address }),
     ...(isEmpty(programs) ? {} : { programs }),
   };
 }

@@ -1,13 +1,14 @@
 import { platformName } from "@cais/spec/names.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { Cluster, clusterTargets } from "../components/cluster/index.ts";
-import { Network, type NetworkArgs } from "../components/network/index.ts";
+import { type Door, LoadBalancer } from "../components/load-balancer/index.ts";
+import { Network, privateRange } from "../components/network/index.ts";
 import type { Pipeline, Processor } from "../components/processor/index.ts";
 import type { Tags } from "../components/tags.ts";
 import { provides, stackTarget } from "../components/target.ts";
 import type { SecretReader } from "./pipeline.ts";
 import { processorOf } from "./processor.ts";
-import { apiPort, opened, type Settings } from "./keys.ts";
+import { apiPort, balancerPort, opened, type Settings } from "./keys.ts";
 
 /** What an environment's stacks share. */
 interface Shared {
@@ -15,6 +16,8 @@ interface Shared {
   processor: Processor | undefined;
   /** Where containers run, on a target that has clusters. */
   cluster: Cluster | undefined;
+  /** What stands before their APIs. */
+  balancer: LoadBalancer | undefined;
 }
 
 /** The tags of what an environment's stacks share. */
@@ -28,32 +31,56 @@ export const platformTags = ({ owner, costCentre = owner, environment }: Setting
 /** Where containers run, and the processor of all pipeline stacks that are not `isolated`, of which there are this many. */
 export function platform(settings: Settings, pipelines: Pipeline[], secret: SecretReader, isolated: number): Shared {
   const { image } = settings;
-  const { api: { port = apiPort, allowFrom = [] } = {} } = settings.platform;
+  const { port = apiPort, allowFrom = [] } = settings.platform.api ?? {};
   const tags = platformTags(settings);
-  const cluster = clusterOf(settings, tags, [
-    { port, from: allowFrom },
-    ...Object.values(opened(settings)).map((isolated) => ({ port: isolated.port, from: isolated.allowFrom })),
-  ]);
-  if (pipelines.length === 0 && isolated > 0) return { processor: undefined, cluster };
+  const isShared = pipelines.length > 0 || isolated === 0;
+  const doors = doorsOf(settings, isShared);
+  const network = networkOf(settings, tags, doors);
+  const cluster = network && clusterOf(settings, tags, network);
+  const balancer = network && cluster && balancerOf(settings, tags, { network, cluster, doors });
+  if (!isShared) return { processor: undefined, cluster, balancer };
   const args = { tags, pipelines, cluster, image, port, allowFrom };
-  return { processor: processorOf("processor", args, settings.platform, secret), cluster };
+  return { processor: processorOf("processor", args, settings.platform, secret), cluster, balancer };
+}
+
+/** The APIs that others may call: the shared processor's, and each isolated stack's by its name. */
+function doorsOf(settings: Settings, isShared: boolean): Record<string, Door> {
+  const { port = apiPort, allowFrom = [], loadBalancer } = settings.platform.api ?? {};
+  const own = { port: loadBalancer?.port ?? balancerPort, allowFrom, passTo: port };
+  return {
+    ...(isShared && allowFrom.length > 0 && { [platformName]: own }),
+    ...Object.fromEntries(
+      Object.entries(opened(settings)).map(([name, { port, allowFrom }]) => [name, { port, allowFrom, passTo: port }]),
+    ),
+  };
 }
 
 /** What only a target with clusters can make use of. */
 const ofClusters = ["network", "cluster"] as const;
 
-function clusterOf(settings: Settings, tags: Tags, inbound: NetworkArgs["inbound"]): Cluster | undefined {
+/** The network that the machine is in; none on a target without clusters. */
+function networkOf(settings: Settings, tags: Tags, doors: Record<string, Door>): Network | undefined {
   const target = stackTarget();
   const entry = clusterTargets[target];
-  const { network, cluster } = settings.platform;
+  const { network, api } = settings.platform;
   if (!provides(entry)) {
-    const key = ofClusters.find((name) => settings.platform[name] !== undefined);
+    const key = api?.loadBalancer
+      ? "api.loadBalancer"
+      : ofClusters.find((name) => settings.platform[name] !== undefined);
     if (key !== undefined)
       throw new pulumi.RunError(
         `cais:platform.${key} has no effect on ${target}: ${entry.omitted}; remove it with: pulumi config rm --path 'cais:platform.${key}'`,
       );
     return undefined;
   }
+  // A balancer calls from an address of its own in the network, which nobody but it and the machine is in.
+  const calls = api?.loadBalancer ? [network?.cidr ?? privateRange] : undefined;
+  const inbound = Object.values(doors).map(({ passTo, allowFrom }) => ({ port: passTo, from: calls ?? allowFrom }));
+  return new Network("platform", { ...network, tags, inbound });
+}
+
+function clusterOf(settings: Settings, tags: Tags, network: Network): Cluster {
+  const { cluster } = settings.platform;
   if (cluster === undefined)
     throw new pulumi.RunError(
       "cais:platform.cluster is missing; say what the containers run on, beginning with: pulumi config set --path 'cais:platform.cluster.kind' vm",
@@ -61,7 +88,28 @@ function clusterOf(settings: Settings, tags: Tags, inbound: NetworkArgs["inbound
   return new Cluster("platform", {
     ...cluster,
     tags,
-    network: new Network("platform", { ...network, tags, inbound }),
+    network,
     allowDataDeletion: settings.deletable.includes(platformName),
+  });
+}
+
+function balancerOf(
+  { platform }: Settings,
+  tags: Tags,
+  { network, cluster, doors }: { network: Network; cluster: Cluster; doors: Record<string, Door> },
+): LoadBalancer | undefined {
+  if (platform.api?.loadBalancer === undefined) return undefined;
+  if (Object.keys(doors).length === 0)
+    throw new pulumi.RunError(
+      "cais:platform.api.loadBalancer stands before an API that nobody may call; name who may with: pulumi config set --path 'cais:platform.api.allowFrom[0]' <range>",
+    );
+  const { certificate, publicAddress } = platform.api.loadBalancer;
+  return new LoadBalancer("api", {
+    tags,
+    network,
+    machine: cluster.host.privateAddress,
+    certificate,
+    doors,
+    publicAddress,
   });
 }

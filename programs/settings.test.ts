@@ -137,6 +137,14 @@ describe("readSettings", () => {
       "cais:platform.isolated.hydro.port is 8080, which the shared processor has already on the same machine. Set it with: pulumi config set --path 'cais:platform.isolated.hydro.port' <value>",
     ],
     [
+      "a port that the load balancer has",
+      prod({
+        api: { loadBalancer: { certificate: "https://barbican.test/v1/secrets/1", port: 8081 } },
+        isolated: { tides },
+      }),
+      "cais:platform.isolated.tides.port is 8081, which the load balancer has already for the shared processor. Set it with: pulumi config set --path 'cais:platform.isolated.tides.port' <value>",
+    ],
+    [
       "a port that another has",
       prod({ isolated: { hydro: tides, tides } }),
       "cais:platform.isolated.tides.port is 8081, which hydro has already on the same machine. Set it with: pulumi config set --path 'cais:platform.isolated.tides.port' <value>",

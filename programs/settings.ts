@@ -5,7 +5,16 @@ import { suggest } from "@cais/spec/suggest.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { BuiltTarget } from "../components/target.ts";
-import { apiPort, holdsAll, isolatedKeys, type IsolatedSettings, opened, type Settings, sharedKeys } from "./keys.ts";
+import {
+  apiPort,
+  balancerPort,
+  holdsAll,
+  isolatedKeys,
+  type IsolatedSettings,
+  opened,
+  type Settings,
+  sharedKeys,
+} from "./keys.ts";
 
 /** Keys whose value is a text: what looks like a number or JSON stays as it is written. */
 const texts = new Set(["target", "environment", "owner", "costCentre", "image"]);
@@ -74,15 +83,18 @@ function misplaced({ deletable, secrets = {} }: Settings, apart: string[], pulum
 
 /** Ports of the one machine that are given twice, or to a stack without a processor of its own. */
 function wrongPorts(settings: Settings, apart: string[]): string[] {
-  const taken = new Map([[settings.platform.api?.port ?? apiPort, "the shared processor"]]);
+  const { port = apiPort, loadBalancer } = settings.platform.api ?? {};
+  const taken = new Map([[port, "the shared processor has already on the same machine"]]);
+  if (loadBalancer)
+    taken.set(loadBalancer.port ?? balancerPort, "the load balancer has already for the shared processor");
   return Object.entries(opened(settings)).flatMap(([name, { port }]) => {
     const path = `cais:platform.isolated.${name}`;
     if (!apart.includes(name))
       return `${path} is of a stack that is not isolated here, so its API is the shared one's. Remove it with: ${command("rm", ["platform", "isolated", name])}`;
     const other = taken.get(port);
-    taken.set(port, name);
+    taken.set(port, `${name} has already on the same machine`);
     if (other === undefined) return [];
-    return `${path}.port is ${port}, which ${other} has already on the same machine. Set it with: ${command("set", ["platform", "isolated", name, "port"])} <value>`;
+    return `${path}.port is ${port}, which ${other}. Set it with: ${command("set", ["platform", "isolated", name, "port"])} <value>`;
   });
 }
 

@@ -82,6 +82,7 @@ describe("Cluster", () => {
       kind: "vm",
       workloads: "platform-workloads-1a2b3c4",
       address: "10.20.0.7",
+      privateAddress: "10.20.0.7",
     });
   });
 

@@ -40,6 +40,8 @@ export interface ClusterHost {
   readonly workloads: pulumi.Output<string>;
   /** Where the machine is reached: its public address, else the private one. */
   readonly address: pulumi.Output<string>;
+  /** Where it is reached within its network. */
+  readonly privateAddress: pulumi.Output<string>;
 }
 
 export interface ClusterTarget {

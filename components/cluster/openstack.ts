@@ -88,7 +88,8 @@ export const openstack: ClusterTarget = {
       { ...opts, deleteBeforeReplace: true, dependsOn: place.ready },
     );
     const nodes: Record<string, pulumi.Resource> = { workloads, identity, state, port, instance };
-    let address = port.allFixedIps.apply((addresses) => addresses[0] ?? "");
+    const privateAddress = port.allFixedIps.apply((addresses) => addresses[0] ?? "");
+    let address = privateAddress;
     if (publicAddress && place.external !== undefined) {
       const publicIp = new FloatingIp(
         `${name}-address`,
@@ -98,6 +99,6 @@ export const openstack: ClusterTarget = {
       nodes["publicIp"] = publicIp;
       address = publicIp.address;
     }
-    return { host: { kind: "vm", workloads: workloads.name, address }, nodes };
+    return { host: { kind: "vm", workloads: workloads.name, address, privateAddress }, nodes };
   },
 };

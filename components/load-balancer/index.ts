@@ -5,17 +5,25 @@ import { provides, stackTarget, type BuiltTarget, type Omitted, type TargetTable
 import { honour, type Unsupported } from "../unsupported.ts";
 import { openstack } from "./openstack.ts";
 
+/** One of the APIs behind a balancer. */
+export interface Door {
+  /** Port that callers use. */
+  port: number;
+  /** Who may call it (CIDRs). */
+  allowFrom: string[];
+  /** Port of the machine that calls are passed on to. */
+  passTo: number;
+}
+
 export interface LoadBalancerArgs {
   tags: Tags;
   network: Network;
   /** Certificate and key with which it speaks TLS: the address of a secret in the provider's store (Barbican: PKCS #12). */
   certificate: string;
-  /** Port that callers use. Default: 443. */
-  port?: number | undefined;
-  /** Who may call it (CIDRs). */
-  allowFrom: string[];
   /** The machine that calls are passed on to, over plain HTTP within the network. */
-  passTo: { address: pulumi.Input<string>; port: number };
+  machine: pulumi.Input<string>;
+  /** What it is called for, by name. */
+  doors: Record<string, Door>;
   /** What a machine that can take calls answers with 200. Default: /readyz. */
   healthPath?: string | undefined;
   /** Gives it a public address. Default: false. */
@@ -28,7 +36,7 @@ export interface LoadBalancerTarget {
   readonly unsupported: Unsupported<LoadBalancerArgs>;
   provision(
     name: string,
-    args: LoadBalancerArgs & { port: number; healthPath: string },
+    args: LoadBalancerArgs & { healthPath: string },
     opts: pulumi.CustomResourceOptions,
   ): { address: pulumi.Output<string>; nodes: Record<string, pulumi.Resource> };
 }
@@ -38,7 +46,7 @@ export const loadBalancerTargets = {
   openstack,
 } satisfies TargetTable<LoadBalancerTarget | Omitted>;
 
-/** Ends TLS in front of a machine's API, and lets in whom it is told to. */
+/** Ends TLS in front of a machine's APIs, and lets in whom it is told to. */
 export class LoadBalancer extends pulumi.ComponentResource {
   /** Where it is called: its public address, else the private one. */
   readonly address: pulumi.Output<string>;
@@ -49,12 +57,9 @@ export class LoadBalancer extends pulumi.ComponentResource {
     const target = args.target ?? stackTarget();
     const entry = loadBalancerTargets[target];
     if (!provides(entry)) throw new pulumi.RunError(`${name}: ${target} has no load balancer: ${entry.omitted}.`);
-    honour(this, name, target, args, entry.unsupported, ["allowFrom", "certificate"]);
-    const { address, nodes } = entry.provision(
-      name,
-      { ...args, port: args.port ?? 443, healthPath: args.healthPath ?? "/readyz" },
-      { parent: this },
-    );
+    honour(this, name, target, args, entry.unsupported, ["doors", "certificate"]);
+    const healthPath = args.healthPath ?? "/readyz";
+    const { address, nodes } = entry.provision(name, { ...args, healthPath }, { parent: this });
     this.address = address;
     this.nodes = nodes;
     this.registerOutputs({ address });

@@ -12,8 +12,8 @@ const args = (): LoadBalancerArgs => ({
   tags,
   network: network(),
   certificate,
-  allowFrom: ["10.0.0.0/8"],
-  passTo: { address: "10.20.0.7", port: 8080 },
+  machine: "10.20.0.7",
+  doors: { processor: { port: 443, allowFrom: ["10.0.0.0/8"], passTo: 8080 } },
   target: "openstack",
 });
 
@@ -27,9 +27,8 @@ describe("LoadBalancer", () => {
       tags: () => ({ tags: { ...tags, owner: "other" } }),
       network: () => ({ network: network("other") }),
       certificate: () => ({ certificate: "https://barbican.test/v1/secrets/other" }),
-      port: () => ({ port: 8443 }),
-      allowFrom: () => ({ allowFrom: ["192.0.2.0/24"] }),
-      passTo: () => ({ passTo: { address: "10.20.0.7", port: 8081 } }),
+      machine: () => ({ machine: "10.20.0.70" }),
+      doors: () => ({ doors: { processor: { port: 443, allowFrom: ["192.0.2.0/24"], passTo: 8080 } } }),
       healthPath: () => ({ healthPath: "/healthz" }),
       publicAddress: () => ({ publicAddress: true }),
     },
@@ -40,19 +39,22 @@ describe("LoadBalancer", () => {
     const { result, created } = await record(() => new LoadBalancer("api", args()));
     const octavia = created.filter(({ type }) => type.startsWith("openstack:loadbalancer/"));
     expect(octavia.map(({ name, inputs }) => [name, inputs])).toEqual([
-      ["api", { description: "Ends TLS in front of the API", vipSubnetId: "id of platform-subnet", tags: list }],
+      ["api", { description: "Ends TLS in front of the APIs", vipSubnetId: "id of platform-subnet", tags: list }],
       [
-        "api-machine",
+        "api-processor-machine",
         {
-          poolId: "id of api-machines",
+          poolId: "id of api-processor-machines",
           address: "10.20.0.7",
           protocolPort: 8080,
           subnetId: "id of platform-subnet",
         },
       ],
-      ["api-machines", { listenerId: "id of api-tls", protocol: "HTTP", lbMethod: "LEAST_CONNECTIONS" }],
       [
-        "api-tls",
+        "api-processor-machines",
+        { listenerId: "id of api-processor-tls", protocol: "HTTP", lbMethod: "LEAST_CONNECTIONS" },
+      ],
+      [
+        "api-processor-tls",
         {
           loadbalancerId: "id of api",
           protocol: "TERMINATED_HTTPS",
@@ -66,9 +68,9 @@ describe("LoadBalancer", () => {
         },
       ],
       [
-        "api-watch",
+        "api-processor-watch",
         {
-          poolId: "id of api-machines",
+          poolId: "id of api-processor-machines",
           type: "HTTP",
           httpMethod: "GET",
           urlPath: "/readyz",
@@ -82,6 +84,24 @@ describe("LoadBalancer", () => {
     expect(await resolved(result.address)).toBe("10.20.0.8");
   });
 
+  it("has a listener, a machine and a watch of its own for each door", async () => {
+    const ivi = { port: 8081, allowFrom: ["192.0.2.0/24"], passTo: 8081 };
+    const { created } = await record(() => new LoadBalancer("api", { ...args(), doors: { ...args().doors, ivi } }));
+    const made = created.filter(({ name, type }) => name.startsWith("api-ivi") && type.includes("loadbalancer"));
+    expect(made.map(({ name }) => name)).toEqual([
+      "api-ivi-machine",
+      "api-ivi-machines",
+      "api-ivi-tls",
+      "api-ivi-watch",
+    ]);
+    expect(made.map(({ inputs }) => inputs)).toEqual([
+      expect.objectContaining({ poolId: "id of api-ivi-machines", address: "10.20.0.7", protocolPort: 8081 }),
+      expect.objectContaining({ listenerId: "id of api-ivi-tls" }),
+      expect.objectContaining({ protocolPort: 8081, allowedCidrs: ["192.0.2.0/24"] }),
+      expect.objectContaining({ poolId: "id of api-ivi-machines" }),
+    ]);
+  });
+
   it("has a public address only when it is asked for, and then needs the external network", async () => {
     const { result } = await record(() => new LoadBalancer("api", { ...args(), publicAddress: true }));
     expect(await resolved(result.address)).toBe("203.0.113.7");
@@ -91,8 +111,16 @@ describe("LoadBalancer", () => {
   });
 
   it("does not take nobody for everyone, as Octavia would", async () => {
-    await expect(record(() => new LoadBalancer("api", { ...args(), allowFrom: [] }))).rejects.toThrow(
-      "api: allowFrom is empty; name the ranges that may call it.",
+    const doors = { processor: { port: 443, allowFrom: [], passTo: 8080 } };
+    await expect(record(() => new LoadBalancer("api", { ...args(), doors }))).rejects.toThrow(
+      "api: allowFrom of processor is empty; name the ranges that may call it.",
+    );
+  });
+
+  it("tells of a range of IPv6, which Octavia would refuse", async () => {
+    const doors = { ivi: { port: 443, allowFrom: ["10.0.0.0/8", "fd00::/8"], passTo: 8080 } };
+    await expect(record(() => new LoadBalancer("api", { ...args(), doors }))).rejects.toThrow(
+      "api: allowFrom of ivi has fd00::/8, and the balancer's address is of IPv4; leave out ranges of IPv6.",
     );
   });
 

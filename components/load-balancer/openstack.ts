@@ -10,66 +10,75 @@ import type { LoadBalancerTarget } from "./index.ts";
 
 export const openstack: LoadBalancerTarget = {
   unsupported: {},
-  provision(
-    name,
-    { tags: who, network, certificate, port, allowFrom, passTo, healthPath, publicAddress = false },
-    opts,
-  ) {
+  provision(name, { tags: who, network, certificate, machine, doors, healthPath, publicAddress = false }, opts) {
     const { place } = network;
     if (publicAddress && place.external === undefined)
       throw new pulumi.RunError(
         `${name}: a public address needs the network's \`external\`; name it or drop publicAddress.`,
       );
-    // Octavia takes an empty list for everyone.
-    if (allowFrom.length === 0)
-      throw new pulumi.RunError(`${name}: allowFrom is empty; name the ranges that may call it.`);
     const tags = tagList(who);
     const balancer = new LoadBalancer(
       name,
-      { description: "Ends TLS in front of the API", vipSubnetId: place.subnetId, tags },
+      { description: "Ends TLS in front of the APIs", vipSubnetId: place.subnetId, tags },
       opts,
     );
-    const listener = new Listener(
-      `${name}-tls`,
-      {
-        loadbalancerId: balancer.id,
-        protocol: "TERMINATED_HTTPS",
-        protocolPort: port,
-        defaultTlsContainerRef: certificate,
-        allowedCidrs: allowFrom,
-        // An upload may pause for as long as the processor lets it.
-        timeoutClientData: 300_000,
-        timeoutMemberData: 300_000,
-        insertHeaders: { "X-Forwarded-For": "true", "X-Forwarded-Proto": "true" },
-        tags,
-      },
-      opts,
-    );
-    const pool = new Pool(
-      `${name}-machines`,
-      { listenerId: listener.id, protocol: "HTTP", lbMethod: "LEAST_CONNECTIONS" },
-      opts,
-    );
-    const member = new Member(
-      `${name}-machine`,
-      { poolId: pool.id, address: passTo.address, protocolPort: passTo.port, subnetId: place.subnetId },
-      opts,
-    );
-    const monitor = new Monitor(
-      `${name}-watch`,
-      {
-        poolId: pool.id,
-        type: "HTTP",
-        httpMethod: "GET",
-        urlPath: healthPath,
-        expectedCodes: "200",
-        delay: 10,
-        timeout: 5,
-        maxRetries: 3,
-      },
-      opts,
-    );
-    const nodes: Record<string, pulumi.Resource> = { balancer, listener, pool, member, monitor };
+    const nodes: Record<string, pulumi.Resource> = { balancer };
+    for (const [door, { port, allowFrom, passTo }] of Object.entries(doors)) {
+      // Octavia takes an empty list for everyone.
+      if (allowFrom.length === 0)
+        throw new pulumi.RunError(`${name}: allowFrom of ${door} is empty; name the ranges that may call it.`);
+      const other = allowFrom.find((range) => range.includes(":"));
+      if (other !== undefined)
+        throw new pulumi.RunError(
+          `${name}: allowFrom of ${door} has ${other}, and the balancer's address is of IPv4; leave out ranges of IPv6.`,
+        );
+      const listener = new Listener(
+        `${name}-${door}-tls`,
+        {
+          loadbalancerId: balancer.id,
+          protocol: "TERMINATED_HTTPS",
+          protocolPort: port,
+          defaultTlsContainerRef: certificate,
+          allowedCidrs: allowFrom,
+          // An upload may pause for as long as the processor lets it.
+          timeoutClientData: 300_000,
+          timeoutMemberData: 300_000,
+          insertHeaders: { "X-Forwarded-For": "true", "X-Forwarded-Proto": "true" },
+          tags,
+        },
+        opts,
+      );
+      const pool = new Pool(
+        `${name}-${door}-machines`,
+        { listenerId: listener.id, protocol: "HTTP", lbMethod: "LEAST_CONNECTIONS" },
+        opts,
+      );
+      const member = new Member(
+        `${name}-${door}-machine`,
+        { poolId: pool.id, address: machine, protocolPort: passTo, subnetId: place.subnetId },
+        opts,
+      );
+      const monitor = new Monitor(
+        `${name}-${door}-watch`,
+        {
+          poolId: pool.id,
+          type: "HTTP",
+          httpMethod: "GET",
+          urlPath: healthPath,
+          expectedCodes: "200",
+          delay: 10,
+          timeout: 5,
+          maxRetries: 3,
+        },
+        opts,
+      );
+      Object.assign(nodes, {
+        [`listener ${door}`]: listener,
+        [`pool ${door}`]: pool,
+        [`member ${door}`]: member,
+        [`monitor ${door}`]: monitor,
+      });
+    }
     if (!publicAddress || place.external === undefined) return { address: balancer.vipAddress, nodes };
     const publicIp = new FloatingIp(
       `${name}-address`,

@@ -18,6 +18,9 @@ export interface NetworkArgs {
   target?: BuiltTarget | undefined;
 }
 
+/** The private range of a network whose program names none. */
+export const privateRange = "10.20.0.0/24";
+
 /** What a machine needs to be put into the network. */
 export interface NetworkPlace {
   readonly networkId: pulumi.Output<string>;
@@ -58,7 +61,7 @@ export class Network extends pulumi.ComponentResource {
     const entry = networkTargets[target];
     if (!provides(entry)) throw new pulumi.RunError(`${name}: ${target} has no network: ${entry.omitted}.`);
     honour(this, name, target, args, entry.unsupported, ["inbound"]);
-    const { place, nodes } = entry.provision(name, { ...args, cidr: args.cidr ?? "10.20.0.0/24" }, { parent: this });
+    const { place, nodes } = entry.provision(name, { ...args, cidr: args.cidr ?? privateRange }, { parent: this });
     this.place = place;
     this.nodes = nodes;
     this.registerOutputs({ networkId: place.networkId });
