@@ -17,6 +17,20 @@ export interface Recording<Result> {
   warnings: string[];
 }
 
+/** A certificate (PEM) of an authority that nobody trusts: EC, valid until 2126, its key thrown away. */
+export const authority = `-----BEGIN CERTIFICATE-----
+MIIBhjCCASugAwIBAgIUVAo9+UYO6ssxka8ELjxE1QlVWjYwCgYIKoZIzj0EAwIw
+FzEVMBMGA1UEAwwMYW4gYXV0aG9yaXR5MCAXDTI2MTEyMjA1NTIzOVoYDzIxMjYx
+MDI5MDU1MjM5WjAXMRUwEwYDVQQDDAxhbiBhdXRob3JpdHkwWTATBgcqhkjOPQIB
+BggqhkjOPQMBBwNCAARQjOF42LlNmyVpOkmfu5KVXLKtsNzq9EvFnO6Q/DQvPOVM
+/vqdZy27wNcoPTQqAqm7upp4F+aoZB29Gf9jINUao1MwUTAdBgNVHQ4EFgQUH7zP
+2CUGRizcEg2lToSAj6RwppAwHwYDVR0jBBgwFoAUH7zP2CUGRizcEg2lToSAj6Rw
+ppAwDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNJADBGAiEA0r9SnEcOnQcW
+5sKvM3ljW+35ebpcuAPbu+yw10ms1f4CIQC/8BpDZHdKGz3/lcOzlTHbOR0Dp+vn
+3rU36MUgwUY4ng==
+-----END CERTIFICATE-----
+`;
+
 /** Config with which every component can be made on every target. */
 export const config = {
   "cais:target": "local",

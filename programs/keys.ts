@@ -55,6 +55,7 @@ const Isolated = z.strictObject({ port: Port, allowFrom: z.array(Cidr).min(1) })
 /** What is the processor's own, whether it serves many stacks or one. */
 const processor = {
   limits: Limits.optional(),
+  registry: z.strictObject({ username: z.string().regex(/^[^:]+$/, "must hold no colon") }).optional(),
   allowPrivate: z.array(Cidr).optional(),
   lineage: LineageBinding.optional(),
   events: z.enum(eventsKinds).optional(),

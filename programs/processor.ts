@@ -1,7 +1,7 @@
 import { platformName } from "@cais/spec/names.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { type EventsArgs, eventsTargets } from "../components/events/index.ts";
-import { Processor, type ProcessorArgs } from "../components/processor/index.ts";
+import { Processor, type ProcessorArgs, processorTargets, type RegistryLogin } from "../components/processor/index.ts";
 import { Secret } from "../components/secret/index.ts";
 import type { Tags } from "../components/tags.ts";
 import { stackTarget } from "../components/target.ts";
@@ -11,7 +11,7 @@ import type { SecretReader } from "./pipeline.ts";
 /** What a shared and an isolated stack's processors differ in. */
 type OwnArgs = Pick<ProcessorArgs, "tags" | "pipelines" | "cluster" | "image"> & { port: number; allowFrom: string[] };
 
-type ProcessorSettings = Pick<Settings["platform"], "limits" | "allowPrivate" | "lineage" | "events">;
+type ProcessorSettings = Pick<Settings["platform"], "limits" | "registry" | "allowPrivate" | "lineage" | "events">;
 
 const needsTeller = (kind: EventsArgs["kind"]) => kind === "webhook" || kind === "radosgw";
 
@@ -32,7 +32,7 @@ export function eventsOf({ events }: ProcessorSettings, tags: Tags, secret: Secr
 export function processorOf(
   name: string,
   args: OwnArgs,
-  { limits, allowPrivate = [], lineage, events }: ProcessorSettings,
+  { limits, registry, allowPrivate = [], lineage, events }: ProcessorSettings,
   secret: SecretReader,
 ): Processor {
   const { tags, allowFrom } = args;
@@ -45,7 +45,23 @@ export function processorOf(
     ...(limits ? { limits } : {}),
     allowPrivate,
     lineage,
+    registry: loginOf(registry, tags, secret),
     token:
       allowFrom.length > 0 ? new Secret("api-token", { tags, value: secret(platformName, "api-token") }) : undefined,
   });
+}
+
+/** How the image's registry is logged in to, with the secret `platform.registry`. */
+function loginOf(registry: ProcessorSettings["registry"], tags: Tags, secret: SecretReader): RegistryLogin | undefined {
+  if (registry === undefined) return undefined;
+  const target = stackTarget();
+  const { registry: instead } = processorTargets[target].unsupported;
+  if (instead !== undefined)
+    throw new pulumi.RunError(
+      `cais:platform.registry has no effect on ${target}: ${instead}; remove it with: pulumi config rm --path 'cais:platform.registry'`,
+    );
+  return {
+    username: registry.username,
+    password: new Secret("registry", { tags, value: secret(platformName, "registry") }),
+  };
 }

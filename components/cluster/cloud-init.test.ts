@@ -2,8 +2,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
 import { z } from "zod";
-import { record, resolved } from "../conformance.ts";
-import { cloudInit, userDataLimit } from "./cloud-init.ts";
+import { authority, record, resolved } from "../conformance.ts";
+import { cloudInit, type MachineIdentity, userDataLimit } from "./cloud-init.ts";
 
 const identity = {
   authUrl: "https://keystone.test/v3",
@@ -27,12 +27,13 @@ const CloudConfig = z.strictObject({
   ssh_pwauth: z.literal(false),
   package_update: z.literal(true),
   packages: z.array(z.string()),
+  ca_certs: z.strictObject({ trusted: z.array(z.string()) }).optional(),
   write_files: z.array(
     z.strictObject({ path: z.string(), permissions: z.string().regex(/^0[0-7]{3}$/), content: z.string().min(1) }),
   ),
   runcmd: z.array(z.array(z.string())),
 });
-const render = async (about = identity) => resolved((await record(() => cloudInit(about))).result);
+const render = async (about: MachineIdentity = identity) => resolved((await record(() => cloudInit(about))).result);
 const files = async () => {
   const { write_files } = CloudConfig.parse(parse(await render()));
   return new Map(write_files.map(({ path, ...file }) => [path, file]));
@@ -64,6 +65,16 @@ describe("cloudInit", () => {
     expect(file?.permissions).toBe("0600");
     expect(JSON.parse(file?.content ?? "")).toEqual(rest);
     expect((await files()).get("/etc/cais/state-volume")?.content).toBe(`${stateVolume}\n`);
+  });
+
+  it("lets the machine trust private authorities, of which no other file tells", async () => {
+    const text = await render({ ...identity, ca: [authority, authority] });
+    expect(CloudConfig.parse(parse(text)).ca_certs).toEqual({ trusted: [authority, authority] });
+    expect(text.split("BEGIN CERTIFICATE")).toHaveLength(3);
+    expect(CloudConfig.parse(parse(await render())).ca_certs).toBeUndefined();
+    await expect(record(() => cloudInit({ ...identity, ca: Array<string>(99).fill(authority) }))).rejects.toThrow(
+      `openstack:cacertFile holds ${99 * authority.length} bytes of certificates, and a machine can be told 16384; give it your own authorities' alone.`,
+    );
   });
 
   it("enables only units that it writes", async () => {

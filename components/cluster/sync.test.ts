@@ -162,6 +162,27 @@ describe.skipIf(spawnSync("python3", ["--version"]).status !== 0)("sync.py (skip
     expect(await machine.sync()).toMatchObject({ code: 0, told: restarted("processor") });
   });
 
+  it("places a login for Docker where the container does not look, certificates where it does, and takes both away", async () => {
+    const login = { server: "registry.test", username: "robot", password: `https://other.test/v1/secrets/${secretId}` };
+    there.secrets.set(secretId, "pass:wörd");
+    there.put("processor", { registry: login, ca: "a certificate" });
+    expect(await machine.sync()).toMatchObject({ code: 0, problems: "", told: restarted("processor") });
+    const file = machine.at("run/cais/registry/processor/config.json");
+    const auth = Buffer.from("robot:pass:wörd").toString("base64");
+    expect(JSON.parse(await readFile(file, "utf8"))).toEqual({ auths: { "registry.test": { auth } } });
+    expect([(await stat(file)).mode & 0o777, (await stat(path.dirname(file))).mode & 0o777]).toEqual([0o400, 0o700]);
+    const ca = machine.at("etc/cais/workloads/processor/ca.pem");
+    expect([await readFile(ca, "utf8"), (await stat(ca)).uid]).toEqual(["a certificate", uid]);
+    expect(await readdir(machine.at("run/cais/secrets/processor"))).toEqual(["store-credential.json"]);
+    there.put("processor");
+    expect(await machine.sync()).toMatchObject({ code: 0, told: restarted("processor") });
+    expect(await readdir(path.dirname(file))).toEqual([]);
+    expect(await readdir(path.dirname(ca))).toEqual(["config.json"]);
+    there.objects.clear();
+    await machine.sync();
+    expect(await readdir(machine.at("run/cais/registry"))).toEqual([]);
+  });
+
   it("waits while unit and workload do not fit", async () => {
     there.put("processor", { unitSha256: "0".repeat(64) });
     expect(await machine.sync()).toMatchObject({
@@ -199,6 +220,8 @@ describe.skipIf(spawnSync("python3", ["--version"]).status !== 0)("sync.py (skip
       "is no reference to a secret",
     ],
     ["root as its user", { uid: 0 }, "must be a number above 0"],
+    ["certificates that are no text", { ca: 1 }, "its ca is no text"],
+    ["a login that is none", { registry: { server: "s", username: 1, password: secretId } }, "has no attribute"],
     ["a later version", { version: 2 }, "this machine knows 1"],
   ])("refuses a workload with %s, and runs the others", async (_, change, problem) => {
     there.put("bad", change);

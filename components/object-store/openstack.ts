@@ -1,6 +1,6 @@
 import { Container } from "@pulumi/openstack/objectstorage/container.js";
 import { keystone } from "../keystone.ts";
-import { mountedSecrets, storeCredential } from "../secret/mount.ts";
+import { mountedAuthorities, mountedSecrets, storeCredential } from "../secret/mount.ts";
 import { tagMap } from "../tags.ts";
 import type { ObjectStoreTarget } from "./index.ts";
 
@@ -17,10 +17,12 @@ export const openstack: ObjectStoreTarget = {
       },
       { ...opts, protect: !deletable },
     );
+    const { ca, ...cloud } = keystone();
     return {
       binding: {
         driver: "swift",
-        ...keystone(),
+        ...cloud,
+        ...(ca && { ca: mountedAuthorities }),
         container: container.name,
         credential: { driver: "file", path: `${mountedSecrets}/${storeCredential}` },
         ...(tempUrlKey && { tempUrlKey: tempUrlKey.binding }),

@@ -23,6 +23,12 @@ export interface Pipeline {
   secrets: Record<string, Secret>;
 }
 
+/** Who fetches an image. The processor itself never sees it. */
+export interface RegistryLogin {
+  username: string;
+  password: Secret;
+}
+
 export interface ProcessorArgs {
   tags: Tags;
   pipelines: Pipeline[];
@@ -30,6 +36,8 @@ export interface ProcessorArgs {
   cluster?: { readonly host: Pick<ClusterHost, "workloads"> } | undefined;
   /** Its image with the digest: `registry/name@sha256:…`. */
   image?: string | undefined;
+  /** Login of the image's registry, where it asks for one. Default: none. */
+  registry?: RegistryLogin | undefined;
   /** What the whole processor may use; its SQL engine gets half of the memory. Default: 2 GB, 2 cpus, 20 GB of temporary files. */
   limits?: { memoryBytes: number; cpus: number; tempBytes: number };
   /** Port of the API. Default: 8080. */

@@ -6,6 +6,7 @@ export const local: ProcessorTarget = {
     allowFrom: "the processor listens on loopback only; forward a port of this machine if others must reach it",
     cluster: "the processor is a process on this machine",
     image: "the processor runs from this folder",
+    registry: "the processor runs from this folder",
   },
   provision: () => ({ nodes: {} }),
 };

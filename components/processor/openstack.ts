@@ -4,6 +4,7 @@ import { ApplicationCredential } from "@pulumi/openstack/identity/applicationCre
 import { SecretV1 } from "@pulumi/openstack/keymanager/secretV1.js";
 import { ContainerObject } from "@pulumi/openstack/objectstorage/containerObject.js";
 import { ProcessorConfig } from "@cais/spec/bindings.ts";
+import { keystone } from "../keystone.ts";
 import { storeCredential } from "../secret/mount.ts";
 import { tagMap } from "../tags.ts";
 import type { ProcessorTarget } from "./index.ts";
@@ -22,7 +23,7 @@ const methods = {
 
 export const openstack: ProcessorTarget = {
   unsupported: {},
-  provision(name, { tags, pipelines, cluster, image, limits, port, allowFrom = [], token, config }, opts) {
+  provision(name, { tags, pipelines, cluster, image, registry, limits, port, allowFrom = [], token, config }, opts) {
     if (cluster === undefined)
       throw new pulumi.RunError(`${name}: on openstack a processor needs a cluster to run on.`);
     // Keystone takes an empty list of access rules for no restriction at all.
@@ -80,6 +81,7 @@ export const openstack: ProcessorTarget = {
     );
     for (const { binding, reference } of used) if (reference) secrets.push({ file: fileName(binding.path), reference });
 
+    const { ca } = keystone();
     // Two objects, so that a plan shows the unit whole: what is in the other one is only known after the deployment.
     const text = unit({
       name,
@@ -87,6 +89,8 @@ export const openstack: ProcessorTarget = {
       uid,
       memoryBytes: limits.memoryBytes,
       cpus: limits.cpus,
+      hasAuthorities: ca !== undefined,
+      hasLogin: registry !== undefined,
       ...(allowFrom.length > 0 ? { publish: port } : {}),
     });
     const object = { containerName: cluster.host.workloads, metadata: tagMap(tags) };
@@ -107,6 +111,14 @@ export const openstack: ProcessorTarget = {
           uid,
           config: pulumi.output(config).apply((known) => ProcessorConfig.parse(known)),
           secrets,
+          ...(ca && { ca: ca.join("") }),
+          ...(registry && {
+            registry: {
+              server: registryOf(image),
+              username: registry.username,
+              password: registry.password.reference,
+            },
+          }),
         }),
       },
       { ...opts, dependsOn: service },
@@ -114,5 +126,14 @@ export const openstack: ProcessorTarget = {
     return { nodes: { credential, secret, service, workload } };
   },
 };
+
+/**
+ * As Docker's config calls the registry of an image:
+ * https://pkg.go.dev/github.com/distribution/reference#ParseNormalizedNamed
+ */
+function registryOf(image: string): string {
+  const [first = "", ...rest] = image.split("/");
+  return rest.length > 0 && /[.:]|^localhost$/.test(first) ? first : "https://index.docker.io/v1/";
+}
 
 const fileName = (path: string) => path.slice(path.lastIndexOf("/") + 1);

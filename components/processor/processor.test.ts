@@ -2,11 +2,12 @@ import { createHash } from "node:crypto";
 import { ProcessorConfig } from "@cais/spec/bindings.ts";
 import { Stack } from "@cais/spec/stack.ts";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { Cluster } from "../cluster/index.ts";
 import { Events } from "../events/index.ts";
 import { Network } from "../network/index.ts";
 import { ObjectStore } from "../object-store/index.ts";
-import { record, resolved, testArguments } from "../conformance.ts";
+import { authority, config, record, resolved, testArguments } from "../conformance.ts";
 import { Secret } from "../secret/index.ts";
 import { type BuiltTarget, builtTargets } from "../target.ts";
 import { type Pipeline, Processor, type ProcessorArgs, processorTargets } from "./index.ts";
@@ -48,6 +49,10 @@ function base(target: BuiltTarget): ProcessorArgs {
   return { tags, pipelines: [pipeline(target)], ...hosted, target };
 }
 const token = (target: BuiltTarget) => new Secret("api-token", { tags, target, ...valueOn(target) });
+const registry = (target: BuiltTarget) => ({
+  username: "robot",
+  password: new Secret("registry", { tags, target, ...valueOn(target) }),
+});
 
 describe.each(builtTargets)("Processor on %s", (target) => {
   it("has the very config that the processor reads", async () => {
@@ -68,6 +73,7 @@ describe("Processor", () => {
       pipelines: (target) => ({ pipelines: [pipeline(target, "other")] }),
       cluster: () => ({ cluster: spare }),
       image: () => ({ image: image.replace("cais", "other") }),
+      registry: (target) => ({ registry: registry(target) }),
       limits: () => ({ limits: { memoryBytes: 4e9, cpus: 4, tempBytes: 1e9 } }),
       port: () => ({ port: 8443 }),
       allowFrom: () => ({ allowFrom: ["10.0.0.0/8"] }),
@@ -142,6 +148,57 @@ describe("Processor", () => {
     expect(JSON.parse(content).config.stacks.inmet.secrets).toEqual({
       "hook-key": { driver: "file", path: "/run/cais/secrets/inmet_hook-key" },
     });
+  });
+
+  const workloadOf = async (change: () => Partial<ProcessorArgs>, settings: Record<string, string> = config) => {
+    const { created, result } = await record(
+      () => new Processor("processor", { ...base("openstack"), ...change() }),
+      settings,
+    );
+    const content = z.object({ content: z.string() });
+    const of = (name: string) =>
+      content.parse(created.find((found) => found.name === name && "content" in Object(found.inputs))?.inputs).content;
+    return {
+      workload: z.looseObject({}).parse(JSON.parse(of("processor"))),
+      unit: of("processor-unit"),
+      config: await resolved(result.config),
+    };
+  };
+
+  it.each([
+    [image, "registry.test"],
+    [image.replace("registry.test", "localhost:5000"), "localhost:5000"],
+    [image.replace("registry.test", "someone"), "https://index.docker.io/v1/"],
+    [image.replace("registry.test/", ""), "https://index.docker.io/v1/"],
+  ])("lets the machine fetch %s with a login for %s, of which the container gets nothing", async (image, server) => {
+    const { workload, unit } = await workloadOf(() => ({ image, registry: registry("openstack") }));
+    expect(workload["registry"]).toEqual({
+      server,
+      username: "robot",
+      password: "https://barbican.test/v1/secrets/registry",
+    });
+    expect(JSON.stringify(workload["secrets"])).not.toContain("registry");
+    expect(unit).toContain("DOCKER_CONFIG=/run/cais/registry/processor\n");
+  });
+
+  it("trusts the authorities that the provider is told to trust", async () => {
+    const {
+      workload,
+      unit,
+      config: read,
+    } = await workloadOf(() => ({}), { ...config, "openstack:cacertFile": authority });
+    expect(workload["ca"]).toBe(authority);
+    expect(unit).toContain("dst=/etc/cais/ca.pem,readonly");
+    expect(read.stacks["inmet"]?.stores).toMatchObject({
+      input: { ca: "/etc/cais/ca.pem" },
+      lake: { ca: "/etc/cais/ca.pem" },
+      output: { ca: "/etc/cais/ca.pem" },
+    });
+    const without = await workloadOf(() => ({}));
+    expect([without.workload["ca"], without.config.stacks["inmet"]?.stores.input]).toEqual([
+      undefined,
+      expect.not.objectContaining({ ca: expect.anything() }),
+    ]);
   });
 
   it.each([

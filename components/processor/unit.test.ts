@@ -28,6 +28,16 @@ describe("unit", () => {
     expect(command(unit({ ...container, publish: 8080 }), "ExecStart")).toContain("--publish");
   });
 
+  it("brings certificates of private authorities, and a login for who fetches the image, only where there are some", () => {
+    expect(unit(container)).not.toMatch(/ca\.pem|DOCKER_CONFIG/);
+    const text = unit({ ...container, hasAuthorities: true, hasLogin: true });
+    expect(command(text, "ExecStart")).toContain(
+      "type=bind,src=/etc/cais/workloads/processor/ca.pem,dst=/etc/cais/ca.pem,readonly",
+    );
+    // Where the container finds its secrets there is no login: it is Docker's, on the machine.
+    expect(command(text, "Environment")).toEqual(["DOCKER_CONFIG=/run/cais/registry/processor"]);
+  });
+
   it("gives a run time to stop before systemd ends it", () => {
     const text = unit(container);
     expect(command(text, "ExecStop")?.join(" ")).toBe("/usr/bin/docker stop -t 60 cais-processor");

@@ -1,3 +1,5 @@
+import { mountedAuthorities } from "../secret/mount.ts";
+
 /** What tells one container's unit from another. */
 export interface Container {
   name: string;
@@ -8,6 +10,10 @@ export interface Container {
   cpus: number;
   /** The port that the machine passes on to the container, if it may be reached. */
   publish?: number;
+  /** Whether the machine keeps certificates of private authorities for it. Default: false. */
+  hasAuthorities?: boolean;
+  /** Whether the machine keeps a login of the image's registry. Default: false. */
+  hasLogin?: boolean;
 }
 
 /** Seconds that a run in progress has to reach its next safe point. */
@@ -17,7 +23,7 @@ const graceSeconds = 60;
  * A systemd unit that runs one container, hardened. The machine keeps its config, secrets and state where
  * `cluster/vm/sync.py` puts them; no value of a secret is in the unit, the environment or the command line.
  */
-export function unit({ name, image, uid, memoryBytes, cpus, publish }: Container): string {
+export function unit({ name, image, uid, memoryBytes, cpus, publish, hasAuthorities, hasLogin }: Container): string {
   const options = [
     `--name cais-${name}`,
     "--rm",
@@ -34,6 +40,9 @@ export function unit({ name, image, uid, memoryBytes, cpus, publish }: Container
     `--mount type=bind,src=/var/lib/cais/${name},dst=/data`,
     `--mount type=bind,src=/etc/cais/workloads/${name}/config.json,dst=/etc/cais/config.json,readonly`,
     `--mount type=bind,src=/run/cais/secrets/${name},dst=/run/cais/secrets,readonly`,
+    ...(hasAuthorities
+      ? [`--mount type=bind,src=/etc/cais/workloads/${name}/ca.pem,dst=${mountedAuthorities},readonly`]
+      : []),
     "--env CAIS_CONFIG=/etc/cais/config.json",
     "--env CAIS_DATA=/data",
     ...(publish === undefined ? [] : [`--publish ${publish}:${publish}`]),
@@ -46,7 +55,7 @@ StartLimitIntervalSec=0
 
 [Service]
 Type=exec
-ExecStartPre=-/usr/bin/docker rm --force cais-${name}
+${hasLogin ? `Environment=DOCKER_CONFIG=/run/cais/registry/${name}\n` : ""}ExecStartPre=-/usr/bin/docker rm --force cais-${name}
 # A registry that is down must not keep an image from starting that is there already.
 ExecStartPre=-/usr/bin/docker pull --quiet ${image}
 ExecStart=/usr/bin/docker run ${options.join(" \\\n  ")} \\

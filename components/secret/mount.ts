@@ -3,3 +3,6 @@ export const mountedSecrets = "/run/cais/secrets";
 
 /** The file with which the processor opens its stores: an application credential as JSON, `id` and `secret`. */
 export const storeCredential = "store-credential.json";
+
+/** Where a container finds the certificates of private authorities, if there are any. */
+export const mountedAuthorities = "/etc/cais/ca.pem";

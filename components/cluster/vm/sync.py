@@ -7,12 +7,16 @@ One workload is two objects: `<name>.service`, its systemd unit, installed as ca
       "unitSha256": of the unit; while the two do not fit, an update is under way and nothing is done,
       "config":     JSON, written to /etc/cais/workloads/<name>/config.json,
       "secrets":    [{ "file": name, "reference": a Barbican secret }], placed in /run/cais/secrets/<name>/,
-      "uid":        the user who may read config and secrets and owns /var/lib/cais/<name> }
+      "uid":        the user who may read config and secrets and owns /var/lib/cais/<name>,
+      "ca":         optional: PEM certificates, written to /etc/cais/workloads/<name>/ca.pem,
+      "registry":   optional: { "server", "username", "password": a Barbican secret }, the login with which Docker fetches
+                    its image, placed in /run/cais/registry/<name>/config.json, where only root reads }
 
 A unit is restarted when its workload changed and left alone otherwise. A workload whose object is gone is stopped; its
 state stays. What was applied is remembered in /run, so after a boot everything is placed and started again.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -151,11 +155,17 @@ class Machine:
         self.give(new, uid)
         os.replace(new, path)
 
+    def write_or_remove(self, path, content, uid=0):
+        if content:
+            self.write(path, content, 0o400, uid)
+        elif os.path.lexists(path):
+            os.unlink(path)
+
     def give(self, path, uid):
         if os.geteuid() == 0:
             os.chown(path, uid, uid)
 
-    def apply(self, name, unit, workload, secrets):
+    def apply(self, name, unit, workload, secrets, password):
         uid = workload["uid"]
         # A container sees the folder as it was mounted, so the folder stays and its files change.
         placed = self.path("run/cais/secrets", name)
@@ -169,6 +179,10 @@ class Machine:
         self.folder(self.path("etc/cais/workloads", name), 0o755)
         config = json.dumps(workload["config"], ensure_ascii=False).encode()
         self.write(self.path("etc/cais/workloads", name, "config.json"), config, 0o400, uid)
+        self.write_or_remove(self.path("etc/cais/workloads", name, "ca.pem"), workload.get("ca", "").encode(), uid)
+        self.folder(self.path("run/cais/registry"), 0o700)
+        self.folder(self.path("run/cais/registry", name), 0o700)
+        self.write_or_remove(self.path("run/cais/registry", name, "config.json"), login(workload.get("registry"), password))
         self.folder(self.path("var/lib/cais", name), 0o700, uid)
         self.write(self.unit(name), unit, 0o644)
         self.systemctl("daemon-reload")
@@ -188,12 +202,21 @@ class Machine:
             if os.path.lexists(file):
                 os.unlink(file)
         self.systemctl("daemon-reload")
-        for folder in (self.path("run/cais/secrets", name), self.path("etc/cais/workloads", name)):
+        kept = ("run/cais/secrets", "run/cais/registry", "etc/cais/workloads")
+        for folder in (self.path(parent, name) for parent in kept):
             if os.path.isdir(folder):
                 shutil.rmtree(folder)
 
     def systemctl(self, *arguments):
         subprocess.run(["systemctl", *arguments], check=True)
+
+
+def login(registry, password):
+    """As Docker's config has it: https://docs.docker.com/reference/cli/docker/login/"""
+    if registry is None:
+        return b""
+    encoded = base64.b64encode(registry["username"].encode() + b":" + password).decode()
+    return json.dumps({"auths": {registry["server"]: {"auth": encoded}}}).encode()
 
 
 def checked(content):
@@ -202,6 +225,8 @@ def checked(content):
         raise RuntimeError(f"its version is {workload.get('version')}, and this machine knows 1")
     if not isinstance(workload["uid"], int) or workload["uid"] < 1:
         raise RuntimeError(f"its uid is {workload['uid']}; it must be a number above 0")
+    if not isinstance(workload.get("ca", ""), str):
+        raise RuntimeError("its ca is no text")
     for secret in workload["secrets"]:
         if not FILE.fullmatch(secret["file"]):
             raise RuntimeError(f"{secret['file']!r} is no name for a secret's file")
@@ -224,10 +249,12 @@ def sync(cloud, machine):
             if hashlib.sha256(unit).hexdigest() != workload["unitSha256"]:
                 raise RuntimeError("its unit is not the one it names; an update is under way, or one did not end")
             secrets = {secret["file"]: cloud.secret(secret["reference"]) for secret in workload["secrets"]}
-            machine.apply(name, unit, workload, secrets)
+            registry = workload.get("registry")
+            password = cloud.secret(registry["password"]) if registry else None
+            machine.apply(name, unit, workload, secrets, password)
             machine.remember(name, digest)
             print(f"{name}: applied {digest[:12]}")
-        except (RuntimeError, OSError, ValueError, KeyError, TypeError, subprocess.CalledProcessError) as error:
+        except (RuntimeError, OSError, ValueError, KeyError, TypeError, AttributeError, subprocess.CalledProcessError) as error:
             problems.append(f"{name}: not applied: {error!r}")
     for name in machine.installed():
         if name not in wanted:
