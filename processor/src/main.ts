@@ -168,7 +168,6 @@ export async function startProcessor(
     await lineage.stop();
     await queries.stop();
     await tables.stop();
-    await metrics.stop();
     await tracing.stop();
     await access.close();
     await ledger.close();

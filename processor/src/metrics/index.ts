@@ -1,6 +1,4 @@
-import { ValueType } from "@opentelemetry/api";
-import { PrometheusExporter, PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
-import { MeterProvider } from "@opentelemetry/sdk-metrics";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Delivery, Run } from "@cais/spec/api.ts";
 
 /** What is counted of the processor's work, since it started. No label holds what a sender chooses. */
@@ -34,7 +32,6 @@ export interface Metrics {
   request(request: { method: string; route: string; status: number; seconds: number }): void;
   /** All of it in Prometheus' text format. */
   text(): Promise<string>;
-  stop(): Promise<void>;
 }
 
 /** What waits and works. */
@@ -55,123 +52,142 @@ const SMALL_COUNT = [1, 2, 5, 10, 20, 50, 100];
 
 /** `depth` tells the queue's length when it is asked for. */
 export function startMetrics(depth: () => Promise<QueueDepth>, now = () => new Date()): Metrics {
-  const exporter = new PrometheusExporter({ preventServerStart: true });
-  const provider = new MeterProvider({ readers: [exporter] });
-  const meter = provider.getMeter("cais");
-  const integer = { valueType: ValueType.INT };
-  const counter = (name: string, description: string) => meter.createCounter(name, { ...integer, description });
-  const histogram = (name: string, description: string, explicitBucketBoundaries: number[]) =>
-    meter.createHistogram(name, { description, advice: { explicitBucketBoundaries } });
+  const registry = new Registry();
+  const registers = [registry];
+  const counter = <Label extends string>(name: string, labelNames: Label[], help: string) =>
+    new Counter({ name, labelNames, help, registers });
+  const gauge = <Label extends string>(name: string, labelNames: Label[], help: string) =>
+    new Gauge({ name, labelNames, help, registers });
+  const histogram = <Label extends string>(name: string, labelNames: Label[], help: string, buckets: number[]) =>
+    new Histogram({ name, labelNames, help, buckets, registers });
 
-  const runs = counter("cais_runs", "Runs that ended.");
-  const attempts = counter("cais_attempts", "Attempts at runs.");
-  const retries = counter("cais_retries", "Attempts that failed and are made again.");
-  const rows = counter("cais_rows", "Rows of files, clean and rejected.");
-  const bytes = counter("cais_received_bytes", "Bytes of files taken.");
-  const ignored = counter("cais_ignored_objects", "Objects in input stores that their stack does not take.");
-  const scanSeconds = meter.createGauge("cais_full_scan_seconds", {
-    description: "Time that the last full scan of an input store took.",
-  });
-  const scanObjects = meter.createGauge("cais_full_scan_objects", {
-    ...integer,
-    description: "Objects that the last full scan of an input store saw.",
-  });
-  const announced = counter("cais_announced_objects", "Objects of which a store's proxy or gateway told.");
-  const engines = counter("cais_engines", "Engine processes that started or crashed.");
-  const share = histogram("cais_rejected_share", "Share of a run's rows that was rejected.", SHARE);
-  const steps = histogram("cais_step_seconds", "Time that a run's step took.", LONG);
-  const lag = histogram("cais_put_to_done_seconds", "Time from the file's claim to the end of its run.", LONG);
-  const deliveries = counter("cais_deliveries", "Deliveries that ended.");
-  const deliveryRetries = counter("cais_delivery_retries", "Attempts at deliveries that failed and are made again.");
-  const deliveryLag = histogram("cais_delivery_seconds", "Time from what a run committed to its delivery.", LONG);
-  const batches = histogram("cais_batch_runs", "Runs that were committed at once.", SMALL_COUNT);
-  const requests = histogram("cais_http_request_seconds", "Time from a request's head to its answer's end.", QUICK);
-  const queue = meter.createObservableGauge("cais_queue_runs", { ...integer, description: "Runs queued and running." });
-  const oldest = meter.createObservableGauge("cais_queue_oldest_seconds", {
-    description: "Age of the oldest queued run, 0 if none is queued.",
-  });
-  const undelivered = meter.createObservableGauge("cais_deliveries_waiting", {
-    ...integer,
-    description: "Deliveries that are not done; 0 is not told.",
-  });
-  const undeliveredAge = meter.createObservableGauge("cais_deliveries_oldest_seconds", {
-    description: "Age of the oldest delivery that is not done.",
-  });
-  const up = meter.createObservableGauge("cais_ledger_up", {
-    ...integer,
-    description: "1 if the ledger answers, else 0.",
-  });
+  const runs = counter("cais_runs_total", ["stack", "state", "kind"], "Runs that ended.");
+  const attempts = counter("cais_attempts_total", ["stack"], "Attempts at runs.");
+  const retries = counter("cais_retries_total", ["stack"], "Attempts that failed and are made again.");
+  const rows = counter("cais_rows_total", ["stack", "kind"], "Rows of files, clean and rejected.");
+  const bytes = counter("cais_received_bytes_total", ["stack"], "Bytes of files taken.");
+  const ignored = counter(
+    "cais_ignored_objects_total",
+    ["stack"],
+    "Objects in input stores that their stack does not take.",
+  );
+  const scanSeconds = gauge(
+    "cais_full_scan_seconds",
+    ["stack"],
+    "Time that the last full scan of an input store took.",
+  );
+  const scanObjects = gauge(
+    "cais_full_scan_objects",
+    ["stack"],
+    "Objects that the last full scan of an input store saw.",
+  );
+  const announced = counter(
+    "cais_announced_objects_total",
+    ["stack"],
+    "Objects of which a store's proxy or gateway told.",
+  );
+  const engines = counter("cais_engines_total", ["event"], "Engine processes that started or crashed.");
+  const share = histogram("cais_rejected_share", ["stack"], "Share of a run's rows that was rejected.", SHARE);
+  const steps = histogram("cais_step_seconds", ["stack", "step"], "Time that a run's step took.", LONG);
+  const lag = histogram(
+    "cais_put_to_done_seconds",
+    ["stack"],
+    "Time from the file's claim to the end of its run.",
+    LONG,
+  );
+  const deliveries = counter("cais_deliveries_total", ["stack", "sink", "state"], "Deliveries that ended.");
+  const deliveryRetries = counter(
+    "cais_delivery_retries_total",
+    ["stack", "sink"],
+    "Attempts at deliveries that failed and are made again.",
+  );
+  const deliveryLag = histogram(
+    "cais_delivery_seconds",
+    ["stack", "sink"],
+    "Time from what a run committed to its delivery.",
+    LONG,
+  );
+  const batches = histogram("cais_batch_runs", ["stack"], "Runs that were committed at once.", SMALL_COUNT);
+  const requests = histogram(
+    "cais_http_request_seconds",
+    ["method", "route", "status"],
+    "Time from a request's head to its answer's end.",
+    QUICK,
+  );
+  const queue = gauge("cais_queue_runs", ["state"], "Runs queued and running.");
+  const oldest = gauge("cais_queue_oldest_seconds", [], "Age of the oldest queued run, 0 if none is queued.");
+  const waiting = gauge("cais_deliveries_waiting", ["stack", "sink"], "Deliveries that are not done; 0 is not told.");
+  const waitingAge = gauge(
+    "cais_deliveries_oldest_seconds",
+    ["stack", "sink"],
+    "Age of the oldest delivery that is not done.",
+  );
+  const up = gauge("cais_ledger_up", [], "1 if the ledger answers, else 0.");
+  // Named as Prometheus' own clients name them, so that everyone's dashboards show them.
+  const cpu = counter("process_cpu_seconds_total", [], "CPU time of the processor without its engines.");
+  const memory = gauge("process_resident_memory_bytes", [], "Memory of the processor without its engines.");
+
   // The clock may have been set back since.
   const ageOf = (at: string) => Math.max(0, (now().getTime() - Date.parse(at)) / 1000);
-  meter.addBatchObservableCallback(
-    async (result) => {
-      // What else is counted must be seen above all when the ledger fails.
-      const [asked] = await Promise.allSettled([depth()]);
-      result.observe(up, asked.status === "fulfilled" ? 1 : 0);
-      if (asked.status === "rejected") return;
-      const { queued, running, oldestQueuedAt, deliveries: waiting = [] } = asked.value;
-      result.observe(queue, queued, { state: "queued" });
-      result.observe(queue, running, { state: "running" });
-      result.observe(oldest, typeof oldestQueuedAt === "string" ? ageOf(oldestQueuedAt) : 0);
-      for (const { stack, sink, waiting: count, oldestAt } of waiting) {
-        result.observe(undelivered, count, { stack, sink });
-        result.observe(undeliveredAge, ageOf(oldestAt), { stack, sink });
-      }
-    },
-    [up, queue, oldest, undelivered, undeliveredAge],
-  );
-  // Named as Prometheus' own clients name them, so that everyone's dashboards show them.
-  meter
-    .createObservableCounter("process_cpu_seconds", { description: "CPU time of the processor without its engines." })
-    .addCallback((result) => {
-      const { user, system } = process.cpuUsage();
-      result.observe((user + system) / 1e6);
-    });
-  meter
-    .createObservableGauge("process_resident_memory_bytes", {
-      ...integer,
-      description: "Memory of the processor without its engines.",
-    })
-    .addCallback((result) => result.observe(process.memoryUsage.rss()));
-  // Without what every line would repeat: the target's and the meter's names.
-  const serializer = new PrometheusSerializer("", false, undefined, true, true);
+
+  async function lookAtQueue(): Promise<void> {
+    // What else is counted must be seen above all when the ledger fails.
+    const [asked] = await Promise.allSettled([depth()]);
+    up.set(asked.status === "fulfilled" ? 1 : 0);
+    for (const seen of [queue, waiting, waitingAge]) seen.reset();
+    if (asked.status === "rejected") return oldest.remove();
+    const { queued, running, oldestQueuedAt, deliveries: undelivered = [] } = asked.value;
+    queue.set({ state: "queued" }, queued);
+    queue.set({ state: "running" }, running);
+    oldest.set(typeof oldestQueuedAt === "string" ? ageOf(oldestQueuedAt) : 0);
+    for (const { stack, sink, waiting: count, oldestAt } of undelivered) {
+      waiting.set({ stack, sink }, count);
+      waitingAge.set({ stack, sink }, ageOf(oldestAt));
+    }
+  }
+
+  function lookAtProcess(): void {
+    const { user, system } = process.cpuUsage();
+    cpu.reset();
+    cpu.inc((user + system) / 1e6);
+    memory.set(process.memoryUsage.rss());
+  }
 
   return {
-    received: (stack, count) => bytes.add(count, { stack }),
-    ignored: (stack) => ignored.add(1, { stack }),
+    received: (stack, count) => bytes.inc({ stack }, count),
+    ignored: (stack) => ignored.inc({ stack }),
     fullScan(stack, seconds, objects) {
-      scanSeconds.record(seconds, { stack });
-      scanObjects.record(objects, { stack });
+      scanSeconds.set({ stack }, seconds);
+      scanObjects.set({ stack }, objects);
     },
-    announced: (stack, count) => announced.add(count, { stack }),
-    attempted: ({ stack }) => attempts.add(1, { stack }),
-    retried: ({ stack }) => retries.add(1, { stack }),
+    announced: (stack, count) => announced.inc({ stack }, count),
+    attempted: ({ stack }) => attempts.inc({ stack }),
+    retried: ({ stack }) => retries.inc({ stack }),
     finished(run) {
       const { stack, state, queuedAt, finishedAt } = run;
       const { read, clean, rejected } = run.rows;
-      runs.add(1, { stack, state, kind: run.kind });
-      rows.add(clean, { stack, kind: "clean" });
-      rows.add(rejected, { stack, kind: "rejected" });
-      if (read > 0) share.record(rejected / read, { stack });
+      runs.inc({ stack, state, kind: run.kind });
+      rows.inc({ stack, kind: "clean" }, clean);
+      rows.inc({ stack, kind: "rejected" }, rejected);
+      if (read > 0) share.observe({ stack }, rejected / read);
       if (finishedAt !== null)
-        lag.record(Math.max(0, (Date.parse(finishedAt) - Date.parse(queuedAt)) / 1000), { stack });
+        lag.observe({ stack }, Math.max(0, (Date.parse(finishedAt) - Date.parse(queuedAt)) / 1000));
     },
-    step: (stack, step, seconds) => steps.record(seconds, { stack, step }),
+    step: (stack, step, seconds) => steps.observe({ stack, step }, seconds),
     delivered({ stack, sink, addedAt, deliveredAt }) {
-      deliveries.add(1, { stack, sink, state: "delivered" });
+      deliveries.inc({ stack, sink, state: "delivered" });
       if (deliveredAt !== null)
-        deliveryLag.record(Math.max(0, (Date.parse(deliveredAt) - Date.parse(addedAt)) / 1000), { stack, sink });
+        deliveryLag.observe({ stack, sink }, Math.max(0, (Date.parse(deliveredAt) - Date.parse(addedAt)) / 1000));
     },
-    deliveryRetried: ({ stack, sink }) => deliveryRetries.add(1, { stack, sink }),
-    deliveryFailed: ({ stack, sink }) => deliveries.add(1, { stack, sink, state: "failed" }),
-    batch: (stack, count) => batches.record(count, { stack }),
-    engine: (event) => engines.add(1, { event }),
-    request: ({ seconds, method, route, status }) => requests.record(seconds, { method, route, status }),
+    deliveryRetried: ({ stack, sink }) => deliveryRetries.inc({ stack, sink }),
+    deliveryFailed: ({ stack, sink }) => deliveries.inc({ stack, sink, state: "failed" }),
+    batch: (stack, count) => batches.observe({ stack }, count),
+    engine: (event) => engines.inc({ event }),
+    request: ({ seconds, method, route, status }) => requests.observe({ method, route, status }, seconds),
     async text() {
-      const { resourceMetrics, errors } = await exporter.collect();
-      if (errors.length > 0) throw new AggregateError(errors, "The metrics cannot be collected.");
-      return serializer.serialize(resourceMetrics);
+      await lookAtQueue();
+      lookAtProcess();
+      return registry.metrics();
     },
-    stop: () => provider.shutdown(),
   };
 }

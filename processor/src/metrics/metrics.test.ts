@@ -1,14 +1,11 @@
 import { readFile, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Delivery, Run } from "@cais/spec/api.ts";
-import { afterEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { z } from "zod";
 import { startProcessor } from "../main.ts";
 import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
-import { type Metrics, type QueueDepth, startMetrics } from "./index.ts";
-
-let metrics: Metrics | undefined;
-afterEach(() => metrics?.stop());
+import { type QueueDepth, startMetrics } from "./index.ts";
 
 const run = Run.parse({
   id: "run-1",
@@ -53,7 +50,7 @@ const delivery = Delivery.parse({
 
 /** One of everything that can be told. */
 async function tellAll(depth: () => Promise<QueueDepth>): Promise<string> {
-  metrics = startMetrics(depth, () => new Date("2024-01-01T00:01:00Z"));
+  const metrics = startMetrics(depth, () => new Date("2024-01-01T00:01:00Z"));
   metrics.received("sales", 10);
   metrics.ignored("sales");
   metrics.fullScan("sales", 12.5, 100_000);

@@ -1,4 +1,4 @@
-import { type DuckDBValue, DuckDBListValue } from "@duckdb/node-api";
+import type { DuckDBValue } from "@duckdb/node-api";
 import type { TableColumn } from "@cais/spec/api.ts";
 import { sqlText } from "../engine/quote.ts";
 import { editableLine, editableTitles } from "./editable.ts";
@@ -56,7 +56,7 @@ export async function* editable(select: Select): AsyncIterable<string> {
     const lines = rows
       .map(([number, memberValue, reasons, text, cellValues]) => {
         const member = textOf(memberValue);
-        const cells = cellValues instanceof DuckDBListValue ? cellValues.items : [];
+        const cells = itemsOf(cellValues);
         const own = [String(number), ...(withMember ? [member] : []), textOf(reasons), textOf(text)];
         return editableLine([...own, ...(places.get(member) ?? []).map((place) => textOf(cells[place ?? -1]))]);
       })
@@ -82,7 +82,7 @@ async function headersOf(select: Select): Promise<Map<string | null, string[]>> 
     for (const [member, header] of rows)
       headers.set(
         textOf(member),
-        header instanceof DuckDBListValue ? header.items.map((title) => textOf(title) ?? "") : [],
+        itemsOf(header).map((title) => textOf(title) ?? ""),
       );
   return headers;
 }
@@ -115,6 +115,9 @@ function placesIn(titles: Title[], header: string[]): (number | undefined)[] {
   const places = new Map(numbered(header).map(({ title, nth }, index) => [`${nth} ${title}`, index]));
   return titles.map(({ title, nth }) => places.get(`${nth} ${title}`));
 }
+
+const itemsOf = (value: DuckDBValue | undefined): readonly DuckDBValue[] =>
+  typeof value === "object" && value !== null && "items" in value ? value.items : [];
 
 const textOf = (value: DuckDBValue | undefined): string | null =>
   value === null || value === undefined ? null : String(value);

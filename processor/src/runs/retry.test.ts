@@ -81,7 +81,6 @@ async function startWith(
       await runner.stop();
       await publisher.stop();
       await sender.stop();
-      await metrics.stop();
       await ledger.close();
     },
   };

@@ -40,7 +40,6 @@ beforeEach(async () => {
     await runner.stop();
     await publisher.stop();
     await sender.stop();
-    await metrics.stop();
   };
 });
 afterEach(async () => {

@@ -99,7 +99,6 @@ export function behavesAsSink({ asked, of, doublesAt, saves, secret, refused, re
     const [sink] = stack.sinks;
     if (sink === undefined) throw new Error("unreachable");
     const metrics = startMetrics(() => ledger.depth());
-    closing.push(() => metrics.stop());
     return {
       ledger,
       stack,

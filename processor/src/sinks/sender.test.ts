@@ -30,7 +30,6 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await sender.stop();
-  await metrics.stop();
   await ledger.close();
   await rm(folder, { recursive: true });
 });
