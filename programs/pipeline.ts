@@ -1,4 +1,4 @@
-import type { Environment } from "@cais/spec/names.ts";
+import { type Environment, tempUrlKey } from "@cais/spec/names.ts";
 import type { StackFolder } from "@cais/spec/read-stack.ts";
 import { secretsOf } from "@cais/spec/sinks.ts";
 import type { Stack } from "@cais/spec/stack.ts";
@@ -14,9 +14,6 @@ import type { Settings } from "./keys.ts";
 
 /** Finds a secret of the config by stack and name. */
 export type SecretReader = (stack: string, name: string) => pulumi.Output<string>;
-
-/** The secret of a stack with which addresses of its input are signed, where it is given. */
-const tempUrlKey = "temp-url-key";
 
 /** The tags of all that belongs to a pipeline stack. */
 export const tagsOf = ({ owner, name, costCentre = owner }: Stack, environment: Environment): Tags => ({

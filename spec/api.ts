@@ -22,6 +22,12 @@ export const TempUpload = z.object({
 });
 export type TempUpload = z.output<typeof TempUpload>;
 
+/** A file that was put there. */
+export const ConfirmedUpload = Upload.extend({
+  known: z.boolean().describe("Whether another file brought this content before: it is not loaded again."),
+});
+export type ConfirmedUpload = z.output<typeof ConfirmedUpload>;
+
 export const RunState = z.enum(["queued", "running", "done", "failed", "quarantined"]);
 export type RunState = z.output<typeof RunState>;
 
@@ -175,6 +181,20 @@ export const TableRows = Table.extend({
 });
 export type TableRows = z.output<typeof TableRows>;
 
+/** What the last look at all of an input store found. */
+export const FullScan = z.object({
+  finishedAt: z.iso.datetime(),
+  seconds: z.number().describe("How long it took: so long a new file may wait that is found by no other way."),
+  objects: z.number().int(),
+  ignored: z
+    .number()
+    .int()
+    .describe(
+      "Those that are never taken, as their names are no keys or of no format of the stack, or that are too large.",
+    ),
+});
+export type FullScan = z.output<typeof FullScan>;
+
 export const StackSummary = z.object({
   name: z.string(),
   owner: z.string(),
@@ -182,6 +202,8 @@ export const StackSummary = z.object({
   formats: z.array(z.string()),
   endings: z.array(z.string()).describe("How names of files that are taken may end, such as .csv and .gz."),
   maxBytes: z.number().int(),
+  direct: z.boolean().describe("Whether POST to its `uploads` gives an address to put a file straight into the store."),
+  fullScan: FullScan.nullable().describe("null: its input store is not looked through, or was not yet."),
   tables: z.array(z.object({ name: z.string(), layer: z.enum(layers) })),
 });
 export type StackSummary = z.output<typeof StackSummary>;

@@ -40,6 +40,9 @@ export const Identifier = z
   .string()
   .regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, "1 to 63 characters: letters without accents, digits and _, no digit first");
 
+/** The secret of a stack with which addresses of its input are signed. */
+export const tempUrlKey = "temp-url-key";
+
 /** A name of a secret in `cais:secrets.<stack>.<name>`. */
 export const SecretName = z
   .string()

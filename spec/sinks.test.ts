@@ -37,6 +37,11 @@ it.each([
     ["sinks", 0, "csv", "decimal"],
     'a comma in numbers needs another one between cells, such as delimiter: ";"',
   ],
+  [
+    { webhook: { ...webhook.webhook, secret: { secret: "temp-url-key" } } },
+    ["sinks", 0, "webhook", "secret", "secret"],
+    "must not be temp-url-key, which signs the addresses of the stack's input store",
+  ],
   [{ parquet: { table: "snow", to: "a" } }, ["sinks", 0, "parquet", "table"], 'no table "snow"; there is rain'],
 ])("refuses %j", (sink, path, message) => {
   expect(crossCheck(stack(sink))).toEqual([{ path, message }]);

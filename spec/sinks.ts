@@ -1,9 +1,13 @@
 import { z } from "zod";
-import { Identifier, ObjectKey, SecretName } from "./names.ts";
+import { Identifier, ObjectKey, SecretName, tempUrlKey } from "./names.ts";
 
 /** A secret's value, which no stack ever holds: its name in `cais:secrets.<stack>.<name>`. */
 export const SecretRef = z
-  .strictObject({ secret: SecretName })
+  .strictObject({
+    secret: SecretName.refine((name) => name !== tempUrlKey, {
+      message: `must not be ${tempUrlKey}, which signs the addresses of the stack's input store`,
+    }),
+  })
   .describe("The name of a secret that the platform team sets in `cais:secrets.<stack>.<name>`.");
 export type SecretRef = z.output<typeof SecretRef>;
 

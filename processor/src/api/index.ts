@@ -77,6 +77,7 @@ const IDLE_MS = 120_000;
 export async function makeApi({ processor, log, token, pageFolder }: ApiOptions): Promise<FastifyInstance> {
   const logger: FastifyBaseLogger = log;
   const { access, config, ledger, stacks } = processor;
+  const origins = [...new Set([...stacks.values()].flatMap(({ input }) => input.tempUrlOrigin ?? []))];
   const asksForToken = token !== undefined;
   const limits = limitsOf(config.api.limits, asksForToken);
   const app = fastify({
@@ -110,6 +111,8 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
       useDefaults: false,
       directives: {
         defaultSrc: ["'self'"],
+        // The page puts large files there.
+        ...(origins.length > 0 && { connectSrc: ["'self'", ...origins] }),
         // The page's components set inline styles.
         styleSrc: ["'self'", "'unsafe-inline'"],
         imgSrc: ["'self'", "data:"],

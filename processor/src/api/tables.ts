@@ -20,7 +20,8 @@ const When = z.object({
 });
 
 /** `GET /v1/stacks` and `GET /v1/tables…`: what is deployed here and what the tables hold. */
-export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, stacks, ledger, tables: reader }) => {
+export const tables: FastifyPluginAsyncZod<Processor> = async (app, processor) => {
+  const { config, stacks, ledger, tables: reader, monitors } = processor;
   app.get(
     "/stacks",
     { config: { action: "read" }, schema: { summary: "The stacks that are deployed here", response: { 200: Stacks } } },
@@ -32,6 +33,8 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, { config, st
         description: stack.description ?? null,
         ...stack.source.upload,
         endings: [...plainEndings(stack.source.upload.formats), ".gz", ".zip"],
+        direct: stacks.get(stack.name)?.input.tempUrl !== undefined,
+        fullScan: monitors.get(stack.name)?.fullScan() ?? null,
         tables: stack.tables.map(({ name, layer }) => ({ name, layer })),
       })),
     }),

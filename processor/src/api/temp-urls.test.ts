@@ -1,6 +1,6 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { TempUpload, Upload } from "@cais/spec/api.ts";
+import { ConfirmedUpload, Stacks, TempUpload, Upload } from "@cais/spec/api.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startProcessor } from "../main.ts";
 import { type Cloud, startCloud } from "../object-store/swift/cloud-for-tests.ts";
@@ -54,11 +54,18 @@ it("takes a file that was put straight into the store, once", async () => {
   expect([...cloud.objects.keys()]).toEqual([`c/${day}/${id}/vendas de março.csv`]);
   const taken = await post(confirm);
   expect(taken.status).toBe(202);
-  const upload = Upload.parse(await taken.json());
-  expect(upload).toMatchObject({ name: "vendas de março.csv", bytes: 31 });
+  const upload = ConfirmedUpload.parse(await taken.json());
+  expect(upload).toMatchObject({ name: "vendas de março.csv", bytes: 31, known: false });
   expect(await ended(url, upload.id)).toMatchObject({ state: "done", rows: { read: 1, clean: 1 } });
   const again = await post(confirm);
-  expect([again.status, Upload.parse(await again.json()).id]).toEqual([200, upload.id]);
+  expect([again.status, ConfirmedUpload.parse(await again.json())]).toEqual([200, upload]);
+  const other = await offer("same content.csv");
+  await fetch(other.url, { method: "PUT", body: csv });
+  const known = await post(other.confirm);
+  expect([known.status, ConfirmedUpload.parse(await known.json())]).toEqual([
+    200,
+    { ...upload, name: "same content.csv", known: true },
+  ]);
 });
 
 it("refuses what the stack does not take, and stores that give no addresses", async () => {
@@ -85,6 +92,16 @@ it("answers with the address of a file only who asks for it", async () => {
   expect(location.searchParams.get("filename")).toBe("b.csv");
   // Of another method, so it is no way to write.
   expect(location.searchParams.get("temp_url_sig")).not.toBe(new URL(address).searchParams.get("temp_url_sig"));
+});
+
+it("says of each stack whether it gives such addresses, and lets the page put files there", async () => {
+  const answer = await fetch(`${url}/v1/stacks`);
+  const { stacks } = Stacks.parse(await answer.json());
+  expect(stacks.map(({ name, direct }) => [name, direct])).toEqual([
+    ["sales", true],
+    ["plain", false],
+  ]);
+  expect(answer.headers.get("content-security-policy")).toContain(`;connect-src 'self' ${cloud.url};`);
 });
 
 it("describes the addresses only where some store gives them", async () => {

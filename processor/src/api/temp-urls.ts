@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
-import { TempUpload, Upload } from "@cais/spec/api.ts";
+import { ConfirmedUpload, TempUpload } from "@cais/spec/api.ts";
 import { StackName } from "@cais/spec/names.ts";
 import { z } from "zod";
 import { namesTaken, takesName } from "../formats/names.ts";
@@ -74,8 +74,8 @@ export const tempUrls: FastifyPluginAsyncZod<Processor> = async (app, processor)
         }),
         querystring: query,
         response: {
-          200: Upload.describe("The stack has this content already, queued, running or done; `id` is that run."),
-          202: Upload.describe("Taken; the run is queued."),
+          200: ConfirmedUpload.describe("The stack has it already, queued, running or done; `id` is that run."),
+          202: ConfirmedUpload.describe("Taken; the run is queued."),
           404: problemResponse("There is no such stack."),
           409: problemResponse("The file is not in the store."),
           413: problemResponse("The file is larger than the stack's maxBytes."),
@@ -100,7 +100,9 @@ export const tempUrls: FastifyPluginAsyncZod<Processor> = async (app, processor)
       }
       request.concerns = run.id;
       reply.code(created ? 202 : 200);
-      return { id: run.id, stack: params.stack, name: query.name, bytes, sha256 };
+      // The monitor may have been quicker: that run is of this very file.
+      const known = !created && run.file.key !== key;
+      return { id: run.id, stack: params.stack, name: query.name, bytes, sha256, known };
     },
   );
 };

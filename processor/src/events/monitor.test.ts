@@ -1,6 +1,6 @@
 import { copyFile, mkdir, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Run, Runs, TableRows } from "@cais/spec/api.ts";
+import { type Run, Runs, Stacks, TableRows } from "@cais/spec/api.ts";
 import type { ProcessorConfig } from "@cais/spec/bindings.ts";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -86,6 +86,7 @@ it("leaves alone what the stack does not take, and what Cais keeps there", async
   await put("notes.pdf", "x");
   await put("large.csv", "x".repeat(1_000_001));
   await writeFile(join(input, ".hidden.csv"), csv(1));
+  await writeFile(join(input, "back\\slash.csv"), csv(1));
   for (const own of ["archive", "corrections"]) {
     await mkdir(join(input, own));
     await writeFile(join(input, own, "own.csv"), csv(1));
@@ -99,7 +100,11 @@ it("leaves alone what the stack does not take, and what Cais keeps there", async
   await expect.poll(() => said('"created":false'), { timeout: 15_000 }).toBe(1);
   expect(said("its name has none of the endings")).toBe(1);
   expect(said("it is larger than the stack's maxBytes")).toBe(1);
+  expect(said("its name is no key, or it is a link")).toBe(1);
   const metrics = await (await fetch(`${url}/metrics`)).text();
-  expect(metrics).toContain('cais_ignored_objects_total{stack="sales"} 2');
+  expect(metrics).toContain('cais_ignored_objects_total{stack="sales"} 3');
+  const { stacks } = Stacks.parse(await (await fetch(`${url}/v1/stacks`)).json());
+  // Three that it does not take, two files, and what was sent to it before.
+  expect(stacks[0]?.fullScan).toMatchObject({ ignored: 3, seconds: expect.any(Number) });
   expect(await listed()).toHaveLength(1);
 });

@@ -2,6 +2,7 @@ import { setImmediate as breathe, setTimeout as pause } from "node:timers/promis
 import type { EventsBinding } from "@cais/spec/bindings.ts";
 import type { Logger } from "pino";
 import type { Ledger } from "../ledger/index.ts";
+import type { FullScan } from "@cais/spec/api.ts";
 import type { Metrics } from "../metrics/index.ts";
 import type { ObjectHead } from "../object-store/index.ts";
 import type { OpenStack } from "../runs/stack.ts";
@@ -27,6 +28,8 @@ export interface Monitor {
    * as it is. Where too many wait already, the next full scan comes early instead.
    */
   announce(key: string): void;
+  /** What the last full scan found; undefined before the first has ended. */
+  fullScan(): FullScan | undefined;
   /** Ends the scan that runs. */
   stop(): Promise<void>;
 }
@@ -81,6 +84,7 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
   /** When the next one is due, by `performance.now()`, and the pause before one that comes early. */
   let due = 0;
   let restMs = intervalMs;
+  let lastScan: FullScan | undefined;
   /** Whether someone told of objects that only a full scan finds. */
   let isMissed = false;
   /** How often announced objects could not be taken that are tried again. */
@@ -93,15 +97,22 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
     found?.add(mark);
   }
 
-  /** Claims what is new among objects. Gives how many there were, and what may still be written: key and version. */
+  /** Claims what is new among objects. Gives how many there were and are never taken, and what may still be written: key and version. */
   async function look(objects: AsyncIterable<ObjectHead>, before: Young) {
     const young = new Map<string, string>();
     let fresh: ObjectHead[] = [];
     let count = 0;
+    let ignored = 0;
     for await (const object of objects) {
       if (signal.aborted) break;
       if (OWN.test(object.key)) continue;
       if (++count % BATCH === 0) await breathe();
+      const problem = problemOf(stack, object);
+      if (problem !== undefined) {
+        ignored++;
+        ignore(object, problem);
+        continue;
+      }
       if (!(await isNew(object))) continue;
       const age = now() - object.modifiedAt.getTime();
       // A time to come is of a clock that was set.
@@ -112,7 +123,17 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
       }
     }
     await take(fresh);
-    return { young, count };
+    return { young, count, ignored };
+  }
+
+  /** Tells once of what is never taken. */
+  function ignore(object: Pick<ObjectHead, "key" | "version"> & { bytes?: number }, problem: string): void {
+    const mark = markOf(object);
+    if (!settled.has(mark)) {
+      metrics.ignored(name);
+      log.warn({ bytes: object.bytes }, `an object in the input store is left alone: ${problem}`);
+    }
+    settle(mark);
   }
 
   async function isNew(object: ObjectHead): Promise<boolean> {
@@ -121,11 +142,7 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
       found?.add(mark);
       return false;
     }
-    const problem = problemOf(stack, object);
-    if (problem !== undefined) {
-      metrics.ignored(name);
-      log.warn({ bytes: object.bytes }, `an object in the input store is left alone: ${problem}`);
-    } else if (!(await ledger.isClaimed({ store: input.id, key: object.key, version: object.version }))) return true;
+    if (!(await ledger.isClaimed({ store: input.id, key: object.key, version: object.version }))) return true;
     settle(mark);
     return false;
   }
@@ -150,7 +167,12 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
     isMissed = false;
     const marks = (found = seen());
     try {
-      const { young, count } = await look(input.list(""), before);
+      let foreign = 0;
+      const onOther = (key: string) => {
+        foreign++;
+        ignore({ key, version: "" }, "its name is no key, or it is a link");
+      };
+      const { young, count, ignored } = await look(input.list("", onOther), before);
       if (signal.aborted) return { young, pauseMs: 0 };
       // What was deleted meanwhile is forgotten with this.
       settled = marks;
@@ -159,6 +181,8 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
       const usualMs = Math.min(tookMs, lastMs);
       lastMs = tookMs;
       metrics.fullScan(name, tookMs / 1000, count);
+      const finishedAt = new Date(now()).toISOString();
+      lastScan = { finishedAt, seconds: tookMs / 1000, objects: count + foreign, ignored: ignored + foreign };
       log[tookMs > intervalMs ? "info" : "debug"]({ objects: count, seconds: tookMs / 1000 }, "input store scanned");
       missed &&= young.size > 0;
       restMs = Math.max(intervalMs, SHARE * usualMs);
@@ -222,7 +246,9 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
     for (const key of keys)
       try {
         const object = OWN.test(key) ? undefined : await input.head(key);
-        if (object !== undefined && (await isNew(object))) fresh.push(object);
+        const problem = object && problemOf(stack, object);
+        if (object !== undefined && problem !== undefined) ignore(object, problem);
+        if (object !== undefined && problem === undefined && (await isNew(object))) fresh.push(object);
         else again.delete(key);
       } catch (error) {
         problems.push(error);
@@ -243,6 +269,7 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
     announce(key) {
       if (tries.size >= WAITING || !waiting.add(key)) isMissed = true;
     },
+    fullScan: () => lastScan,
     async stop() {
       stopping.abort();
       await Promise.all(loops);

@@ -218,5 +218,6 @@ it("stops in the middle of a file, and claims nothing of it", async () => {
   await expect.poll(() => reads).toBe(1);
   await stopped;
   expect(await claimed()).toEqual([]);
-  expect(lines).toEqual([]);
+  // On a busy machine the scan before took longer than its interval, which is told.
+  expect(lines.filter((line) => !line.includes('"msg":"input store scanned"'))).toEqual([]);
 });

@@ -124,8 +124,7 @@ export async function open(
           await handle.close();
         }
       };
-      const { bytes } = await place(key, temporary, bring, ifAbsent);
-      return { bytes };
+      return place(key, temporary, bring, ifAbsent);
     },
 
     async get(key, range) {
@@ -140,13 +139,15 @@ export async function open(
       return found && headOf(key, found.stats);
     },
 
-    async *list(prefix) {
+    async *list(prefix, onOther) {
       await mustBeThere(root);
       const foreign = prefix === "" ? undefined : foreignPath(prefix);
       const folders = [prefix === "" ? root : pathOf(prefix), ...(foreign === undefined ? [] : [join(root, foreign)])];
       for (const folder of folders)
         for await (const path of walk(folder)) {
-          const key = keyOf(relative(root, path).split(sep).join("/"));
+          const name = relative(root, path).split(sep).join("/");
+          const key = keyOf(name);
+          if (key === undefined && !/(^|\/)\./.test(name)) onOther?.(name);
           if (key === undefined) continue;
           // One key, one object: the one that this store wrote.
           if (pathOf(key) !== path && (await statPath(pathOf(key))) !== undefined) continue;

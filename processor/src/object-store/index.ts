@@ -44,9 +44,10 @@ export interface ObjectStore {
   head(key: string): Promise<ObjectHead | undefined>;
   /**
    * The objects whose keys are in the folder `prefix` (`a` lists `a/b`, not `ab`), or all for an empty prefix, in no
-   * promised order. An object written or deleted meanwhile may be listed or not.
+   * promised order. An object written or deleted meanwhile may be listed or not. What others put there under a name that is
+   * no key, or as a link, is none; `onOther` hears of each.
    */
-  list(prefix: string): AsyncIterable<ObjectHead>;
+  list(prefix: string, onOther?: (name: string) => void): AsyncIterable<ObjectHead>;
   /** Deletes an object; one that is not there is no error. */
   delete(key: string): Promise<void>;
   /** Brings an object into a new local file that must only be read; false if there is no such object. */
@@ -68,6 +69,8 @@ export interface ObjectStore {
     key: string,
     options: { method: "GET" | "PUT"; seconds: number; name?: string },
   ): Promise<{ url: string; expires: Date }>;
+  /** Where such addresses lead, such as `https://swift.example.org`. */
+  readonly tempUrlOrigin?: string;
 }
 
 /** Thrown by `put` and `putFile` with `ifAbsent` when there is an object already. */

@@ -92,7 +92,11 @@ describe("the swift driver", () => {
     await swiftCall(lab, "PUT", `${container}/link`, { headers: { "X-Symlink-Target": `${other.container}/secret` } });
     expect(await store.head("link")).toBeUndefined();
     expect(await store.get("link")).toBeUndefined();
-    expect(await Array.fromAsync(store.list(""))).toEqual([]);
+    await swiftCall(lab, "PUT", `${container}/a//b.csv`, { body: "x" });
+    await swiftCall(lab, "PUT", `${container}/empty`, { headers: { "Content-Type": "application/directory" } });
+    const others: string[] = [];
+    expect(await Array.fromAsync(store.list("", (name) => others.push(name)))).toEqual([]);
+    expect(others).toEqual(["a//b.csv", "link"]);
   });
 
   it("has the newest version of an object where the container keeps versions, but no symlink", async () => {

@@ -62,8 +62,8 @@ export async function open(binding: SwiftBinding, dataFolder: string): Promise<O
       const found = await orNotThere(await headOf(client, nameOf(key)));
       return found && { key, bytes: found.bytes, version: found.version, modifiedAt: found.modifiedAt };
     },
-    async *list(prefix) {
-      yield* listObjects(client, prefix === "" ? "" : checkedKey(prefix));
+    async *list(prefix, onOther) {
+      yield* listObjects(client, prefix === "" ? "" : checkedKey(prefix), onOther);
     },
     delete: async (key) => deleteObject(client, nameOf(key), isVersioned),
     async fetch(key, file) {
@@ -73,6 +73,7 @@ export async function open(binding: SwiftBinding, dataFolder: string): Promise<O
     check: () => look(1),
     collect: (options) => collectSegments(client, { ...options, isVersioned }),
     ...(tempUrlKey !== undefined && {
+      tempUrlOrigin: new URL(client.address).origin,
       async tempUrl(key, { method, seconds, name }) {
         const secret = await readSecret(tempUrlKey, dataFolder);
         const expires = new Date(Date.now() + seconds * 1000);

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { ObjectHead } from "../index.ts";
 import type { Client } from "./client.ts";
 import { readText } from "./http.ts";
-import { BEHIND_RESERVED, keyOf, RESERVED, timeOf, versionOfListing } from "./names.ts";
+import { BEHIND_RESERVED, isReserved, keyOf, RESERVED, timeOf, versionOfListing } from "./names.ts";
 
 const Page = z.array(
   z.object({
@@ -48,11 +48,19 @@ export async function* entries(
 }
 
 /** The objects of a folder, without what is no object to Cais: segments, symlinks, marks of empty folders. */
-export async function* listObjects(client: Client, folder: string): AsyncGenerator<ObjectHead> {
+export async function* listObjects(
+  client: Client,
+  folder: string,
+  onOther?: (name: string) => void,
+): AsyncGenerator<ObjectHead> {
   for await (const page of entries(client, folder === "" ? "" : `${folder}/`, { after: behindSegments }))
     for (const { name, bytes, last_modified, content_type, symlink_path, version_symlink = false } of page) {
+      if (isReserved(name) || (content_type === FOLDER && bytes === 0)) continue;
       const key = keyOf(name);
-      if (key === undefined || content_type === FOLDER || (symlink_path !== undefined && !version_symlink)) continue;
+      if (key === undefined || (symlink_path !== undefined && !version_symlink)) {
+        onOther?.(name);
+        continue;
+      }
       const version = versionOfListing(last_modified);
       yield { key, bytes, version, modifiedAt: timeOf(version) };
     }

@@ -10,7 +10,7 @@ export const BEHIND_RESERVED = ".cais-segments0";
 /** https://docs.openstack.org/swift/latest/api/object_api_v1_overview.html: names are at most 1,024 bytes. */
 const MAX_NAME = 1024;
 
-const isReserved = (name: string): boolean => name.startsWith(RESERVED) || name === BEHIND_RESERVED;
+export const isReserved = (name: string): boolean => name.startsWith(RESERVED) || name === BEHIND_RESERVED;
 
 /** The name of an object in its container: the key as it is. */
 export function nameOf(key: string): string {
