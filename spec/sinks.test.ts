@@ -37,11 +37,6 @@ it.each([
     ["sinks", 0, "csv", "decimal"],
     'a comma in numbers needs another one between cells, such as delimiter: ";"',
   ],
-  [
-    { webhook: { ...webhook.webhook, secret: { secret: "temp-url-key" } } },
-    ["sinks", 0, "webhook", "secret", "secret"],
-    "must not be temp-url-key, which signs the addresses of the stack's input store",
-  ],
   [{ parquet: { table: "snow", to: "a" } }, ["sinks", 0, "parquet", "table"], 'no table "snow"; there is rain'],
 ])("refuses %j", (sink, path, message) => {
   expect(crossCheck(stack(sink))).toEqual([{ path, message }]);
@@ -70,4 +65,14 @@ it("finds each secret that a stack names, once", () => {
   const other = { webhook: { url: { secret: "a-url" }, secret: { secret: "hook-key" } } };
   expect(secretsOf(Stack.parse(stack(webhook, other)))).toEqual(["a-url", "hook-key", "hook-url"]);
   expect(secretsOf(Stack.parse(stack()))).toEqual([]);
+});
+
+it("refuses a secret that signs something else already", () => {
+  const { error } = Stack.safeParse(stack({ webhook: { ...webhook.webhook, secret: { secret: "temp-url-key" } } }));
+  expect(error?.issues).toMatchObject([
+    {
+      path: ["sinks", 0, "webhook", "secret", "secret"],
+      message: "must not be temp-url-key, which signs the addresses of the stack's input store",
+    },
+  ]);
 });
