@@ -49,7 +49,7 @@ const addresses = {
 };
 
 /** Makes something against Pulumi's mocks and waits until all of it is registered; outputs in the result are resolved. */
-export async function record<Result>(make: () => Result, settings: Record<string, string> = config) {
+export async function record<Result>(make: () => Result | Promise<Result>, settings: Record<string, string> = config) {
   const created: Created[] = [];
   await pulumi.runtime.setMocks({
     newResource({ type, name, inputs, custom }) {
@@ -68,7 +68,7 @@ export async function record<Result>(make: () => Result, settings: Record<string
   pulumi.runtime.setAllConfig(settings);
   const warn = vi.spyOn(pulumi.log, "warn").mockResolvedValue();
   try {
-    const result = make();
+    const result = await make();
     // Children register after the constructor returns: without this, tests prove nothing.
     await pulumi.runtime.disconnect();
     created.sort((a, b) => a.name.localeCompare(b.name) || a.type.localeCompare(b.type));

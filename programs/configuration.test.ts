@@ -7,7 +7,9 @@ import { isolatedKeys, sharedKeys } from "./keys.ts";
 interface Schema {
   type?: string;
   enum?: unknown[];
+  const?: unknown;
   anyOf?: unknown[];
+  oneOf?: Schema[];
   properties?: Record<string, Schema>;
   additionalProperties?: boolean | Schema;
 }
@@ -27,11 +29,13 @@ function keysOf(schema: Schema, path: string): Record<string, string> {
       {},
       ...Object.entries(schema.properties).map(([key, inner]) => keysOf(inner, `${path}${path && "."}${key}`)),
     );
+  if (schema.oneOf?.every(({ properties }) => properties && "kind" in properties))
+    return Object.assign({}, ...schema.oneOf.map((kind) => keysOf(kind, path)));
   if (typeof schema.additionalProperties === "object") {
     const isSecret = path.startsWith("secrets.");
     return isSecret ? { [`cais:${path}.<name>`]: "secret" } : keysOf(schema.additionalProperties, `${path}.<rule>`);
   }
-  const word = schema.enum ? "choice" : words[schema.type ?? ""];
+  const word = schema.enum || schema.const !== undefined ? "choice" : words[schema.type ?? ""];
   return { [`cais:${path}`]: word ?? "group" };
 }
 

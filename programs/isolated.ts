@@ -2,6 +2,7 @@ import type { StackFolder } from "@cais/spec/read-stack.ts";
 import { suggest } from "@cais/spec/suggest.ts";
 import * as pulumi from "@pulumi/pulumi";
 import type { Processor } from "../components/processor/index.ts";
+import { runnerOn } from "../components/processor/runner.ts";
 import { stackTarget } from "../components/target.ts";
 import { takeOver } from "./handover.ts";
 import { compose } from "./own-program.ts";
@@ -56,7 +57,7 @@ export async function isolated(
     throw new pulumi.RunError(
       `The pipeline stack ${stack.name} asks for ${stack.environments.join(", ")}, and ${shared}.${stack.name} is ${environment}; add it to \`environments\` in stacks/${stack.name}/stack.yaml.`,
     );
-  const { platform, workloads } = await takeOver(shared);
+  const { platform, host } = await takeOver(shared, settings.deletable.includes(stack.name));
   for (const [key, own] of [
     ["environment", environment],
     ["target", target],
@@ -65,11 +66,13 @@ export async function isolated(
       throw new pulumi.RunError(
         `cais:${key} is ${own}, and the shared stack ${shared} is ${platform[key]}; set it with: pulumi config set cais:${key} ${platform[key]} --stack ${shared}.${stack.name}`,
       );
+  // Before the first secret is asked for: all that are missing are told at once.
+  const cluster = await runnerOn(host);
   const tags = tagsOf(stack, environment);
   const { port = apiPort, allowFrom = [] } = platform.isolated[stack.name] ?? {};
   const { pipelines, programs } = await compose([folder], settings, secret, eventsOf(settings.platform, tags, secret));
   const image = settings.image ?? platform.image;
-  const args = { tags, pipelines, cluster: { host: { workloads } }, image, port, allowFrom };
+  const args = { tags, pipelines, cluster, image, port, allowFrom };
   const processor = processorOf(`${stack.name}-processor`, args, settings.platform, secret);
   return { processor, programs };
 }

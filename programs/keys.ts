@@ -1,6 +1,7 @@
 import { LineageBinding } from "@cais/spec/bindings.ts";
 import { type Environment, environments, platformName, TagValue } from "@cais/spec/names.ts";
 import { z } from "zod";
+import { clusterKinds } from "../components/cluster/chosen.ts";
 import { clusterTargets, machineMakers } from "../components/cluster/index.ts";
 import { eventsKinds } from "../components/events/index.ts";
 import { type BuiltTarget, provides } from "../components/target.ts";
@@ -14,15 +15,37 @@ const Network = z.strictObject({
   external: z.strictObject({ id: z.string().min(1), name: z.string().min(1) }).optional(),
 });
 
-const Cluster = z.strictObject({
-  kind: z.enum(["vm"]),
+/** What each kind of cluster has. */
+const everyCluster = {
   machine: z.string().min(1),
   image: z.string().min(1),
-  madeBy: z.enum(machineMakers).optional(),
   stateGB: z.number().int().positive().optional(),
   stateDiskType: z.string().min(1).optional(),
-  publicAddress: z.boolean().optional(),
-});
+};
+
+const Cluster = z.discriminatedUnion(
+  "kind",
+  [
+    z.strictObject({
+      kind: z.literal(clusterKinds.machine),
+      ...everyCluster,
+      madeBy: z.enum(machineMakers).optional(),
+      publicAddress: z.boolean().optional(),
+    }),
+    z.strictObject({
+      kind: z.literal(clusterKinds.pods),
+      ...everyCluster,
+      version: z.string().min(1),
+      nodes: z.number().int().positive().optional(),
+      nodeGB: z.number().int().positive().optional(),
+      nodeDiskType: z.string().min(1).optional(),
+      publicKey: z.string().min(1).optional(),
+    }),
+  ],
+  {
+    error: ({ code }) => (code === "invalid_union" ? `must be ${Object.values(clusterKinds).join(" or ")}` : undefined),
+  },
+);
 
 const Port = z.number().int().min(1024).max(65_535);
 

@@ -6,11 +6,11 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { Processor } from "../components/processor/index.ts";
 import { stackTarget } from "../components/target.ts";
-import type { Handover } from "./handover.ts";
+import { handOver, type Handover } from "./handover.ts";
 import { isolated, type Isolated, isolatedOf } from "./isolated.ts";
 import type { SecretReader } from "./pipeline.ts";
 import { compose } from "./own-program.ts";
-import { platform as sharedPlatform, platformTags } from "./platform.ts";
+import { platform, platformTags, sharedProcessor } from "./platform.ts";
 import { eventsOf } from "./processor.ts";
 import { holdsAll, opened, type Settings } from "./keys.ts";
 import { readIsolatedSettings, readSettings } from "./settings.ts";
@@ -78,16 +78,16 @@ async function deployShared(): Promise<Outputs> {
   const asked = stacks.filter(({ stack }) => stack.environments.includes(environment));
   const here = asked.filter(({ stack }) => !stack.isolated || holdsAll(environment, target));
   for (const { stack } of asked) if (stack.isolated && !holdsAll(environment, target)) warnUnlessDeployed(stack.name);
+  const hasProcessor = here.length > 0 || asked.length === 0;
+  // Before the first secret is asked for: all that are missing are told at once.
+  const { cluster, runner, balancer } = await platform(settings, hasProcessor);
   const events = eventsOf(settings.platform, platformTags(settings), secret);
   const { pipelines, programs } = await compose(here, settings, secret, events);
-  const { processor, cluster, balancer } = sharedPlatform(settings, pipelines, secret, asked.length - here.length);
+  const processor = hasProcessor ? sharedProcessor(settings, pipelines, secret, runner) : undefined;
   warnOfUnused(settings.secrets);
   return {
     ...(processor && { processor: processor.config }),
-    ...(cluster && {
-      platform: { environment, target, image, isolated: opened(settings) },
-      workloads: cluster.host.workloads,
-    }),
+    ...(cluster && handOver({ environment, target, image, isolated: opened(settings) }, cluster.host)),
     ...(balancer && { address: balancer.address }),
     ...(isEmpty(programs) ? {} : { programs }),
   };

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { expect, it } from "vitest";
 import { z } from "zod";
 import { config, type Created, record, resolved } from "../components/conformance.ts";
-import { platform } from "./platform.ts";
+import { platform, sharedProcessor } from "./platform.ts";
 import { readSettings } from "./settings.ts";
 
 const Ingress = z.looseObject({
@@ -23,7 +23,12 @@ function shared(target: "local" | "openstack", isolated: number, more: object = 
     "cais:platform": JSON.stringify(more),
   };
   const read = readSettings(settings, { pulumiStack: "prod", target, stacks });
-  return record(() => platform(read, [], () => pulumi.output(""), isolated), settings);
+  return record(async () => {
+    const hasProcessor = isolated === 0;
+    const { runner, balancer } = await platform(read, hasProcessor);
+    const processor = hasProcessor ? sharedProcessor(read, [], () => pulumi.output(""), runner) : undefined;
+    return { processor, balancer };
+  }, settings);
 }
 
 it("has no processor where every pipeline stack is isolated, but what they run on", async () => {

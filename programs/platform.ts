@@ -1,21 +1,26 @@
 import { platformName } from "@cais/spec/names.ts";
 import * as pulumi from "@pulumi/pulumi";
-import { Cluster, clusterTargets } from "../components/cluster/index.ts";
+import { chosenCluster, clusterKinds } from "../components/cluster/chosen.ts";
+import { clusterTargets } from "../components/cluster/index.ts";
 import { type Door, LoadBalancer } from "../components/load-balancer/index.ts";
 import { Network, privateRange } from "../components/network/index.ts";
 import type { Pipeline, Processor } from "../components/processor/index.ts";
+import { type Runner, runnerOn } from "../components/processor/runner.ts";
 import type { Tags } from "../components/tags.ts";
 import { provides, stackTarget } from "../components/target.ts";
 import type { SecretReader } from "./pipeline.ts";
 import { processorOf } from "./processor.ts";
 import { apiPort, balancerPort, opened, type Settings } from "./keys.ts";
 
-/** What an environment's stacks share. */
+/** A machine with Docker, or a cluster of the other kind. */
+type AnyCluster = Awaited<ReturnType<typeof chosenCluster>>;
+
+/** What an environment's stacks share, but for the processor. */
 interface Shared {
-  /** What serves them all; absent when each pipeline stack of the environment is isolated. */
-  processor: Processor | undefined;
   /** Where containers run, on a target that has clusters. */
-  cluster: Cluster | undefined;
+  cluster: AnyCluster | undefined;
+  /** What runs them there. */
+  runner: Runner | undefined;
   /** What stands before their APIs. */
   balancer: LoadBalancer | undefined;
 }
@@ -28,27 +33,35 @@ export const platformTags = ({ owner, costCentre = owner, environment }: Setting
   costCentre,
 });
 
-/** Where containers run, and the processor of all pipeline stacks that are not `isolated`, of which there are this many. */
-export function platform(settings: Settings, pipelines: Pipeline[], secret: SecretReader, isolated: number): Shared {
+/** Where containers run, and what stands before their APIs, of which the shared processor's is one or not. */
+export async function platform(settings: Settings, hasProcessor: boolean): Promise<Shared> {
+  const tags = platformTags(settings);
+  const doors = doorsOf(settings, hasProcessor);
+  const network = networkOf(settings, tags, doors);
+  const cluster = network && (await clusterOf(settings, tags, network));
+  const balancer = network && cluster && balancerOf(settings, tags, { network, cluster, doors });
+  return { cluster, balancer, runner: cluster && (await runnerOn(cluster.host)) };
+}
+
+/** The processor of all pipeline stacks that are not `isolated`. */
+export function sharedProcessor(
+  settings: Settings,
+  pipelines: Pipeline[],
+  secret: SecretReader,
+  runner: Runner | undefined,
+): Processor {
   const { image } = settings;
   const { port = apiPort, allowFrom = [] } = settings.platform.api ?? {};
-  const tags = platformTags(settings);
-  const isShared = pipelines.length > 0 || isolated === 0;
-  const doors = doorsOf(settings, isShared);
-  const network = networkOf(settings, tags, doors);
-  const cluster = network && clusterOf(settings, tags, network);
-  const balancer = network && cluster && balancerOf(settings, tags, { network, cluster, doors });
-  if (!isShared) return { processor: undefined, cluster, balancer };
-  const args = { tags, pipelines, cluster, image, port, allowFrom };
-  return { processor: processorOf("processor", args, settings.platform, secret), cluster, balancer };
+  const args = { tags: platformTags(settings), pipelines, cluster: runner, image, port, allowFrom };
+  return processorOf("processor", args, settings.platform, secret);
 }
 
 /** The APIs that others may call: the shared processor's, and each isolated stack's by its name. */
-function doorsOf(settings: Settings, isShared: boolean): Record<string, Door> {
+function doorsOf(settings: Settings, hasProcessor: boolean): Record<string, Door> {
   const { port = apiPort, allowFrom = [], loadBalancer } = settings.platform.api ?? {};
   const own = { port: loadBalancer?.port ?? balancerPort, allowFrom, passTo: port };
   return {
-    ...(isShared && allowFrom.length > 0 && { [platformName]: own }),
+    ...(hasProcessor && allowFrom.length > 0 && { [platformName]: own }),
     ...Object.fromEntries(
       Object.entries(opened(settings)).map(([name, { port, allowFrom }]) => [name, { port, allowFrom, passTo: port }]),
     ),
@@ -62,7 +75,7 @@ const ofClusters = ["network", "cluster"] as const;
 function networkOf(settings: Settings, tags: Tags, doors: Record<string, Door>): Network | undefined {
   const target = stackTarget();
   const entry = clusterTargets[target];
-  const { network, api } = settings.platform;
+  const { network, api, cluster } = settings.platform;
   if (!provides(entry)) {
     const key = api?.loadBalancer
       ? "api.loadBalancer"
@@ -73,19 +86,21 @@ function networkOf(settings: Settings, tags: Tags, doors: Record<string, Door>):
       );
     return undefined;
   }
+  // A cluster of pods opens its own machines, to balancers that it makes itself.
+  if (cluster?.kind === clusterKinds.pods) return new Network("platform", { ...network, tags });
   // A balancer calls from an address of its own in the network, which nobody but it and the machine is in.
   const calls = api?.loadBalancer ? [network?.cidr ?? privateRange] : undefined;
   const inbound = Object.values(doors).map(({ passTo, allowFrom }) => ({ port: passTo, from: calls ?? allowFrom }));
   return new Network("platform", { ...network, tags, inbound });
 }
 
-function clusterOf(settings: Settings, tags: Tags, network: Network): Cluster {
+function clusterOf(settings: Settings, tags: Tags, network: Network): Promise<AnyCluster> {
   const { cluster } = settings.platform;
   if (cluster === undefined)
     throw new pulumi.RunError(
       "cais:platform.cluster is missing; say what the containers run on, beginning with: pulumi config set --path 'cais:platform.cluster.kind' vm",
     );
-  return new Cluster("platform", {
+  return chosenCluster("platform", {
     ...cluster,
     tags,
     network,
@@ -96,18 +111,23 @@ function clusterOf(settings: Settings, tags: Tags, network: Network): Cluster {
 function balancerOf(
   { platform }: Settings,
   tags: Tags,
-  { network, cluster, doors }: { network: Network; cluster: Cluster; doors: Record<string, Door> },
+  { network, cluster, doors }: { network: Network; cluster: AnyCluster; doors: Record<string, Door> },
 ): LoadBalancer | undefined {
   if (platform.api?.loadBalancer === undefined) return undefined;
   if (Object.keys(doors).length === 0)
     throw new pulumi.RunError(
       "cais:platform.api.loadBalancer stands before an API that nobody may call; name who may with: pulumi config set --path 'cais:platform.api.allowFrom[0]' <range>",
     );
+  const { host } = cluster;
+  if (host.kind !== clusterKinds.machine)
+    throw new pulumi.RunError(
+      `cais:platform.api.loadBalancer stands before a machine, and cais:platform.cluster.kind is ${host.kind}, which makes a balancer of its own; remove it with: pulumi config rm --path 'cais:platform.api.loadBalancer'`,
+    );
   const { certificate, publicAddress } = platform.api.loadBalancer;
   return new LoadBalancer("api", {
     tags,
     network,
-    machine: cluster.host.privateAddress,
+    machine: host.privateAddress,
     certificate,
     doors,
     publicAddress,

@@ -1,7 +1,13 @@
 import { platformName } from "@cais/spec/names.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { type EventsArgs, eventsTargets } from "../components/events/index.ts";
-import { Processor, type ProcessorArgs, processorTargets, type RegistryLogin } from "../components/processor/index.ts";
+import {
+  listens,
+  Processor,
+  type ProcessorArgs,
+  processorTargets,
+  type RegistryLogin,
+} from "../components/processor/index.ts";
 import { Secret } from "../components/secret/index.ts";
 import type { Tags } from "../components/tags.ts";
 import { stackTarget } from "../components/target.ts";
@@ -35,7 +41,7 @@ export function processorOf(
   { limits, registry, allowPrivate = [], lineage, events }: ProcessorSettings,
   secret: SecretReader,
 ): Processor {
-  const { tags, allowFrom } = args;
+  const { tags, allowFrom, cluster } = args;
   if (needsTeller(events) && allowFrom.length === 0)
     throw new pulumi.RunError(
       `${name}: events by ${events} come by the API, and nobody may call it; name who tells in cais:platform.api.allowFrom (of an isolated stack: cais:platform.isolated.<stack>.allowFrom).`,
@@ -47,7 +53,9 @@ export function processorOf(
     lineage,
     registry: loginOf(registry, tags, secret),
     token:
-      allowFrom.length > 0 ? new Secret("api-token", { tags, value: secret(platformName, "api-token") }) : undefined,
+      allowFrom.length > 0 || listens(cluster)
+        ? new Secret("api-token", { tags, value: secret(platformName, "api-token") })
+        : undefined,
   });
 }
 

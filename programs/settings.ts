@@ -149,7 +149,7 @@ function problemsOf(issue: z.core.$ZodIssue, given: unknown, schema: z.ZodType, 
   if (issue.code === "unrecognized_keys")
     return issue.keys.map((key) => {
       const path = [...issue.path, key];
-      const known = knownKeys(schema, issue.path);
+      const known = knownKeys(schema, issue.path, given);
       const meant = suggest(key, known);
       const there = meant ? `; did you mean ${meant}?` : `: there is ${known.join(", ")}.`;
       return `${nameOf(path)} is not known${whyNot(issue.path, key) || there} Remove it with: ${command("rm", path)}`;

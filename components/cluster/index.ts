@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Network } from "../network/index.ts";
+import type { MachineHost } from "./host.ts";
 import { deletable } from "../protection.ts";
 import type { Tags } from "../tags.ts";
 import { provides, stackTarget, type BuiltTarget, type Omitted, type TargetTable } from "../target.ts";
@@ -33,11 +34,8 @@ export interface ClusterArgs {
   target?: BuiltTarget | undefined;
 }
 
-/** How a workload is handed to the cluster. */
-export interface ClusterHost {
-  readonly kind: "vm";
-  /** The container whose objects the machine runs (see `vm/sync.py`). */
-  readonly workloads: pulumi.Output<string>;
+/** How a workload is handed to the cluster, and where that is. */
+export interface ClusterHost extends MachineHost {
   /** Where the machine is reached: its public address, else the private one. */
   readonly address: pulumi.Output<string>;
   /** Where it is reached within its network. */

@@ -30,6 +30,9 @@ describe("KubernetesCluster", () => {
       nodes: () => ({ nodes: 3 }),
       nodeGB: () => ({ nodeGB: 40 }),
       nodeDiskType: () => ({ nodeDiskType: "luks" }),
+      stateGB: () => ({ stateGB: 100 }),
+      stateDiskType: () => ({ stateDiskType: "luks" }),
+      allowDataDeletion: () => ({ allowDataDeletion: true }),
       publicKey: () => ({ publicKey: "ssh-ed25519 AAAA" }),
     },
     (args) => new KubernetesCluster("apps", { ...args, kind: "kubernetes" }).host,
@@ -52,19 +55,32 @@ describe("KubernetesCluster", () => {
           flavor: "m1.large",
           masterFlavor: "m1.large",
           networkDriver: "calico",
+          volumeDriver: "cinder",
           dockerStorageDriver: "overlay2",
           dockerVolumeSize: 20,
           externalNetworkId: "external-id",
           fixedNetwork: "id of platform",
           fixedSubnet: "id of platform-subnet",
           floatingIpEnabled: false,
-          labels: { kube_tag: "v1.34.1", master_lb_floating_ip_enabled: "false", docker_volume_type: "luks" },
+          labels: {
+            kube_tag: "v1.34.1",
+            master_lb_floating_ip_enabled: "false",
+            etcd_volume_size: "10",
+            docker_volume_type: "luks",
+            etcd_volume_type: "luks",
+          },
         },
       },
     ]);
-    expect(await resolved(result.host.kubeconfig)).toBe("a kubeconfig");
+    expect(await resolved(result.host)).toEqual({
+      kind: "kubernetes",
+      kubeconfig: "a kubeconfig",
+      nodeRange: "10.20.0.0/24",
+      privateBalancer: { "service.beta.kubernetes.io/openstack-internal-load-balancer": "true" },
+      state: { gb: 50, provisioner: "cinder.csi.openstack.org", parameters: {}, allowDataDeletion: false },
+    });
     expect(await pulumi.isSecret(result.host.kubeconfig)).toBe(true);
-    expect(await resolved(result.host.address)).toBe("https://10.20.0.10:6443");
+    expect(await resolved(result.address)).toBe("https://10.20.0.10:6443");
   });
 
   it("needs a way out", async () => {

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Network } from "../network/index.ts";
+import type { KubernetesHost } from "./host.ts";
 import { provides, stackTarget, type BuiltTarget, type Omitted, type TargetTable } from "../target.ts";
 import { honour, type Unsupported } from "../unsupported.ts";
 import { openstack } from "./openstack-kubernetes.ts";
@@ -18,30 +19,32 @@ export interface KubernetesArgs {
   nodes?: number | undefined;
   /** Size of each node's disk for images and containers. Default: 20. */
   nodeGB?: number | undefined;
-  /** Kind of that disk, such as an encrypted one. Default: the provider's. */
+  /** Kind of that disk and of the one with the cluster's own data, secrets among them, such as an encrypted one. Default: the provider's. */
   nodeDiskType?: string | undefined;
+  /** Size of the disk that keeps each workload's state. Default: 50. */
+  stateGB?: number | undefined;
+  /** Kind of that disk. Default: the provider's. */
+  stateDiskType?: string | undefined;
   /** Public key (OpenSSH) that the provider puts on the nodes, where it insists on one. Default: none. */
   publicKey?: string | undefined;
+  /** First of the two switches for deleting the state; `cais:allowDataDeletion` is the second. Default: false. */
+  allowDataDeletion?: boolean | undefined;
   /** Default: what `cais:target` names. */
   target?: BuiltTarget | undefined;
-}
-
-/** How a Kubernetes is called. */
-export interface KubernetesHost {
-  readonly kind: "kubernetes";
-  /** Its administrator's: a secret. */
-  readonly kubeconfig: pulumi.Output<string>;
-  /** Address of its API. */
-  readonly address: pulumi.Output<string>;
 }
 
 export interface KubernetesTarget {
   readonly unsupported: Unsupported<KubernetesArgs>;
   provision(
     name: string,
-    args: KubernetesArgs & { nodes: number; nodeGB: number },
+    args: Omit<KubernetesArgs, "allowDataDeletion" | "stateGB"> & { nodes: number; nodeGB: number },
     opts: pulumi.CustomResourceOptions,
-  ): { host: KubernetesHost; nodes: Record<string, pulumi.Resource> };
+  ): {
+    host: Omit<KubernetesHost, "state"> & { state: Pick<KubernetesHost["state"], "provisioner" | "parameters"> };
+    /** Of its API. */
+    address: pulumi.Output<string>;
+    nodes: Record<string, pulumi.Resource>;
+  };
 }
 
 export const kubernetesTargets = {
@@ -49,9 +52,11 @@ export const kubernetesTargets = {
   openstack,
 } satisfies TargetTable<KubernetesTarget | Omitted>;
 
-/** The cluster's other kind. The processor does not run on it yet: it is for what a stack's own `program.ts` makes. */
+/** The cluster's other kind: containers run in pods. Adding or changing a workload never changes it. */
 export class KubernetesCluster extends pulumi.ComponentResource {
   readonly host: KubernetesHost;
+  /** Address of its API. */
+  readonly address: pulumi.Output<string>;
   readonly nodes: Record<string, pulumi.Resource>;
 
   constructor(name: string, args: KubernetesArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -60,13 +65,11 @@ export class KubernetesCluster extends pulumi.ComponentResource {
     const entry = kubernetesTargets[target];
     if (!provides(entry)) throw new pulumi.RunError(`${name}: ${target} has no cluster: ${entry.omitted}.`);
     honour(this, name, target, args, entry.unsupported);
-    const { host, nodes } = entry.provision(
-      name,
-      { ...args, nodes: args.nodes ?? 1, nodeGB: args.nodeGB ?? 20 },
-      { parent: this },
-    );
-    this.host = host;
+    const { allowDataDeletion = false, stateGB = 50, nodes: count = 1, nodeGB = 20, ...rest } = args;
+    const { host, address, nodes } = entry.provision(name, { ...rest, nodes: count, nodeGB }, { parent: this });
+    this.host = { ...host, state: { ...host.state, gb: stateGB, allowDataDeletion } };
+    this.address = address;
     this.nodes = nodes;
-    this.registerOutputs({ address: host.address });
+    this.registerOutputs({ address });
   }
 }

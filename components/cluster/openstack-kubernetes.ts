@@ -4,9 +4,12 @@ import { Cluster } from "@pulumi/openstack/containerinfra/cluster.js";
 import { ClusterTemplate } from "@pulumi/openstack/containerinfra/clusterTemplate.js";
 import type { KubernetesTarget } from "./kubernetes.ts";
 
+/** More than Kubernetes advises etcd to grow to (8 GB): https://etcd.io/docs/latest/dev-guide/limits/ */
+const etcdGB = "10";
+
 export const openstack: KubernetesTarget = {
   unsupported: {},
-  provision(name, { network, machine, image, version, nodes, nodeGB, nodeDiskType, publicKey }, opts) {
+  provision(name, { network, machine, image, version, nodes, nodeGB, nodeDiskType, stateDiskType, publicKey }, opts) {
     const { place } = network;
     if (place.externalId === undefined)
       throw new pulumi.RunError(
@@ -16,7 +19,9 @@ export const openstack: KubernetesTarget = {
       kube_tag: version,
       // Else the API's load balancer would have an address that everyone may call.
       master_lb_floating_ip_enabled: "false",
-      ...(nodeDiskType ? { docker_volume_type: nodeDiskType } : {}),
+      // Kubernetes keeps its secrets in etcd, as they are.
+      etcd_volume_size: etcdGB,
+      ...(nodeDiskType ? { docker_volume_type: nodeDiskType, etcd_volume_type: nodeDiskType } : {}),
     };
     const key = publicKey === undefined ? undefined : new Keypair(`${name}-nodes`, { publicKey }, opts);
     const template = new ClusterTemplate(
@@ -27,6 +32,8 @@ export const openstack: KubernetesTarget = {
         flavor: machine,
         masterFlavor: machine,
         networkDriver: "calico",
+        // Without it Magnum installs no driver for the disks of workloads.
+        volumeDriver: "cinder",
         dockerStorageDriver: "overlay2",
         dockerVolumeSize: nodeGB,
         externalNetworkId: place.externalId,
@@ -48,8 +55,16 @@ export const openstack: KubernetesTarget = {
       host: {
         kind: "kubernetes",
         kubeconfig: pulumi.secret(cluster.kubeconfig.apply((config) => config["rawConfig"] ?? "")),
-        address: cluster.apiAddress,
+        nodeRange: place.cidr,
+        // https://github.com/kubernetes/cloud-provider-openstack/blob/master/docs/openstack-cloud-controller-manager/expose-applications-using-loadbalancer-type-service.md
+        privateBalancer: { "service.beta.kubernetes.io/openstack-internal-load-balancer": "true" },
+        state: {
+          // https://github.com/kubernetes/cloud-provider-openstack/blob/master/docs/cinder-csi-plugin/using-cinder-csi-plugin.md
+          provisioner: "cinder.csi.openstack.org",
+          parameters: stateDiskType ? { type: stateDiskType } : {},
+        },
       },
+      address: cluster.apiAddress,
       nodes: { template, cluster, ...(key ? { key } : {}) },
     };
   },

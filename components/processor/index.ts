@@ -2,7 +2,6 @@ import * as pulumi from "@pulumi/pulumi";
 import type { LineageBinding, ProcessorConfig } from "@cais/spec/bindings.ts";
 import type { Stack } from "@cais/spec/stack.ts";
 import type { Bound } from "../bound.ts";
-import type { ClusterHost } from "../cluster/index.ts";
 import type { Events } from "../events/index.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import type { Secret } from "../secret/index.ts";
@@ -11,6 +10,7 @@ import { stackTarget, type BuiltTarget, type TargetTable } from "../target.ts";
 import { honour, type Unsupported } from "../unsupported.ts";
 import { local } from "./local.ts";
 import { openstack } from "./openstack.ts";
+import type { Runner } from "./runner.ts";
 
 /** A pipeline stack and the components it was given. */
 export interface Pipeline {
@@ -32,8 +32,8 @@ export interface RegistryLogin {
 export interface ProcessorArgs {
   tags: Tags;
   pipelines: Pipeline[];
-  /** Where it runs, on a target that has clusters: one of this Pulumi stack or of the one that it refers to. */
-  cluster?: { readonly host: Pick<ClusterHost, "workloads"> } | undefined;
+  /** What runs it on a target that has clusters: a cluster of this Pulumi stack or of the one that it refers to. */
+  cluster?: Runner | undefined;
   /** Its image with the digest: `registry/name@sha256:…`. */
   image?: string | undefined;
   /** Login of the image's registry, where it asks for one. Default: none. */
@@ -67,6 +67,9 @@ export interface ProcessorTarget {
   ): { nodes: Record<string, pulumi.Resource> };
 }
 
+/** Whether the API is not on a loopback of its own even where nobody may call it: then it needs a token all the same. */
+export const listens = (cluster: Pick<Runner, "kind"> | undefined): boolean => cluster?.kind === "kubernetes";
+
 export const processorTargets = { local, openstack } satisfies TargetTable<ProcessorTarget>;
 
 /** The one container that serves an environment's pipeline stacks, but for those that are isolated: each has its own. */
@@ -82,14 +85,17 @@ export class Processor extends pulumi.ComponentResource {
     honour(this, name, target, args, unsupported, ["allowFrom"]);
     const { tags, pipelines, port = 8080, allowFrom = [], allowPrivate = [], lineage, token } = args;
     const limits = args.limits ?? { memoryBytes: 2e9, cpus: 2, tempBytes: 20e9 };
-    if (allowFrom.length > 0 && token === undefined)
-      throw new pulumi.RunError(`${name}: allowFrom opens the API to others, so it needs a token.`);
+    const isReached = allowFrom.length > 0 || listens(args.cluster);
+    if (isReached && token === undefined)
+      throw new pulumi.RunError(
+        `${name}: ${allowFrom.length > 0 ? "allowFrom opens the API to others" : "a pod's API listens on the pod's address, for its probes"}, so it needs a token.`,
+      );
 
     this.config = {
       environment: tags.environment,
       target,
       api: {
-        host: allowFrom.length > 0 ? "0.0.0.0" : "127.0.0.1",
+        host: isReached ? "0.0.0.0" : "127.0.0.1",
         port,
         ...(token ? { token: token.binding } : {}),
       },

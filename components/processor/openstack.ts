@@ -1,17 +1,14 @@
-import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
 import { ApplicationCredential } from "@pulumi/openstack/identity/applicationCredential.js";
 import { SecretV1 } from "@pulumi/openstack/keymanager/secretV1.js";
-import { ContainerObject } from "@pulumi/openstack/objectstorage/containerObject.js";
 import { ProcessorConfig } from "@cais/spec/bindings.ts";
 import { keystone } from "../keystone.ts";
+import type { Secret } from "../secret/index.ts";
 import { storeCredential } from "../secret/mount.ts";
 import { tagMap } from "../tags.ts";
+import { pinned } from "./image.ts";
 import type { ProcessorTarget } from "./index.ts";
-import { unit } from "./unit.ts";
-
-/** The user in the container. No user of the machine has this id. */
-const uid = 10_001;
+import type { MountedSecret } from "./runner.ts";
 
 /** What the processor does with the objects of each store. It lists every store; only the lake's files are ever deleted. */
 const methods = {
@@ -31,10 +28,7 @@ export const openstack: ProcessorTarget = {
       throw new pulumi.RunError(
         `${name}: no stack asks for the environment ${tags.environment}, so there is nothing to serve; add it to \`environments\` in a stacks/<name>/stack.yaml.`,
       );
-    if (image === undefined || !/^[\w.:/-]+@sha256:[0-9a-f]{64}$/.test(image))
-      throw new pulumi.RunError(
-        `${name}: the image is ${image ?? "missing"}; name one with its digest: pulumi config set cais:image <registry>/<name>@sha256:<64 hex digits>`,
-      );
+    const pinnedImage = pinned(name, image);
 
     const credential = new ApplicationCredential(
       `${name}-stores`,
@@ -64,76 +58,47 @@ export const openstack: ProcessorTarget = {
       },
       opts,
     );
+    const payload = pulumi.secret(pulumi.jsonStringify({ id: credential.id, secret: credential.secret }));
     const secret = new SecretV1(
       `${name}-stores`,
       {
         secretType: "opaque",
-        payload: pulumi.secret(pulumi.jsonStringify({ id: credential.id, secret: credential.secret })),
+        payload,
         payloadContentType: "text/plain",
         metadata: tagMap(tags),
       },
       opts,
     );
-    const secrets = [{ file: storeCredential, reference: secret.secretRef }];
+    const stores = { file: storeCredential, value: payload, reference: secret.secretRef };
     // Stacks may share one.
     const used = new Set(
       [token ?? [], ...pipelines.map(({ events, secrets }) => [events.secret ?? [], Object.values(secrets)])].flat(2),
     );
-    for (const { binding, reference } of used) if (reference) secrets.push({ file: fileName(binding.path), reference });
-
-    const { ca } = keystone();
-    // Two objects, so that a plan shows the unit whole: what is in the other one is only known after the deployment.
-    const text = unit({
-      name,
-      image,
-      uid,
-      memoryBytes: limits.memoryBytes,
-      cpus: limits.cpus,
-      hasAuthorities: ca !== undefined,
-      hasLogin: registry !== undefined,
-      ...(allowFrom.length > 0 ? { publish: port } : {}),
-    });
-    const object = { containerName: cluster.host.workloads, metadata: tagMap(tags) };
-    const service = new ContainerObject(
-      `${name}-unit`,
-      { ...object, name: `${name}.service`, contentType: "text/plain", content: text },
+    const nodes = cluster.run(
+      {
+        name,
+        tags,
+        image: pinnedImage,
+        login: registry && { username: registry.username, password: mounted(registry.password) },
+        memoryBytes: limits.memoryBytes,
+        cpus: limits.cpus,
+        port,
+        allowFrom,
+        config: pulumi.output(config).apply((known) => ProcessorConfig.parse(known)),
+        secrets: [stores, ...[...used].map(mounted)],
+        authorities: keystone().ca,
+      },
       opts,
     );
-    const workload = new ContainerObject(
-      name,
-      {
-        ...object,
-        name: `${name}.json`,
-        contentType: "application/json",
-        content: pulumi.jsonStringify({
-          version: 1,
-          unitSha256: createHash("sha256").update(text).digest("hex"),
-          uid,
-          config: pulumi.output(config).apply((known) => ProcessorConfig.parse(known)),
-          secrets,
-          ...(ca && { ca: ca.join("") }),
-          ...(registry && {
-            registry: {
-              server: registryOf(image),
-              username: registry.username,
-              password: registry.password.reference,
-            },
-          }),
-        }),
-      },
-      { ...opts, dependsOn: service },
-    );
-    return { nodes: { credential, secret, service, workload } };
+    return { nodes: { credential, secret, ...nodes } };
   },
 };
 
-/**
- * As Docker's config calls the registry of an image:
- * https://pkg.go.dev/github.com/distribution/reference#ParseNormalizedNamed
- */
-function registryOf(image: string): string {
-  const [first = "", ...rest] = image.split("/");
-  return rest.length > 0 && /[.:]|^localhost$/.test(first) ? first : "https://index.docker.io/v1/";
+function mounted({ binding, value, reference }: Secret): MountedSecret {
+  const file = fileName(binding.path);
+  if (value === undefined || reference === undefined)
+    throw new pulumi.RunError(`${file}: on openstack a secret is kept by Barbican, and this one is not.`);
+  return { file, value, reference };
 }
 
 const fileName = (path: string) => path.slice(path.lastIndexOf("/") + 1);

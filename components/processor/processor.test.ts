@@ -10,7 +10,9 @@ import { ObjectStore } from "../object-store/index.ts";
 import { authority, config, record, resolved, testArguments } from "../conformance.ts";
 import { Secret } from "../secret/index.ts";
 import { type BuiltTarget, builtTargets } from "../target.ts";
+import { runnerOn } from "./machine.ts";
 import { type Pipeline, Processor, type ProcessorArgs, processorTargets } from "./index.ts";
+import type { Runner } from "./runner.ts";
 
 const tags = { owner: "data-platform", stack: "platform", environment: "prod", costCentre: "cc-1" } as const;
 const image = `registry.test/cais@sha256:${"0123456789abcdef".repeat(4)}`;
@@ -36,13 +38,13 @@ function pipeline(target: BuiltTarget, name = "inmet"): Pipeline {
   };
 }
 
-function cluster(name: string): Cluster {
+function cluster(name: string): Runner {
   const network = new Network(name, { tags, target: "openstack" });
-  return new Cluster(name, { tags, kind: "vm", network, machine: "m", image: "i", target: "openstack" });
+  return runnerOn(new Cluster(name, { tags, kind: "vm", network, machine: "m", image: "i", target: "openstack" }).host);
 }
 
 // Made in every recording, so that only its use can make a difference.
-let spare: Cluster | undefined;
+let spare: Runner | undefined;
 function base(target: BuiltTarget): ProcessorArgs {
   spare = cluster("spare");
   const hosted = target === "openstack" ? { cluster: cluster("platform"), image } : {};

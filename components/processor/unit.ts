@@ -1,4 +1,5 @@
 import { mountedAuthorities } from "../secret/mount.ts";
+import { graceSeconds } from "./runner.ts";
 
 /** What tells one container's unit from another. */
 export interface Container {
@@ -15,9 +16,6 @@ export interface Container {
   /** Whether the machine keeps a login of the image's registry. Default: false. */
   hasLogin?: boolean;
 }
-
-/** Seconds that a run in progress has to reach its next safe point. */
-const graceSeconds = 60;
 
 /**
  * A systemd unit that runs one container, hardened. The machine keeps its config, secrets and state where

@@ -23,6 +23,8 @@ export interface ProvisionedSecret {
   readonly binding: SecretBinding;
   /** Where the target keeps it, for whoever places the file. */
   readonly reference?: pulumi.Output<string>;
+  /** The secret itself, for a cluster that keeps a copy. */
+  readonly value?: pulumi.Output<string>;
   readonly nodes: Record<string, pulumi.Resource>;
 }
 
@@ -35,6 +37,7 @@ export const secretTargets = { local, openstack } satisfies TargetTable<SecretTa
 export class Secret extends pulumi.ComponentResource {
   readonly binding: SecretBinding;
   readonly reference: pulumi.Output<string> | undefined;
+  readonly value: pulumi.Output<string> | undefined;
   readonly nodes: Record<string, pulumi.Resource>;
 
   constructor(name: string, args: SecretArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -42,9 +45,10 @@ export class Secret extends pulumi.ComponentResource {
     const target = args.target ?? stackTarget();
     const { unsupported, provision } = secretTargets[target];
     honour(this, name, target, args, unsupported, ["value"]);
-    const { binding, reference, nodes } = provision(name, args, { parent: this });
+    const { binding, reference, value, nodes } = provision(name, args, { parent: this });
     this.binding = binding;
     this.reference = reference;
+    this.value = value;
     this.nodes = nodes;
     this.registerOutputs({ binding });
   }

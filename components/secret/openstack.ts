@@ -8,11 +8,12 @@ export const openstack: SecretTarget = {
   unsupported: {},
   provision(name, { tags, value }, opts) {
     if (value === undefined) throw new pulumi.RunError(`${name}: a secret needs its value on openstack.`);
+    const payload = pulumi.secret(value);
     const secret = new SecretV1(
       name,
       {
         secretType: "opaque",
-        payload: pulumi.secret(value),
+        payload,
         payloadContentType: "text/plain",
         metadata: tagMap(tags),
       },
@@ -21,6 +22,7 @@ export const openstack: SecretTarget = {
     return {
       binding: { driver: "file", path: `${mountedSecrets}/${name}` },
       reference: secret.secretRef,
+      value: payload,
       nodes: { secret },
     };
   },
