@@ -32,6 +32,8 @@ export type WatchOrders = Omit<z.input<typeof Orders>, "data">;
 export interface StartOptions {
   /** Holds `config.json` and the data folder `data`. */
   folder: string;
+  /** Folder of the built page. */
+  page?: string;
   /** Has it watched. */
   orders?: WatchOrders;
   /** Runs as this user; only for root. */
@@ -49,7 +51,7 @@ export function killAll(folder?: string): void {
 }
 
 /** Starts the container's entry point as its image does, and waits until it listens or has ended. */
-export async function startProcessor({ folder, orders, uid }: StartOptions): Promise<Child> {
+export async function startProcessor({ folder, page, orders, uid }: StartOptions): Promise<Child> {
   const data = join(folder, "data");
   const watched = orders !== undefined;
   const ordersFile = join(folder, "orders.json");
@@ -65,6 +67,7 @@ export async function startProcessor({ folder, orders, uid }: StartOptions): Pro
       join(folder, "config.json"),
       "--data",
       data,
+      ...(page === undefined ? [] : ["--page", page]),
     ],
     {
       cwd: root,

@@ -32,17 +32,21 @@ export interface Visit extends AsyncDisposable {
 interface VisitOptions extends BrowserContextOptions {
   /** HTTP states that this visit provokes: the browser logs each as an error. */
   refusals?: number[];
+  /** Other origins that the page may ask. */
+  origins?: string[];
+  /** Whether one of them may refuse the page, of which the browser logs several errors. */
+  mayBeForeign?: boolean;
 }
 
 /** Visits a site. Disposing expects that no other origin was asked, nothing was logged as an error and the CSP was kept. */
-export async function visit(browser: Browser, site: Site, options: VisitOptions = {}): Promise<Visit> {
-  const { refusals = [], ...contextOptions } = options;
+export async function visit(browser: Browser, site: Pick<Site, "url">, options: VisitOptions = {}): Promise<Visit> {
+  const { refusals = [], origins = [], mayBeForeign = false, ...contextOptions } = options;
   const context = await browser.newContext({ locale: "en-GB", reducedMotion: "reduce", ...contextOptions });
   const foreign: string[] = [];
   const errors: string[] = [];
   context.on("request", (request) => {
-    if (!request.url().startsWith(`${site.url}/`) && !request.url().startsWith(`blob:${site.url}/`))
-      foreign.push(request.url());
+    const own = [`${site.url}/`, `blob:${site.url}/`, ...origins.map((origin) => `${origin}/`)];
+    if (!own.some((begin) => request.url().startsWith(begin))) foreign.push(request.url());
   });
   await context.exposeBinding("reportViolation", (_, violation: string) => void errors.push(violation));
   await context.addInitScript(
@@ -52,9 +56,9 @@ export async function visit(browser: Browser, site: Site, options: VisitOptions 
   const page = await context.newPage();
   page.on("pageerror", (error) => errors.push(String(error)));
   page.on("console", (message) => {
-    const expected = refusals.some((status) =>
-      message.text().includes(`the server responded with a status of ${status}`),
-    );
+    const expected =
+      refusals.some((status) => message.text().includes(`the server responded with a status of ${status}`)) ||
+      (mayBeForeign && /blocked by CORS policy|net::ERR_FAILED/.test(message.text()));
     if (message.type() === "error" && !expected) errors.push(message.text());
   });
 

@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { RejectedRow, TempUpload } from "@cais/spec/api.ts";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { startReferee } from "../referee.ts";
+import { s3Call } from "../s3-call.ts";
 import { expectOnce, type Ivi, inventory, LIMITS, PATIENCE, startIvi, today } from "./ivi.ts";
 
 const run = promisify(execFile);
@@ -65,10 +66,11 @@ it("tells the rows that it refuses, each at its place", async () => {
   expect(lines).toHaveLength(17);
 });
 
-it("finds what other clients put into the container", async () => {
+it("finds what other clients put into the container: OpenStack's own, plain HTTP, and S3", async () => {
   const files = {
     "cliente.csv": { plot: 801, trees: 3 },
     "parcela ção.csv": { plot: 802, trees: 4 },
+    "por s3.csv": { plot: 804, trees: 6 },
   };
   const own = join(ivi.folder, "cliente.csv");
   await writeFile(own, inventory(801, 3));
@@ -81,6 +83,8 @@ it("finds what other clients put into the container", async () => {
     body: inventory(802, 4),
   });
   expect(put.status).toBe(201);
+  const s3 = { endpoint: ivi.lab.swift, region: ivi.lab.region, ...ivi.lab.accessKey };
+  await s3Call(s3, "PUT", `${containerOf("input")}/${today()}/por s3.csv`, { body: inventory(804, 6) });
   await expectOnce(ivi, files);
 });
 

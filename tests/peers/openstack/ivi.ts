@@ -41,8 +41,8 @@ export interface Ivi extends Omit<Deployment, "session"> {
   stop(): Promise<void>;
 }
 
-/** Deploys ivi and starts its processor. */
-export async function startIvi(): Promise<Ivi> {
+/** Deploys ivi and starts its processor, with its page if that is asked for. */
+export async function startIvi({ page }: { page?: string } = {}): Promise<Ivi> {
   const lab = await openLab();
   const folder = await testFolder("ivi-swift");
   const bi = await startPowerBi(Date.now);
@@ -57,7 +57,7 @@ export async function startIvi(): Promise<Ivi> {
     lab,
     bi,
     folder,
-    processor: await startProcessor({ folder }),
+    processor: await startProcessor({ folder, ...(page !== undefined && { page }) }),
     url() {
       const { url } = ivi.processor;
       if (url === undefined) throw new Error(`The processor does not run:\n${ivi.processor.said()}`);

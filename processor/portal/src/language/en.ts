@@ -51,6 +51,12 @@ export const en = {
     results: "What you get",
     recent: "Latest files",
     allRuns: "All runs",
+    scan_one:
+      "Files in the store are found by themselves: looking through the {{number}} that is there took {{duration}}, {{ago}}.",
+    scan_other:
+      "Files in the store are found by themselves: looking through the {{number}} that are there took {{duration}}, {{ago}}.",
+    ignored_one: "{{number}} is never taken, as its name or its size does not fit this pipeline.",
+    ignored_other: "{{number}} are never taken, as their names or sizes do not fit this pipeline.",
     noRuns: "Nothing has been sent to this pipeline yet. The first file you send will appear here.",
   },
   upload: {

@@ -48,6 +48,12 @@ export const ptBR: Words = {
     results: "O que você recebe",
     recent: "Últimos arquivos",
     allRuns: "Todas as execuções",
+    scan_one:
+      "Arquivos no armazenamento são encontrados sozinhos: ver o {{number}} que está lá levou {{duration}}, {{ago}}.",
+    scan_other:
+      "Arquivos no armazenamento são encontrados sozinhos: ver os {{number}} que estão lá levou {{duration}}, {{ago}}.",
+    ignored_one: "{{number}} nunca é carregado, pois o nome ou o tamanho não serve para este pipeline.",
+    ignored_other: "{{number}} nunca são carregados, pois os nomes ou os tamanhos não servem para este pipeline.",
     noRuns: "Nada foi enviado a este pipeline ainda. O primeiro arquivo que você enviar aparecerá aqui.",
   },
   upload: {

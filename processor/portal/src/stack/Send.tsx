@@ -9,6 +9,7 @@ import { ProblemAlert } from "../page/ProblemAlert.tsx";
 import { Dropper } from "../upload/Dropper.tsx";
 import { UploadList } from "../upload/UploadList.tsx";
 import { LatestRuns } from "../run/LatestRuns.tsx";
+import { FullScan } from "./FullScan.tsx";
 import { StackChoice } from "./StackChoice.tsx";
 import { StackResults } from "./StackResults.tsx";
 
@@ -50,6 +51,7 @@ export function Send({ chosen }: { chosen: string | undefined }) {
           <UploadList stack={stack.name} />
           <StackResults stack={stack} />
           <LatestRuns stack={stack.name} />
+          {stack.fullScan !== null && <FullScan scan={stack.fullScan} />}
         </>
       )}
     </Stack>

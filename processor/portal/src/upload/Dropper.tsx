@@ -45,7 +45,7 @@ export function Dropper({ stack }: { stack: StackSummary }) {
 
   const take = async (files: File[]) => {
     if (files.length === 0) return;
-    const results = await sendFiles(stack.name, files);
+    const results = await sendFiles(stack, files);
     files.forEach(({ name }, index) => {
       const at = results[index]?.at;
       if (at === "received") announce(t("upload.sayReceived", { name }));

@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from "react";
-import { sendFile } from "./send.ts";
+import { type Receiver, sendFile } from "./send.ts";
 
 export type Progress =
   | { at: "waiting" }
@@ -11,7 +11,7 @@ export type Progress =
 /** A file on its way to a stack. */
 export interface FileUpload {
   id: number;
-  stack: string;
+  stack: Receiver;
   file: File;
   progress: Progress;
 }
@@ -59,8 +59,13 @@ function enqueue(upload: FileUpload, again: boolean): Promise<Progress> {
 }
 
 /** Sends files one after the other. Resolves when all were received or refused. */
-export function sendFiles(stack: string, files: readonly File[]): Promise<Progress[]> {
-  const added = files.map((file): FileUpload => ({ id: ++lastId, stack, file, progress: { at: "waiting" } }));
+export function sendFiles({ name, direct }: Receiver, files: readonly File[]): Promise<Progress[]> {
+  const added = files.map((file): FileUpload => ({
+    id: ++lastId,
+    stack: { name, direct },
+    file,
+    progress: { at: "waiting" },
+  }));
   put([...added, ...uploads.filter(({ progress }) => progress.at === "waiting" || progress.at === "sending")]);
   return Promise.all(added.map((upload) => enqueue(upload, false)));
 }
@@ -87,4 +92,4 @@ const subscribe = (listener: () => void) => {
 
 /** The files on their way to a stack, and what became of the last ones. */
 export const useUploads = (stack: string) =>
-  useSyncExternalStore(subscribe, () => uploads).filter((upload) => upload.stack === stack);
+  useSyncExternalStore(subscribe, () => uploads).filter((upload) => upload.stack.name === stack);
