@@ -94,7 +94,7 @@ it("adds columns that are new, leaves those alone that others added, and keeps a
   );
 });
 
-it("refuses a table whose key is not unique, a key that is no column, and a schema that is not there", async () => {
+it("refuses a table whose key is not unique, and a key that is no column", async () => {
   await reader.query("CREATE TABLE loose (a integer)");
   const file = await write(engine, "SELECT 1 AS a");
   await expect(deliver(file, { to: "loose", key: ["a"] })).rejects.toThrow(
@@ -105,8 +105,21 @@ it("refuses a table whose key is not unique, a key that is no column, and a sche
   await expect(deliver(file, { to: "loose", key: ["b"] })).rejects.toThrow(
     refusal("The key's column b is not in the table; there is a."),
   );
-  await expect(deliver(file, { to: "nowhere.t" })).rejects.toThrow(
-    refusal(`Could not write to nowhere.t: schema "nowhere" does not exist (SQLSTATE 3F000).`),
+});
+
+it("makes a schema that is not there, as a user who has all rights on the database and none in public", async () => {
+  await reader.query(`CREATE ROLE owner LOGIN PASSWORD 'p'; CREATE ROLE guest LOGIN PASSWORD 'p';
+    REVOKE ALL ON SCHEMA public FROM public`);
+  await reader.query(`GRANT ALL ON DATABASE ${new URL(url).pathname.slice(1)} TO owner`);
+  const [owner, guest] = ["owner", "guest"].map((username) => ({
+    url: Object.assign(new URL(url), { username, password: "p" }).href,
+  }));
+  await Promise.all(
+    ["owned.t", "owned.u", "owned.v"].map(async (to) => deliver(await write(engine, "SELECT 1 AS a"), { to }, owner)),
+  );
+  expect(await rowsOf("owned.u")).toEqual([{ a: 1 }]);
+  await expect(deliver(await write(engine, "SELECT 1 AS a"), { to: "nowhere.t" }, guest)).rejects.toThrow(
+    refusal("Could not write to nowhere.t: permission denied for database postgres (SQLSTATE 42501)."),
   );
 });
 

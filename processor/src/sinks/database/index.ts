@@ -57,7 +57,7 @@ async function write(
 ): Promise<void> {
   const { columns, lines } = await openNdjson(file);
   const sql = statements(to, columns, key);
-  await makeOnce(client, sql.deliveries, sql.makeDeliveries);
+  await makeOnce(client, sql);
   await client.query("BEGIN");
   await client.query("SET LOCAL TIME ZONE 'UTC'");
   await client.query("SET LOCAL DateStyle = 'ISO, YMD'");
@@ -78,17 +78,25 @@ async function write(
   await client.query("COMMIT");
 }
 
-/** Makes a table that all deliveries share, one at a time: two that make it at once would fail one of them. */
-async function makeOnce(client: Client, table: string, statement: string): Promise<void> {
-  if (await exists(client, table)) return;
+/** Makes what all deliveries share, one at a time: two that make it at once would fail one of them. */
+async function makeOnce(
+  client: Client,
+  { deliveries, makeDeliveries, schema, makeSchema }: ReturnType<typeof statements>,
+): Promise<void> {
+  if (await exists(client, deliveries)) return;
   await client.query("BEGIN");
   await client.query("SELECT pg_advisory_xact_lock(hashtextextended('cais', 0))");
-  await client.query(statement);
+  if (makeSchema !== undefined && !(await exists(client, schema, "to_regnamespace"))) await client.query(makeSchema);
+  await client.query(makeDeliveries);
   await client.query("COMMIT");
 }
 
-/** Asked before a table is made, as IF NOT EXISTS wants the right to make it even where it is there. */
-async function exists(client: Client, table: string): Promise<boolean> {
-  const { rows } = await client.query<{ there: boolean }>("SELECT to_regclass($1) IS NOT NULL AS there", [table]);
+/** Asked before something is made, as IF NOT EXISTS wants the right to make it even where it is there. */
+async function exists(
+  client: Client,
+  name: string | undefined,
+  find: "to_regclass" | "to_regnamespace" = "to_regclass",
+): Promise<boolean> {
+  const { rows } = await client.query<{ there: boolean }>(`SELECT ${find}($1) IS NOT NULL AS there`, [name]);
   return rows[0]?.there === true;
 }

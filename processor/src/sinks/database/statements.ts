@@ -14,8 +14,8 @@ const KNOWN_DAYS = 90;
  */
 export function statements(to: string, columns: TableColumn[], key: readonly string[] | undefined) {
   const table = to.split(".").map(name).join(".");
-  const schema = to.includes(".") ? `${name(to.split(".")[0] ?? "")}.` : "";
-  const deliveries = `${schema}${name("cais_deliveries")}`;
+  const schema = to.includes(".") ? name(to.split(".")[0] ?? "") : undefined;
+  const deliveries = `${schema === undefined ? "" : `${schema}.`}${name("cais_deliveries")}`;
   const typed = new Map(columns.map((column) => [column.name, `${name(column.name)} ${postgresType(column)}`]));
   const names = columns.map((column) => name(column.name)).join(", ");
   for (const column of key ?? [])
@@ -30,6 +30,8 @@ export function statements(to: string, columns: TableColumn[], key: readonly str
   return {
     table,
     deliveries,
+    schema,
+    makeSchema: schema === undefined ? undefined : `CREATE SCHEMA ${schema}`,
     makeDeliveries: `CREATE TABLE IF NOT EXISTS ${deliveries}
       (delivery text PRIMARY KEY, delivered_to text NOT NULL, delivered_at timestamptz NOT NULL DEFAULT now())`,
     /** One delivery to a table at a time, whoever makes it. */
