@@ -12,6 +12,8 @@ const Ingress = z.looseObject({
 });
 const stacks = [{ name: "hydro", isolated: true }];
 const cluster = { kind: "vm", machine: "m1.large", image: "id" };
+const pods = { ...cluster, kind: "kubernetes", version: "v1.99.0" };
+const external = { id: "external-id", name: "public" };
 
 /** An environment without a pipeline stack of its own, `isolated` of which there are somewhere else. */
 function shared(target: "local" | "openstack", isolated: number, more: object = { cluster }) {
@@ -84,6 +86,10 @@ it("is refused a balancer that nobody may call, or where there is no cluster", a
   const api = { loadBalancer: { certificate } };
   await expect(shared("openstack", 1, { cluster, api })).rejects.toThrow(
     "cais:platform.api.loadBalancer stands before an API that nobody may call; name who may with: pulumi config set --path 'cais:platform.api.allowFrom[0]' <range>",
+  );
+  const allowed = { ...api, allowFrom: ["10.0.0.0/8"] };
+  await expect(shared("openstack", 0, { cluster: pods, network: { external }, api: allowed })).rejects.toThrow(
+    "cais:platform.api.loadBalancer stands before a machine, and cais:platform.cluster.kind is kubernetes, which makes a balancer of its own; remove it with: pulumi config rm --path 'cais:platform.api.loadBalancer'",
   );
   await expect(shared("local", 1, { api })).rejects.toThrow(
     "cais:platform.api.loadBalancer has no effect on local: the processor is a process on this machine; remove it with: pulumi config rm --path 'cais:platform.api.loadBalancer'",

@@ -55,18 +55,7 @@ function run(
 
   const policy = new NetworkPolicy(`${name}-calls`, { metadata, spec: policySpec(workload, host, matchLabels) }, opts);
   const account = new ServiceAccount(`${name}-user`, { metadata, automountServiceAccountToken: false }, opts);
-  const files = pulumi.jsonStringify(config).apply((text) => {
-    const data = {
-      "config.json": text,
-      ...(authorities ? { [fileName(mountedAuthorities)]: authorities.join("") } : {}),
-    };
-    const bytes = Object.values(data).reduce((sum, file) => sum + Buffer.byteLength(file), 0);
-    if (bytes > mapLimit)
-      throw new pulumi.RunError(
-        `${name}: its config has ${bytes} bytes, and a ConfigMap holds ${mapLimit}; give some of its stacks a processor of their own (\`isolated: true\`).`,
-      );
-    return data;
-  });
+  const files = pulumi.jsonStringify(config).apply((text) => filesOf(name, text, authorities));
   // What cannot be changed is replaced, under another name: so the pod is, too.
   const map = new ConfigMap(`${name}-config`, { metadata, immutable: true, data: files }, opts);
   const kept = new Secret(
@@ -158,6 +147,20 @@ function run(
   );
   const nodes = { provider, namespace, policy, account, map, kept, storage, state, pods, service, budget };
   return pulled ? { ...nodes, pulled } : nodes;
+}
+
+/** The files that a workload finds in the open. Throws a `RunError` when no ConfigMap holds them. */
+export function filesOf(name: string, config: string, authorities?: readonly string[]): Record<string, string> {
+  const files = {
+    "config.json": config,
+    ...(authorities ? { [fileName(mountedAuthorities)]: authorities.join("") } : {}),
+  };
+  const bytes = Object.values(files).reduce((sum, file) => sum + Buffer.byteLength(file), 0);
+  if (bytes > mapLimit)
+    throw new pulumi.RunError(
+      `${name}: its config has ${bytes} bytes, and a ConfigMap holds ${mapLimit}; give some of its stacks a processor of their own (\`isolated: true\`).`,
+    );
+  return files;
 }
 
 /** The name that a resource got: the last part of its id, `<namespace>/<name>`. Its metadata is only what was asked for. */
