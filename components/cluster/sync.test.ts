@@ -1,78 +1,13 @@
 import { execFile, spawnSync } from "node:child_process";
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { createServer, type IncomingMessage } from "node:http";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Cloud, secretId, unit } from "./cloud-for-tests.ts";
 
 const script = fileURLToPath(new URL("vm/sync.py", import.meta.url));
 const uid = process.getuid?.() || 10_001;
-const unit = "[Service]\nExecStart=/bin/true\n";
-const secretId = "1df27cf1-f179-48fa-aed7-b39c4a5702cd";
-
-/** As much of Keystone, Swift and Barbican as the script speaks to. Its catalogue leads back to itself. */
-class Cloud {
-  objects = new Map<string, string>();
-  secrets = new Map([[secretId, '{"id":"a","secret":"b"}']]);
-  requests: string[] = [];
-  /** Path that is answered with a redirect. */
-  redirected: string | undefined;
-  url = "";
-  #server = createServer((request, response) => {
-    void this.#answer(request).then(({ status = 200, headers = {}, body = "" }) =>
-      response.writeHead(status, headers).end(body),
-    );
-  });
-
-  async start() {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
-    const address = this.#server.address();
-    this.url = `http://127.0.0.1:${typeof address === "object" ? address?.port : 0}`;
-  }
-
-  stop = () => new Promise((resolve) => this.#server.close(resolve));
-
-  async #answer(
-    request: IncomingMessage,
-  ): Promise<{ status?: number; headers?: Record<string, string>; body?: string }> {
-    const { pathname, searchParams } = new URL(request.url ?? "", this.url);
-    this.requests.push(`${request.method} ${pathname}`);
-    if (pathname === this.redirected) return { status: 302, headers: { location: `${this.url}/elsewhere` } };
-    if (pathname === "/v3/auth/tokens") {
-      const { auth } = JSON.parse(Buffer.concat(await request.toArray()).toString());
-      if (auth.identity.application_credential.secret !== "right") return { status: 401 };
-      const at = (type: string, url: string) => ({
-        type,
-        endpoints: [
-          { interface: "internal", region_id: "here", url: "http://127.0.0.1:9" },
-          { interface: "public", region_id: "there", url: "http://127.0.0.1:9" },
-          { interface: "public", region_id: "here", url: this.url + url },
-        ],
-      });
-      const catalog = [at("object-store", "/v1/AUTH_p"), at("key-manager", "")];
-      return { status: 201, headers: { "x-subject-token": "token" }, body: JSON.stringify({ token: { catalog } }) };
-    }
-    if (request.headers["x-auth-token"] !== "token") return { status: 401 };
-    if (pathname === "/v1/AUTH_p/workloads") {
-      const after = [...this.objects.keys()].toSorted().filter((name) => name > (searchParams.get("marker") ?? ""));
-      return { body: JSON.stringify(after.slice(0, 2).map((name) => ({ name }))) };
-    }
-    const object = this.objects.get(pathname.replace("/v1/AUTH_p/workloads/", ""));
-    const secret = this.secrets.get(/^\/v1\/secrets\/([^/]+)\/payload$/.exec(pathname)?.[1] ?? "");
-    return object === undefined && secret === undefined ? { status: 404 } : { body: object ?? secret ?? "" };
-  }
-
-  put(name: string, change: Record<string, unknown> = {}, text = unit) {
-    const unitSha256 = createHash("sha256").update(text).digest("hex");
-    const secrets = [{ file: "store-credential.json", reference: `https://other.test/v1/secrets/${secretId}` }];
-    this.objects.set(`${name}.service`, text);
-    this.objects.set(
-      `${name}.json`,
-      JSON.stringify({ version: 1, unitSha256, uid, config: { n: "é" }, secrets, ...change }),
-    );
-  }
-}
 
 /** A folder that stands for the machine, with a systemctl that only writes down what it was told. */
 class Machine {
@@ -109,7 +44,7 @@ class Machine {
   }
 }
 
-const cloud = () => new Cloud();
+const cloud = () => new Cloud(uid);
 const restarted = (name: string) => ["daemon-reload", `restart --no-block cais-${name}.service`];
 
 describe.skipIf(spawnSync("python3", ["--version"]).status !== 0)("sync.py (skipped without python3)", () => {
