@@ -25,14 +25,21 @@ export async function writeProject(root: string, stacks: number): Promise<void> 
   }
 }
 
-/** Writes a project whose program makes the resources of a plan one by one, as by hand: no classes of ours, no YAML. */
-export async function writeByHand(root: string, { stack, resources, outputs }: Plan): Promise<void> {
+/**
+ * Writes a project whose program makes the resources of a plan one by one, as by hand: no classes of ours, no YAML. With
+ * `lean` it starts as ours does (programs/lean.ts), else as a project of Pulumi's.
+ */
+export async function writeByHand(
+  root: string,
+  { stack, resources, outputs }: Plan,
+  { lean }: { lean: boolean },
+): Promise<void> {
   await mkdir(root, { recursive: true });
-  for (const file of ["Pulumi.yaml", `Pulumi.${stack}.yaml`])
-    await writeFile(
-      join(root, file),
-      (await readFile(join(house, file), "utf8")).replace("programs/main.ts", "main.ts"),
-    );
+  const settings = `Pulumi.${stack}.yaml`;
+  await cp(join(house, settings), join(root, settings));
+  const project = (await readFile(join(house, "Pulumi.yaml"), "utf8")).replace("programs/main.ts", "main.ts");
+  await writeFile(join(root, "Pulumi.yaml"), lean ? project : project.replace(/^ *nodeargs: .*$/m, ""));
+  if (lean) await cp(join(house, "programs/lean.ts"), join(root, "lean.ts"));
   const made = resources.filter(({ type, parent }) => parent !== null && providedPackage(type) === undefined);
   const names = new Map(made.map(({ urn }, index) => [urn, `resource${index}`]));
   const imports = new Set<string>();

@@ -43,6 +43,8 @@ export class PolicyPack {
     let serving = false;
     const child = startChild({
       script: packEntry(folder),
+      // The SDK's start is most of what a pack costs.
+      nodeArguments: [`--import=${import.meta.resolve("../programs/lean.ts")}`],
       arguments: [engineAddress, folder],
       folder,
       environment: {

@@ -22,8 +22,9 @@ export function startProgram(project: Project, address: string, { onLine, onSecr
     // In MB. A program makes much that it needs for a moment: collecting it in Node's small spaces was a fifth of its time.
     nodeArguments: [
       "--max-semi-space-size=32",
-      `--import=${import.meta.resolve("./preload.ts")}`,
+      // Before ours, which loads the SDK: a program's own may change how that is loaded.
       ...project.nodeArguments,
+      `--import=${import.meta.resolve("./preload.ts")}`,
     ],
     arguments: [
       `--monitor=${address}`,
