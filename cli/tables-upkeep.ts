@@ -1,4 +1,4 @@
-import { Optimized, Vacuumed } from "@cais/spec/upkeep.ts";
+import { Optimized, Rewound, Vacuumed } from "@cais/spec/upkeep.ts";
 import { Command } from "commander";
 import { connect, requestJson, tokenHelp } from "./client.ts";
 import { interruptible } from "./follow.ts";
@@ -63,4 +63,19 @@ export const vacuumCommand = (pathOf: (table: string) => string): Command =>
         `${count(files.length, "file")}, ${size}, would be deleted: npx cais tables vacuum ${table}\n`,
       );
     else process.stdout.write(`${count(files.length, "file")}, ${size}, deleted.\n`);
+  });
+
+/** `cais tables rewind`: takes off a table's log what is newer than the ledger. */
+export const rewindCommand = (pathOf: (table: string) => string): Command =>
+  common(
+    new Command("rewind").description("after a restore: take off a table's log what is newer than the ledger"),
+    "Runs of the stack wait until this is done for each of its tables. Then what was loaded since is loaded again from\nthe input. What other programs wrote to the table since goes, too.",
+  ).action(async (table: string, { url, json }: Options) => {
+    const path = `${pathOf(table)}/rewind`;
+    const connection = await connect(url);
+    const done = await interruptible((signal) => requestJson(connection, path, Rewound, { method: "POST", signal }));
+    if (json) return void process.stdout.write(`${JSON.stringify(done, undefined, 2)}\n`);
+    const { version, versions } = done;
+    const now = version === null ? "it begins anew" : `version ${version} is the newest now`;
+    process.stdout.write(`${count(versions, "version")} taken off; ${now}.\n`);
   });

@@ -179,4 +179,8 @@ it("optimizes and vacuums a table", { timeout: 60_000 }, async () => {
     code: 1,
     stderr: expect.stringContaining("There is no table"),
   });
+  expect(await run("tables", "rewind", "inmet/inmet")).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("there is nothing to take off"),
+  });
 });

@@ -6,7 +6,7 @@ import { Failure } from "./failure.ts";
 import { grid, isNumber, printable, terminalWidth } from "./grid.ts";
 import { write } from "./planning.ts";
 import { formatBytes, formatCount, formatRows, formatTime } from "./run-text.ts";
-import { optimizeCommand, vacuumCommand } from "./tables-upkeep.ts";
+import { optimizeCommand, rewindCommand, vacuumCommand } from "./tables-upkeep.ts";
 
 interface Options {
   url?: string;
@@ -27,6 +27,7 @@ export const tablesCommand = (): Command =>
     .argument("[table]", "a table as STACK/TABLE")
     .addCommand(optimizeCommand(tablePath))
     .addCommand(vacuumCommand(tablePath))
+    .addCommand(rewindCommand(tablePath))
     .option("--versions", "the table's versions, newest first, instead of its rows")
     .addOption(new Option("--version <number>", "the table as it was at this version").argParser(parseVersion))
     .addOption(

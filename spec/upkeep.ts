@@ -10,6 +10,15 @@ export const Optimized = z.object({
 });
 export type Optimized = z.output<typeof Optimized>;
 
+/** A table whose log went back to what the ledger knows, after a restore. */
+export const Rewound = z.object({
+  stack: z.string(),
+  name: z.string(),
+  version: z.number().int().nullable().describe("The newest one now; null: the table begins anew."),
+  versions: z.number().int().describe("How many were taken off."),
+});
+export type Rewound = z.output<typeof Rewound>;
+
 /** Files that no version of a table which is kept needs. */
 export const Vacuumed = z.object({
   stack: z.string(),

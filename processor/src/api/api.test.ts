@@ -324,6 +324,7 @@ describe("an address", () => {
       "/v1/tables/{stack}/{table}",
       "/v1/tables/{stack}/{table}.csv",
       "/v1/tables/{stack}/{table}/optimize",
+      "/v1/tables/{stack}/{table}/rewind",
       "/v1/tables/{stack}/{table}/vacuum",
       "/v1/tables/{stack}/{table}/versions",
     ]);

@@ -61,6 +61,8 @@ const named = (name: string) => ({ headers: { "idempotency-key": name } });
 
 /** What no request can bring about in a processor that is well. */
 const failures = new Set(["408", "500", "503", "507"]);
+/** Needs a ledger that was restored. */
+const isRestored = (route: string, status: string) => route.endsWith("/rewind") && status === "200";
 
 it("describes for each route exactly what the route answers", async () => {
   const url = await start();
@@ -175,6 +177,11 @@ it("describes for each route exactly what the route answers", async () => {
       ["/v1/tables/sales/none/optimize", post],
       ["/v1/tables/sales/no-name/optimize", post],
     ],
+    "post /v1/tables/{stack}/{table}/rewind": [
+      ["/v1/tables/sales/sold/rewind", post],
+      ["/v1/tables/sales/none/rewind", post],
+      [`/v1/tables/sales/${long}/rewind`, post],
+    ],
     "post /v1/tables/{stack}/{table}/vacuum": [
       ["/v1/tables/sales/sold/vacuum", post],
       ["/v1/tables/sales/none/vacuum", post],
@@ -194,7 +201,10 @@ it("describes for each route exactly what the route answers", async () => {
     const [path = "", options] = requests[0] ?? [];
     seen.add(await statusOf(`${url}${path}`, { ...options, headers: { host: "evil.example" } }));
     const statuses = document.get(route) ?? [];
-    expect({ route, statuses: statuses.filter((status) => !failures.has(status)) }).toEqual({
+    expect({
+      route,
+      statuses: statuses.filter((status) => !failures.has(status) && !isRestored(route, status)),
+    }).toEqual({
       route,
       statuses: [...seen].toSorted(),
     });

@@ -59,6 +59,7 @@ const needed: Record<string, Action> = {
   "post /v1/stacks/{stack}/files": "send",
   "post /v1/stacks/{stack}/reruns": "replay",
   "post /v1/tables/{stack}/{table}/optimize": "admin",
+  "post /v1/tables/{stack}/{table}/rewind": "admin",
   "post /v1/tables/{stack}/{table}/vacuum": "admin",
   "post /v1/tokens": "admin",
   "delete /v1/tokens/{id}": "admin",

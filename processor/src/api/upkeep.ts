@@ -1,13 +1,14 @@
 import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { Identifier, StackName } from "@cais/spec/names.ts";
-import { Optimized, Vacuumed } from "@cais/spec/upkeep.ts";
+import { Optimized, Rewound, Vacuumed } from "@cais/spec/upkeep.ts";
 import { z } from "zod";
 import { TableChanged } from "../ledger/index.ts";
+import { NotRewound } from "../tables/rewind.ts";
 import type { Processor } from "./index.ts";
 import { oneOf } from "./parameters.ts";
 import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
 
-/** `POST /v1/tables/…/optimize` and `/vacuum`: what is else done by itself, asked for. */
+/** `POST /v1/tables/…/optimize` and `/vacuum`: what is else done by itself, asked for; and `/rewind`, after a restore. */
 export const upkeep: FastifyPluginAsyncZod<Processor> = async (app, { stacks, runner }) => {
   const params = z.object({ stack: StackName, table: Identifier });
   const noSuchTable = problemResponse("There is no such table.");
@@ -62,6 +63,34 @@ export const upkeep: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ru
       const { stack, table: name } = of;
       const dryRun = query.dryRun === "true";
       return { stack, name, dryRun, files: await runner.upkeep.vacuum(stack, name, { dryRun }) };
+    },
+  );
+
+  app.post(
+    "/tables/:stack/:table/rewind",
+    {
+      config: { action: "admin", change: "rewind" },
+      schema: {
+        summary: "Take off a table's log what is newer than the ledger",
+        description:
+          "After a restore: what was loaded since is loaded again from the input, and its rows would be there twice. What other programs wrote since goes, too.",
+        params,
+        response: {
+          200: Rewound,
+          404: noSuchTable,
+          409: problemResponse("The ledger is not older than the log, or what it knows is not there any more."),
+        },
+      },
+    },
+    async ({ params: of }) => {
+      checkTable(of);
+      const { stack, table: name } = of;
+      try {
+        return { stack, name, ...(await runner.upkeep.rewind(stack, name)) };
+      } catch (error) {
+        if (error instanceof NotRewound) throw new ApiProblem("not-now", error.message);
+        throw error;
+      }
     },
   );
 };

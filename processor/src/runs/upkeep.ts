@@ -5,6 +5,7 @@ import type { Engines } from "../engine/warm.ts";
 import type { UnusedFile } from "../tables/delta/vacuum.ts";
 import { type InEngine, type MaintenanceOptions, startMaintenance } from "../tables/maintenance.ts";
 import type { Optimized } from "../tables/optimize.ts";
+import type { Rewound } from "../tables/rewind.ts";
 import type { OpenStack } from "./stack.ts";
 
 /** What is done with a stack's tables when somebody asks for it: between its runs. */
@@ -13,6 +14,8 @@ export interface Upkeep {
   optimize(stack: string, table: string): Promise<Optimized>;
   /** Deletes files that no kept version of a table needs, or tells them with `dryRun`. */
   vacuum(stack: string, table: string, options: { dryRun: boolean }): Promise<UnusedFile[]>;
+  /** Takes off a table's log what is newer than the ledger. Throws NotRewound. */
+  rewind(stack: string, table: string): Promise<Rewound>;
 }
 
 export interface UpkeepOptions extends MaintenanceOptions {
@@ -60,6 +63,10 @@ export function startUpkeep({ stacks, engines, folder, limits, seconds, alone, .
       vacuum: async (name, table, options) => {
         const stack = stackOf(name);
         return alone(name, () => maintenance.vacuum(stack, table, options));
+      },
+      rewind: async (name, table) => {
+        const stack = stackOf(name);
+        return alone(name, () => maintenance.rewind(stack, table));
       },
     },
   };

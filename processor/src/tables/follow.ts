@@ -6,7 +6,7 @@ import {
   type TableFile,
   type TableState,
 } from "../ledger/index.ts";
-import type { ObjectStore } from "../object-store/index.ts";
+import { type ObjectStore, StoreUnreachable } from "../object-store/index.ts";
 import type { DataFile } from "./delta/actions.ts";
 import { checkWritable } from "./delta/features.ts";
 import { readStats } from "./delta/stats.ts";
@@ -49,7 +49,10 @@ export async function follow(of: FollowedTable): Promise<Aligned> {
   const head = await ledger.tables.head(stack, table);
   checkHistory(of, head?.version ?? null);
   // What waits is published when that is mended; no run goes on meanwhile.
-  if (view !== undefined) checkWritable(table, view.head);
+  if (view !== undefined) {
+    checkWritable(table, view.head);
+    await checkLedger(of, view);
+  }
   if (view === undefined) return { view, pending: await ledger.publications.pending({ stack, table }) };
   if (of.alignedAt !== view.head.version) {
     await recordWritten(of, view);
@@ -68,6 +71,19 @@ function checkHistory({ lake, table, view }: FollowedTable, version: number | nu
   const found = newest === null ? "is gone" : `ends with version ${newest}`;
   throw new Error(
     `The Delta log of table "${table}" ${found}, but had version ${version}; restore ${lake.location(`${table}/_delta_log`)}.`,
+  );
+}
+
+/**
+ * A batch gets its number before it is in a log, so a log with a larger one is of a later ledger. What that one loaded is
+ * loaded again, and would be there twice.
+ */
+async function checkLedger({ ledger, stack, table }: FollowedTable, { batch }: LogView): Promise<void> {
+  const last = await ledger.tables.lastBatch();
+  if (batch <= last) return;
+  throw new StoreUnreachable(
+    `The Delta log of table "${table}" has batch ${batch} of a ledger that was later than this one, which knows ${last}: ` +
+      `it was restored or is new. Take off what came since: npx cais tables rewind ${stack}/${table}.`,
   );
 }
 

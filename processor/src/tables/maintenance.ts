@@ -9,6 +9,7 @@ import { type UnusedFile, vacuum as unusedFiles } from "./delta/vacuum.ts";
 import { isOptimizeDue, type Optimized, type OptimizedTable, optimize } from "./optimize.ts";
 import { pathOf } from "./plan-publication.ts";
 import type { Publisher } from "./publisher.ts";
+import { rewind, type Rewound } from "./rewind.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -31,6 +32,8 @@ export interface Maintenance {
   optimize(stack: KeptStack, table: string, inEngine: InEngine): Promise<Optimized>;
   /** Deletes files that no kept version needs, or tells them with `dryRun`. */
   vacuum(stack: KeptStack, table: string, options: { dryRun: boolean }): Promise<UnusedFile[]>;
+  /** Takes off a table's log what is newer than the ledger. Throws NotRewound. */
+  rewind(stack: KeptStack, table: string): Promise<Rewound>;
 }
 
 export interface MaintenanceOptions {
@@ -115,6 +118,13 @@ export function startMaintenance({ ledger, publisher, log, now = () => new Date(
     },
     optimize: optimizeTable,
     vacuum: (stack, table, { dryRun }) => vacuumTable(stack, table, dryRun),
+    async rewind(stack, table) {
+      const { name } = stack.config.stack;
+      const done = await publisher.alone(name, table, () => rewind(tableOf(stack, table)));
+      log.warn({ stack: name, table, ...done }, "versions that the ledger does not know are taken off a table's log");
+      publisher.wake(name);
+      return done;
+    },
   };
 }
 

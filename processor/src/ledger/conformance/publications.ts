@@ -196,6 +196,7 @@ export function publicationsConform(subject: Subject): void {
       expect(await ledger.knows(`rain/${a}`)).toBe(true);
       // A version alone is no change.
       await ledger.tables.follow("inmet", "rain", followed(6, { columns, batch: 3 }));
+      expect(await ledger.tables.lastBatch()).toBe(40);
       expect(await state()).toMatchObject({ version: 6, change: 2 });
       // A version was restored: whose rows these are is known.
       const restored = followed(7, { columns, adds: [fileOf(`rain/${a}`, null)], removes: ["rain/theirs"] });

@@ -233,6 +233,9 @@ export function tables(connection: Connection, time: () => string): Tables {
     },
     change: (stack, to) => write(() => change(stack, [], new Set(), nextBatch(), to)),
     follow: (stack, name, followed) => write(() => followNow(stack, name, followed)),
+    async lastBatch() {
+      return Number(sql("SELECT last FROM batches").get()?.["last"]);
+    },
     async contributions(stack, name) {
       return states.contributionsOf(stack, name);
     },

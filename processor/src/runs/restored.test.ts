@@ -1,0 +1,142 @@
+import { cp, mkdir, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Run, Runs, TableRows } from "@cais/spec/api.ts";
+import { Rewound } from "@cais/spec/upkeep.ts";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { startProcessor } from "../main.ts";
+import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+
+const PATIENCE = { timeout: 90_000 };
+const ledgerFiles = ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"];
+
+let folder: string;
+let processor: Awaited<ReturnType<typeof startProcessor>> | undefined;
+beforeEach(async () => {
+  folder = await testFolder("restored");
+});
+afterEach(async () => {
+  await processor?.stop();
+  processor = undefined;
+  await rm(folder, { recursive: true });
+});
+
+async function start(): Promise<string> {
+  const config = configOf(
+    salesStack({
+      tables: [
+        { name: "sold", layer: "silver", sql: "sold.sql", disposition: "append" },
+        { name: "latest", layer: "silver", sql: "latest.sql", disposition: "merge", key: ["day"] },
+        { name: "by_day", layer: "gold", sql: "by_day.sql", disposition: "replace" },
+      ],
+    }),
+  );
+  for (const stack of Object.values(config.stacks)) {
+    stack.events = { driver: "monitor", intervalSeconds: 0.2 };
+    stack.sql = {
+      "sold.sql": "SELECT * FROM input",
+      "latest.sql": "SELECT * FROM input",
+      "by_day.sql": "SELECT day, sum(amount) AS amount FROM sold GROUP BY day",
+    };
+  }
+  processor = await startProcessor(config, { dataFolder: folder });
+  return processor.url;
+}
+async function stop(): Promise<void> {
+  await processor?.stop();
+  processor = undefined;
+}
+const csv = (day: number) => `day,amount,note\n2024-01-0${day},${day},x\n`;
+/** Puts a whole file into the input store, as another program does. */
+async function put(day: number): Promise<void> {
+  await writeFile(join(folder, "new.csv"), csv(day));
+  await rename(join(folder, "new.csv"), join(folder, "sales/input", `${day}.csv`));
+}
+const runs = async (url: string): Promise<Run[]> => Runs.parse(await (await fetch(`${url}/v1/runs`)).json()).runs;
+const done = async (url: string) => (await runs(url)).filter(({ state }) => state === "done").length;
+async function days(url: string, table: string): Promise<string[]> {
+  const { data } = TableRows.parse(await (await fetch(`${url}/v1/tables/sales/${table}`)).json());
+  return data.map(({ day }) => String(day).slice(-1)).toSorted();
+}
+const rewind = async (url: string, table: string) =>
+  fetch(`${url}/v1/tables/sales/${table}/rewind`, { method: "POST" });
+
+/** Two files, a backup of the ledger, and two more: one that is found and one that is sent. */
+async function backedUp(): Promise<void> {
+  let url = await start();
+  for (const day of [1, 2]) {
+    await put(day);
+    await expect.poll(() => done(url), PATIENCE).toBe(day);
+  }
+  await stop();
+  await mkdir(join(folder, "backup"));
+  for (const name of ledgerFiles) await cp(join(folder, name), join(folder, "backup", name)).catch(ifThere);
+  url = await start();
+  await put(3);
+  const sent = (await (await send(url, "sales", csv(4), "sent.csv")).json()) as { id: string };
+  await ended(url, sent.id);
+  await expect.poll(() => done(url), PATIENCE).toBe(4);
+  expect(await days(url, "sold")).toEqual(["1", "2", "3", "4"]);
+  await stop();
+  for (const name of ledgerFiles) await rm(join(folder, name), { force: true });
+}
+const ifThere = (error: unknown) => {
+  if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+};
+
+/** Waits until runs wait for the tables to be rewound, which no attempt is counted for. */
+async function expectHeld(url: string): Promise<void> {
+  const held = async () => (await runs(url)).find(({ error }) => error !== null);
+  await expect.poll(async () => (await held())?.error, PATIENCE).toMatch(/npx cais tables rewind sales\/\w+\. /);
+  expect(await held()).toMatchObject({ state: "queued" });
+}
+
+async function expectOnce(url: string): Promise<void> {
+  for (const table of ["sold", "latest", "by_day"])
+    await expect.poll(() => days(url, table), PATIENCE).toEqual(["1", "2", "3", "4"]);
+  expect((await runs(url)).map(({ state }) => state)).toEqual(["done", "done", "done", "done"]);
+}
+
+it("loads what came after the backup of a ledger once more, and nothing twice", async () => {
+  await backedUp();
+  for (const name of ledgerFiles) await cp(join(folder, "backup", name), join(folder, name)).catch(ifThere);
+  const url = await start();
+  await expectHeld(url);
+  expect(await days(url, "sold")).toEqual(["1", "2"]);
+  for (const table of ["sold", "latest", "by_day"]) {
+    const answer = await rewind(url, table);
+    expect(answer.status).toBe(200);
+    const { version, versions } = Rewound.parse(await answer.json());
+    expect([version, versions]).toEqual([expect.any(Number), expect.any(Number)]);
+    expect(versions).toBeGreaterThan(0);
+  }
+  await expectOnce(url);
+  // What is in line is left as it is.
+  const answer = await rewind(url, "sold");
+  expect([answer.status, await answer.text()]).toEqual([409, expect.stringContaining("there is nothing to take off")]);
+});
+
+it("makes the tables again from the input where the ledger is lost", async () => {
+  await backedUp();
+  const url = await start();
+  await expectHeld(url);
+  for (const table of ["sold", "latest", "by_day"])
+    expect(await (await rewind(url, table)).json()).toMatchObject({ version: null });
+  await expectOnce(url);
+});
+
+it("does not go back to a version of which a file was deleted", async () => {
+  await backedUp();
+  for (const name of ledgerFiles) await cp(join(folder, "backup", name), join(folder, name)).catch(ifThere);
+  const url = await start();
+  await expectHeld(url);
+  const lake = join(folder, "sales/lake/sold");
+  const [first = ""] = (await readdir(lake)).filter((name) => name.endsWith(".parquet")).toSorted();
+  await rm(join(lake, first));
+  const log = await readdir(join(lake, "_delta_log"));
+  const answer = await rewind(url, "sold");
+  expect([answer.status, await answer.text()]).toEqual([
+    409,
+    expect.stringMatching(/its file part-\S+ was deleted since\. Stop the processor, move its ledger\.sqlite away/),
+  ]);
+  expect(await readdir(join(lake, "_delta_log"))).toEqual(log);
+});
