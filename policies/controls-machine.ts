@@ -91,7 +91,7 @@ export const machineControls: Readonly<Record<string, readonly Control[]>> = {
       control: "secrets encrypted",
       source: `${fsbp} EKS.3`,
       rules: [],
-      why: "Magnum has no such setting; the secrets of Cais stay in Barbican",
+      why: "Magnum has no such setting: what the processor is given of its secrets lies on etcd's volume, which has an encrypted type",
     },
     {
       control: "audit log",

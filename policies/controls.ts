@@ -122,14 +122,14 @@ export const controls: Readonly<Record<string, readonly Control[]>> = {
       control: "no root, no privilege escalation, read-only root, all capabilities dropped, seccomp",
       source: "OWASP Docker; CIS Kubernetes 5.2",
       rules: ["processor-require-least-privilege", "processor-require-unit"],
-      why: "Docker's own seccomp profile applies unless it is switched off, which the rule refuses",
+      why: "Docker's own seccomp profile applies unless it is switched off, which the rule refuses; a pod must name it",
     },
     { control: "limits", source: "OWASP Docker rule 7", rules: ["processor-require-limits"] },
     {
       control: "probes",
       source: "Kubernetes' documentation",
-      rules: [],
-      why: "in a virtual machine systemd restarts what ends; `/healthz` and `/readyz` are there for a target that asks",
+      rules: ["processor-require-probes"],
+      why: "in a virtual machine systemd restarts what ends",
     },
     { control: "pinned digest", source: "OWASP Docker rule 13", rules: ["image-require-digest"] },
     {
@@ -140,8 +140,12 @@ export const controls: Readonly<Record<string, readonly Control[]>> = {
     {
       control: "no default namespace",
       source: "CIS Kubernetes 5.7",
-      rules: [],
-      why: "there is no workload on Kubernetes yet",
+      rules: ["processor-disallow-default-namespace"],
+    },
+    {
+      control: "pods kept apart",
+      source: "CIS Kubernetes 5.3.2",
+      rules: ["processor-require-network-policy"],
     },
   ],
   ...generalControls,

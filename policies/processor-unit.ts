@@ -1,6 +1,7 @@
 import { ContainerObject } from "@pulumi/openstack/objectstorage/containerObject.js";
 import { type ReportViolation, validateResourceOfType } from "@pulumi/policy";
 import { ifKnown } from "./if-known.ts";
+import { podReferences, podsAreClosed, podsHaveLimits } from "./processor-pod.ts";
 import type { ResourceRule } from "./rule.ts";
 
 /** The options of a `docker run`, each with its values; an option without one has the value "". */
@@ -77,8 +78,8 @@ export const requireLeastPrivilege: ResourceRule = {
   name: "processor-require-least-privilege",
   description: "A workload must run as a plain user in a closed container.",
   severity: "high",
-  remediationSteps: `Run it with ${required.map(([shown]) => shown).join(", ")}, and without what opens the machine to it.`,
-  references: [owasp("rules 1 to 4, 6 and 8")],
+  remediationSteps: `Run it with ${required.map(([shown]) => shown).join(", ")}, and without what opens the machine to it; pods by Kubernetes' restricted standard, with a root that is read-only.`,
+  references: [owasp("rules 1 to 4, 6 and 8"), ...podReferences],
   enforcementLevel: "mandatory",
   validateResource: [
     ofUnits((options, name, report) => {
@@ -93,6 +94,7 @@ export const requireLeastPrivilege: ResourceRule = {
           );
       }
     }),
+    podsAreClosed,
   ],
 };
 
@@ -102,7 +104,7 @@ export const requireLimits: ResourceRule = {
   name: "processor-require-limits",
   description: "A workload must not be able to take the whole machine.",
   severity: "medium",
-  remediationSteps: `Run it with ${limits.join(", ")}.`,
+  remediationSteps: `Run it with ${limits.join(", ")}; a pod's containers with limits of memory and cpu.`,
   references: [owasp("rule 7")],
   enforcementLevel: "mandatory",
   validateResource: [
@@ -111,5 +113,6 @@ export const requireLimits: ResourceRule = {
       const lacking = limits.filter((limit) => !has(options, limit, /^[1-9]|^0\.\d*[1-9]/));
       if (lacking.length > 0) report(`${name} must have limits, and lacks ${lacking.join(", ")}.`);
     }),
+    podsHaveLimits,
   ],
 };

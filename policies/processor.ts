@@ -1,5 +1,6 @@
 import { ContainerObject } from "@pulumi/openstack/objectstorage/containerObject.js";
 import { ifKnown } from "./if-known.ts";
+import { disallowDefaultNamespace, requireNetworkPolicy, requireProbes } from "./processor-pod.ts";
 import { requireLeastPrivilege, requireLimits } from "./processor-unit.ts";
 import type { StackRule } from "./rule.ts";
 
@@ -38,4 +39,11 @@ export const requireUnit: StackRule = {
   },
 };
 
-export const rules = [requireUnit, requireLeastPrivilege, requireLimits];
+export const rules = [
+  requireUnit,
+  requireLeastPrivilege,
+  requireLimits,
+  disallowDefaultNamespace,
+  requireNetworkPolicy,
+  requireProbes,
+];
