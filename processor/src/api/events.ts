@@ -121,9 +121,10 @@ export const events: FastifyPluginAsyncZod<EventsOptions> = async (app, options)
         for (const { store, key } of request.body) {
           const teller = asked.get(request)?.find((other) => other.store === store);
           if (teller === undefined) {
-            if (foreign.size < FOREIGN && !foreign.has(store))
+            if (foreign.size < FOREIGN && !foreign.has(store)) {
               request.log.warn({ store }, "an event tells of a store that no stack with this secret reads");
-            if (foreign.size < FOREIGN) foreign.add(store);
+              foreign.add(store);
+            }
           } else if (ObjectKey.safeParse(key).success) {
             const monitor = monitors.get(teller.stack);
             if (monitor === undefined) {

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { mkdir } from "node:fs/promises";
 import type { SeenFile } from "../engine/messages.ts";
 import type { Ledger, PresentFile, PresentPart, TableHead, TableState } from "../ledger/index.ts";
+import { lakeLacks, someAtATime } from "../object-store/fetch-all.ts";
 import type { OpenStack } from "./stack.ts";
 
 /** A stack's tables as the ledger has them when a session begins: only its own commit changes them. */
@@ -23,9 +24,6 @@ export interface KeptFile {
   without: { firstRow: number; rows: number }[];
 }
 
-/** Files that are brought at a time. */
-const AT_A_TIME = 8;
-
 export function presentTables(ledger: Ledger, { config, lake }: OpenStack, folder: string): PresentTables {
   const stack = config.stack.name;
   const heads = new Map<string, Promise<TableHead | undefined>>();
@@ -36,8 +34,7 @@ export function presentTables(ledger: Ledger, { config, lake }: OpenStack, folde
     const before = join(folder, "before");
     await mkdir(before, { recursive: true });
     const path = join(before, `${nth}.parquet`);
-    if (!(await lake.fetch(key, path)))
-      throw new Error(`The lake lacks ${lake.location(key)}, which the ledger lists; restore it.`);
+    if (!(await lake.fetch(key, path))) throw lakeLacks(lake, key);
     return path;
   }
 
@@ -46,20 +43,12 @@ export function presentTables(ledger: Ledger, { config, lake }: OpenStack, folde
     head: (name) => once(heads, name, () => states.get(name) ?? ledger.tables.head(stack, name)),
     state: (name) => once(states, name, () => ledger.tables.read(stack, name)),
     bring,
-    async see(files) {
-      const seen: SeenFile[] = [];
-      // Most of the time goes by until the first byte of each.
-      for (let next = 0; next < files.length; next += AT_A_TIME)
-        seen.push(
-          ...(await Promise.all(
-            files.slice(next, next + AT_A_TIME).map(async ({ file, without }) => {
-              const { partition } = file;
-              return { file: await bring(file), partition, without };
-            }),
-          )),
-        );
-      return seen;
-    },
+    see: (files) =>
+      someAtATime(files, async ({ file, without }) => ({
+        file: await bring(file),
+        partition: file.partition,
+        without,
+      })),
   };
 }
 

@@ -4,7 +4,7 @@ import type { DuckDBConnection, DuckDBInstance, DuckDBValue } from "@duckdb/node
 import type { TableColumn } from "@cais/spec/api.ts";
 import type { SeenFile } from "../engine/messages.ts";
 import { sqlName, sqlTexts } from "../engine/quote.ts";
-import { fetchAll } from "../object-store/fetch-all.ts";
+import { fetchAll, lakeLacks } from "../object-store/fetch-all.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import { csvHeader, csvLines } from "../sinks/csv/index.ts";
 
@@ -177,8 +177,7 @@ export async function bring({ lake, files, gone }: LakeFiles, folder: string): P
     });
     const [missing] = await fetchAll(lake, wanted);
     if (missing === undefined) return wanted.map(({ seen }) => seen);
-    if (attempt === 3)
-      throw gone?.() ?? new Error(`The lake lacks ${lake.location(missing)}, which the ledger lists; restore it.`);
+    if (attempt === 3) throw gone?.() ?? lakeLacks(lake, missing);
   }
   return [];
 }

@@ -4,7 +4,7 @@ import type { TableColumn } from "@cais/spec/api.ts";
 import type { Engine } from "../engine/index.ts";
 import type { Ledger, Part, PresentFile, TableFile } from "../ledger/index.ts";
 import { newRunId } from "../ledger/run-id.ts";
-import { fetchAll } from "../object-store/fetch-all.ts";
+import { fetchAll, lakeLacks } from "../object-store/fetch-all.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import { tableFileKey } from "./index.ts";
 
@@ -87,8 +87,7 @@ async function putTogether(
     const partition = files[0]?.partition ?? {};
     const wanted = files.map((file, index) => ({ ...file, file: join(own, `${index}.parquet`) }));
     const [missing] = await fetchAll(lake, wanted);
-    if (missing !== undefined)
-      throw new Error(`The lake lacks ${lake.location(missing)}, which the ledger lists; restore it.`);
+    if (missing !== undefined) throw lakeLacks(lake, missing);
     // Files of other programs lack the columns of their partition.
     const seen = wanted.map((file) => (isForeign(file) ? { file: file.file, partition } : { file: file.file }));
     const { files: written } = await engine.rewrite({ folder: own, name: table, columns, files: seen });
