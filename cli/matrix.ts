@@ -42,7 +42,6 @@ async function tables(): Promise<Tables> {
     { processorTargets },
     { kubernetesTargets },
     { loadBalancerTargets },
-    { databaseServerTargets },
     { databaseTargets },
     { budgetTargets },
   ] = await Promise.all([
@@ -54,7 +53,6 @@ async function tables(): Promise<Tables> {
     import("../components/processor/index.ts"),
     import("../components/cluster/kubernetes.ts"),
     import("../components/load-balancer/index.ts"),
-    import("../components/database-server/index.ts"),
     import("../components/database/index.ts"),
     import("../components/budget/index.ts"),
   ]);
@@ -67,7 +65,6 @@ async function tables(): Promise<Tables> {
     "cluster (Kubernetes)": kubernetesTargets,
     processor: processorTargets,
     "load-balancer": loadBalancerTargets,
-    "database-server": databaseServerTargets,
     database: databaseTargets,
     budget: budgetTargets,
   };

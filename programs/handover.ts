@@ -2,6 +2,7 @@ import { environments, StackName, targets } from "@cais/spec/names.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import { clusterKinds } from "../components/cluster/chosen.ts";
+import type { DatabaseHost } from "../components/database/index.ts";
 import type { Host } from "../components/cluster/host.ts";
 
 /** What is known before a deployment of a cluster that is called by a kubeconfig. */
@@ -20,6 +21,8 @@ export const Platform = z.object({
   /** Which port of the machine is whose, and who may call it (CIDRs). */
   isolated: z.record(StackName, z.object({ port: z.number().int(), allowFrom: z.array(z.string()) })),
   pods: Pods.optional(),
+  /** Where it has one that stacks may take. */
+  database: z.object({ tls: z.boolean() }).optional(),
 });
 export type Platform = z.output<typeof Platform>;
 
@@ -30,10 +33,23 @@ export interface Handover {
   workloads?: pulumi.Output<string>;
   /** How the other kind of cluster is called: a secret. */
   kubeconfig?: pulumi.Output<string>;
+  /** Where that database is. */
+  databaseAddress?: pulumi.Output<string>;
 }
 
-/** What a shared Pulumi stack hands over, with its cluster. */
-export function handOver(platform: Omit<Platform, "pods">, host: Host): Handover {
+/** What a shared Pulumi stack hands over, with its cluster and its database. */
+export function handOver(
+  platform: Omit<Platform, "pods" | "database">,
+  host: Host,
+  database: DatabaseHost | undefined,
+): Handover {
+  const { platform: known, ...outputs } = handOverHost(platform, host);
+  if (database === undefined) return { platform: known, ...outputs };
+  const { address, tls } = database;
+  return { platform: { ...known, database: { tls } }, ...outputs, databaseAddress: address };
+}
+
+function handOverHost(platform: Platform, host: Host): Handover {
   if (host.kind === clusterKinds.machine) return { platform, workloads: host.workloads };
   const { nodeRange, privateBalancer, state } = host;
   const { gb, provisioner, parameters } = state;
@@ -52,7 +68,7 @@ export function handOver(platform: Omit<Platform, "pods">, host: Host): Handover
 export async function takeOver(
   shared: string,
   allowDataDeletion: boolean,
-): Promise<{ platform: Platform; host: Host }> {
+): Promise<{ platform: Platform; host: Host; database: DatabaseHost | undefined }> {
   const name = `${pulumi.getOrganization()}/${pulumi.getProject()}/${shared}`;
   const reference = new pulumi.StackReference(name);
   const { value } = await reference.getOutputDetails("platform");
@@ -76,5 +92,6 @@ export async function takeOver(
         state: { ...pods.state, allowDataDeletion },
       }
     : { kind: clusterKinds.machine, workloads: text("workloads") };
-  return { platform: data, host };
+  const database = data.database && { ...data.database, address: text("databaseAddress") };
+  return { platform: data, host, database };
 }

@@ -57,7 +57,7 @@ export async function isolated(
     throw new pulumi.RunError(
       `The pipeline stack ${stack.name} asks for ${stack.environments.join(", ")}, and ${shared}.${stack.name} is ${environment}; add it to \`environments\` in stacks/${stack.name}/stack.yaml.`,
     );
-  const { platform, host } = await takeOver(shared, settings.deletable.includes(stack.name));
+  const { platform, host, database } = await takeOver(shared, settings.deletable.includes(stack.name));
   for (const [key, own] of [
     ["environment", environment],
     ["target", target],
@@ -70,7 +70,8 @@ export async function isolated(
   const cluster = await runnerOn(host);
   const tags = tagsOf(stack, environment);
   const { port = apiPort, allowFrom = [] } = platform.isolated[stack.name] ?? {};
-  const { pipelines, programs } = await compose([folder], settings, secret, eventsOf(settings.platform, tags, secret));
+  const events = eventsOf(settings.platform, tags, secret);
+  const { pipelines, programs } = await compose([folder], settings, secret, events, database);
   const image = settings.image ?? platform.image;
   const args = { tags, pipelines, cluster, image, port, allowFrom };
   const processor = processorOf(`${stack.name}-processor`, args, settings.platform, secret);

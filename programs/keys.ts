@@ -1,5 +1,5 @@
 import { LineageBinding } from "@cais/spec/bindings.ts";
-import { type Environment, environments, platformName, TagValue } from "@cais/spec/names.ts";
+import { type Environment, environments, platformName, SecretName, TagValue } from "@cais/spec/names.ts";
 import { z } from "zod";
 import { clusterKinds } from "../components/cluster/chosen.ts";
 import { clusterTargets, machineMakers } from "../components/cluster/index.ts";
@@ -61,6 +61,14 @@ const Api = z.strictObject({
   loadBalancer: LoadBalancer.optional(),
 });
 
+const Database = z.strictObject({
+  version: z.string().min(1),
+  machine: z.string().min(1),
+  diskGB: z.number().int().positive().optional(),
+  diskType: z.string().min(1).optional(),
+  tls: z.boolean().optional(),
+});
+
 const Limits = z.strictObject({
   memoryBytes: z.number().int().min(512e6),
   cpus: z.number().positive(),
@@ -84,16 +92,22 @@ const processor = {
   events: z.enum(eventsKinds).optional(),
 };
 
-/** What every Pulumi stack is given under `cais:`. `parts` have data that may be deleted, and secrets. */
-function everyStack(parts: [string, ...string[]]) {
+/** What every Pulumi stack is given under `cais:`, for these pipeline stacks. */
+function everyStack(stacks: string[]) {
   return {
+    databases: z
+      .strictObject(Object.fromEntries(stacks.map((name) => [name, SecretName])))
+      .partial()
+      .optional(),
     target: z.string().optional().describe("Read by components/target.ts."),
     allowDataDeletion: z.boolean().optional().describe("Read by components/target.ts."),
     environment: z.enum(environments),
     image: z.string().min(1).optional(),
     policies: PolicySettings.optional().describe("Read by the policy pack."),
     secrets: z
-      .strictObject(Object.fromEntries(parts.map((part) => [part, z.record(z.string(), z.literal(true))])))
+      .strictObject(
+        Object.fromEntries([platformName, ...stacks].map((part) => [part, z.record(z.string(), z.literal(true))])),
+      )
       .partial()
       .optional(),
   };
@@ -103,7 +117,7 @@ function everyStack(parts: [string, ...string[]]) {
 export function sharedKeys(stacks: string[]) {
   const parts: [string, ...string[]] = [platformName, ...stacks];
   return z.strictObject({
-    ...everyStack(parts),
+    ...everyStack(stacks),
     owner: TagValue,
     costCentre: TagValue.optional(),
     deletable: z.array(z.enum(parts)).default([]),
@@ -112,6 +126,7 @@ export function sharedKeys(stacks: string[]) {
         network: Network.optional(),
         cluster: Cluster.optional(),
         api: Api.optional(),
+        database: Database.optional(),
         isolated: z
           .strictObject(Object.fromEntries(stacks.map((name) => [name, Isolated])))
           .partial()
@@ -130,7 +145,7 @@ export const opened = ({ platform: { isolated = {} } }: Settings): Record<string
 /** What the Pulumi stack of an isolated pipeline stack is given: its platform has the other keys, its stack.yaml the owner. */
 export function isolatedKeys(name: string) {
   return z.strictObject({
-    ...everyStack([platformName, name]),
+    ...everyStack([name]),
     deletable: z.array(z.enum([name])).default([]),
     platform: z.strictObject(processor).prefault({}),
   });

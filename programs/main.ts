@@ -6,6 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
 import type { Processor } from "../components/processor/index.ts";
 import { stackTarget } from "../components/target.ts";
+import { databaseOf } from "./database.ts";
 import { handOver, type Handover } from "./handover.ts";
 import { isolated, type Isolated, isolatedOf } from "./isolated.ts";
 import type { SecretReader } from "./pipeline.ts";
@@ -25,7 +26,7 @@ const secrets = new pulumi.Config("cais").getSecretObject<unknown>("secrets") ??
 const asked: string[][] = [];
 const secret: SecretReader = (...key) => {
   const [stack, name] = key;
-  asked.push(key);
+  if (!asked.some((other) => other.join() === key.join())) asked.push(key);
   return secrets.apply((given) => {
     const { data, error } = Secrets.safeParse(given);
     if (error)
@@ -80,14 +81,15 @@ async function deployShared(): Promise<Outputs> {
   for (const { stack } of asked) if (stack.isolated && !holdsAll(environment, target)) warnUnlessDeployed(stack.name);
   const hasProcessor = here.length > 0 || asked.length === 0;
   // Before the first secret is asked for: all that are missing are told at once.
-  const { cluster, runner, balancer } = await platform(settings, hasProcessor);
+  const { network, cluster, runner, balancer } = await platform(settings, hasProcessor);
+  const database = network && databaseOf(settings, network, secret);
   const events = eventsOf(settings.platform, platformTags(settings), secret);
-  const { pipelines, programs } = await compose(here, settings, secret, events);
+  const { pipelines, programs } = await compose(here, settings, secret, events, database);
   const processor = hasProcessor ? sharedProcessor(settings, pipelines, secret, runner) : undefined;
   warnOfUnused(settings.secrets);
   return {
     ...(processor && { processor: processor.config }),
-    ...(cluster && handOver({ environment, target, image, isolated: opened(settings) }, cluster.host)),
+    ...(cluster && handOver({ environment, target, image, isolated: opened(settings) }, cluster.host, database)),
     ...(balancer && { address: balancer.address }),
     ...(isEmpty(programs) ? {} : { programs }),
   };

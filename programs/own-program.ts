@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { StackFolder } from "@cais/spec/read-stack.ts";
 import * as pulumi from "@pulumi/pulumi";
+import type { DatabaseHost } from "../components/database/index.ts";
 import type { EventsArgs } from "../components/events/index.ts";
 import type { Pipeline } from "../components/processor/index.ts";
 import type { Tags } from "../components/tags.ts";
@@ -32,15 +33,16 @@ export type OwnProgram = (
  */
 export async function compose(
   folders: StackFolder[],
-  settings: Pick<Settings, "environment" | "deletable" | "secrets">,
+  settings: Pick<Settings, "environment" | "deletable" | "secrets" | "databases">,
   secret: SecretReader,
   events: EventsArgs = {},
+  database?: DatabaseHost,
 ): Promise<{ pipelines: Pipeline[]; programs: Record<string, Record<string, unknown>> }> {
   const pipelines: Pipeline[] = [];
   const programs: Record<string, Record<string, unknown>> = {};
   for (const folder of folders) {
     const { stack } = folder;
-    const made = pipeline(folder, settings, secret, events);
+    const made = pipeline(folder, settings, secret, events, database);
     pipelines.push(made);
     const own = await ownProgramOf(folder);
     const outputs = await own?.({

@@ -4,12 +4,14 @@ import { secretsOf } from "@cais/spec/sinks.ts";
 import type { Stack } from "@cais/spec/stack.ts";
 import type * as pulumi from "@pulumi/pulumi";
 import { Budget } from "../components/budget/index.ts";
+import type { DatabaseHost } from "../components/database/index.ts";
 import { Events, type EventsArgs } from "../components/events/index.ts";
 import { ObjectStore, type ObjectStoreArgs } from "../components/object-store/index.ts";
 import type { Pipeline } from "../components/processor/index.ts";
 import { Secret, secretTargets, stackSecret } from "../components/secret/index.ts";
 import type { Tags } from "../components/tags.ts";
 import { stackTarget } from "../components/target.ts";
+import { takenBy } from "./database.ts";
 import type { Settings } from "./keys.ts";
 
 /** Finds a secret of the config by stack and name. */
@@ -26,9 +28,10 @@ export const tagsOf = ({ owner, name, costCentre = owner }: Stack, environment: 
 /** What one pipeline stack needs: its three stores, its secrets and how the processor hears of a new file. */
 export function pipeline(
   { stack, sql }: StackFolder,
-  settings: Pick<Settings, "environment" | "deletable" | "secrets">,
+  settings: Pick<Settings, "environment" | "deletable" | "secrets" | "databases">,
   secret: SecretReader,
   events: EventsArgs = {},
+  database?: DatabaseHost,
 ): Pipeline {
   const { deletable } = settings;
   const keepsValues = !("value" in secretTargets[stackTarget()].unsupported);
@@ -38,11 +41,12 @@ export function pipeline(
     new ObjectStore(`${stack.name}-${role}`, { tags, role, allowDataDeletion, ...options });
   if (stack.budget) void new Budget(stack.name, { stack: stack.name, ...stack.budget });
   const isSigned = settings.secrets?.[stack.name]?.[tempUrlKey] === true;
+  const taken = takenBy(stack, settings, secret, database);
   const secrets = Object.fromEntries(
     [...secretsOf(stack), ...(isSigned ? [tempUrlKey] : [])].map((name) => {
       // A target that keeps no values refuses one that is set, and misses none.
       const isGiven = keepsValues || settings.secrets?.[stack.name]?.[name] === true;
-      const value = isGiven ? secret(stack.name, name) : undefined;
+      const value = name === taken?.name ? taken.url : isGiven ? secret(stack.name, name) : undefined;
       return [name, new Secret(stackSecret(stack.name, name), { tags, value })];
     }),
   );

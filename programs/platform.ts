@@ -23,6 +23,8 @@ interface Shared {
   runner: Runner | undefined;
   /** What stands before their APIs. */
   balancer: LoadBalancer | undefined;
+  /** What they are in. */
+  network: Network | undefined;
 }
 
 /** The tags of what an environment's stacks share. */
@@ -40,7 +42,7 @@ export async function platform(settings: Settings, hasProcessor: boolean): Promi
   const network = networkOf(settings, tags, doors);
   const cluster = network && (await clusterOf(settings, tags, network));
   const balancer = network && cluster && balancerOf(settings, tags, { network, cluster, doors });
-  return { cluster, balancer, runner: cluster && (await runnerOn(cluster.host)) };
+  return { network, cluster, balancer, runner: cluster && (await runnerOn(cluster.host)) };
 }
 
 /** The processor of all pipeline stacks that are not `isolated`. */
@@ -69,7 +71,7 @@ function doorsOf(settings: Settings, hasProcessor: boolean): Record<string, Door
 }
 
 /** What only a target with clusters can make use of. */
-const ofClusters = ["network", "cluster"] as const;
+const ofClusters = ["network", "cluster", "database"] as const;
 
 /** The network that the machine is in; none on a target without clusters. */
 function networkOf(settings: Settings, tags: Tags, doors: Record<string, Door>): Network | undefined {

@@ -71,7 +71,7 @@ describe("readSettings", () => {
     [
       "a key like no other",
       platform({ wings: 2 }),
-      "cais:platform.wings is not known: there is network, cluster, api, isolated, limits, registry, allowPrivate, lineage, events. Remove it with: pulumi config rm --path 'cais:platform.wings'",
+      "cais:platform.wings is not known: there is network, cluster, api, database, isolated, limits, registry, allowPrivate, lineage, events. Remove it with: pulumi config rm --path 'cais:platform.wings'",
     ],
     [
       "a switch of a stack that is not there",

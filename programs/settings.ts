@@ -72,12 +72,17 @@ function misnamed(pulumiStack: string, given: { environment: string; target: str
 }
 
 /** What is said here of a pipeline stack that has a Pulumi stack of its own. */
-function misplaced({ deletable, secrets = {} }: Settings, apart: string[], pulumiStack: string): string[] {
+function misplaced(
+  { deletable, secrets = {}, databases = {} }: Settings,
+  apart: string[],
+  pulumiStack: string,
+): string[] {
   const elsewhere = (name: string, path: PropertyKey[]) =>
     `${nameOf(path)} is of ${name}, which is isolated; set it with --stack ${pulumiStack}.${name}. Remove it here with: ${command("rm", path)}`;
   return [
     ...deletable.flatMap((name, index) => (apart.includes(name) ? elsewhere(name, ["deletable", index]) : [])),
     ...apart.filter((name) => name in secrets).map((name) => elsewhere(name, ["secrets", name])),
+    ...apart.filter((name) => name in databases).map((name) => elsewhere(name, ["databases", name])),
   ];
 }
 

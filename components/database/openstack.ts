@@ -1,29 +1,50 @@
-import { createHash } from "node:crypto";
 import * as pulumi from "@pulumi/pulumi";
-import { Database } from "@pulumi/openstack/database/database.js";
-import { User } from "@pulumi/openstack/database/user.js";
+import { Instance } from "@pulumi/openstack/database/instance.js";
 import type { DatabaseTarget } from "./index.ts";
 
 export const openstack: DatabaseTarget = {
   unsupported: {},
-  provision(name, { stack, server, password, deletable }, opts) {
-    const owner = ownerOf(stack);
-    const database = new Database(name, { instanceId: server.id, name: owner }, { ...opts, protect: !deletable });
-    const user = new User(
-      `${name}-user`,
-      { instanceId: server.id, name: owner, password: pulumi.secret(password), databases: [database.name] },
-      opts,
+  provision(name, { network, version, machine, diskGB, diskType, owner, password, tls, deletable }, opts) {
+    if (tls)
+      throw new pulumi.RunError(
+        `${name}: Trove sets up no TLS in its databases; if the private network may carry what is sent in the clear, say so with: pulumi config set --path cais:platform.database.tls false`,
+      );
+    const { place } = network;
+    if (place.external === undefined)
+      void pulumi.log.warn(
+        `${name}: the network has no router, and Trove as a rule makes no database in such a one; name the provider's external network with: pulumi config set --path 'cais:platform.network.external.id' <id>, and external.name.`,
+        opts.parent,
+      );
+    const instance = new Instance(
+      name,
+      {
+        datastore: { type: "postgresql", version },
+        flavorId: machine,
+        size: diskGB,
+        networks: [{ uuid: place.networkId }],
+        // Only here: Trove's calls for databases and users are for MySQL and MariaDB alone.
+        databases: [{ name: owner }],
+        users: [{ name: owner, password: pulumi.secret(password), databases: [owner] }],
+      },
+      {
+        ...opts,
+        ...diskOf(diskType),
+        // Trove looks for the router before it makes the port.
+        dependsOn: place.ready,
+        // Another password would be another server, without the data.
+        ignoreChanges: ["users"],
+        protect: !deletable,
+      },
     );
-    return { owner, nodes: { database, user } };
+    return { address: instance.addresses.apply((addresses) => addresses[0] ?? ""), nodes: { instance } };
   },
 };
 
-/** Trove takes 16 characters for a user's name, of whatever database. */
-const NAME_LENGTH = 16;
-
-function ownerOf(stack: string): string {
-  const plain = stack.replaceAll("-", "_");
-  if (plain.length <= NAME_LENGTH) return plain;
-  const rest = createHash("sha256").update(stack).digest("hex").slice(0, 5);
-  return `${plain.slice(0, NAME_LENGTH - 6)}_${rest}`;
-}
+/**
+ * The provider (a build with terraform-provider-openstack 3.4) wants it beside `size`, and the SDK of 3.15.2 drops it, as it
+ * does not know of it. What a transformation adds, it does not see.
+ */
+const diskOf = (volumeType: string | undefined): pulumi.CustomResourceOptions =>
+  volumeType === undefined
+    ? {}
+    : { transformations: [({ props, opts }) => ({ props: { ...props, volumeType }, opts })] };
