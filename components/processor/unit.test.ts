@@ -38,6 +38,10 @@ describe("unit", () => {
     expect(command(text, "Environment")).toEqual(["DOCKER_CONFIG=/run/cais/registry/processor"]);
   });
 
+  it("says on the console what the processor says, since nobody logs in", () => {
+    expect(command(unit(container), "StandardOutput")).toEqual(["journal+console"]);
+  });
+
   it("gives a run time to stop before systemd ends it", () => {
     const text = unit(container);
     expect(command(text, "ExecStop")?.join(" ")).toBe("/usr/bin/docker stop -t 60 cais-processor");

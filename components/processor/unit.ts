@@ -59,6 +59,8 @@ ExecStartPre=-/usr/bin/docker pull --quiet ${image}
 ExecStart=/usr/bin/docker run ${options.join(" \\\n  ")} \\
   ${image}
 ExecStop=/usr/bin/docker stop -t ${graceSeconds} cais-${name}
+# Nobody logs in: the processor's log is read in the console's, which the cloud keeps.
+StandardOutput=journal+console
 TimeoutStartSec=900
 TimeoutStopSec=${graceSeconds + 15}
 Restart=always
