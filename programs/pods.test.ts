@@ -64,6 +64,7 @@ it("puts the shared processor and an isolated one on pods, each with its own dis
     provider: expect.stringContaining("pulumi:providers:kubernetes::processor-cluster"),
     inputs: { spec: { resources: { requests: { storage: "30Gi" } } } },
   });
+  expect(all["Cluster platform"]).toMatchObject({ protect: true });
   expect(all["kubernetes processor-cluster"]?.secretInputs).toEqual(["kubeconfig"]);
   expect(all["Secret processor-secrets"]?.secretInputs).toEqual(["stringData"]);
   // No unit, no machine, and no rule that opens one.

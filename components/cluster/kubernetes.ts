@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { Network } from "../network/index.ts";
+import { deletable } from "../protection.ts";
 import type { KubernetesHost } from "./host.ts";
 import { provides, stackTarget, type BuiltTarget, type Omitted, type TargetTable } from "../target.ts";
 import { honour, type Unsupported } from "../unsupported.ts";
@@ -27,7 +28,7 @@ export interface KubernetesArgs {
   stateDiskType?: string | undefined;
   /** Public key (OpenSSH) that the provider puts on the nodes, where it insists on one. Default: none. */
   publicKey?: string | undefined;
-  /** First of the two switches for deleting the state; `cais:allowDataDeletion` is the second. Default: false. */
+  /** First of the two switches for deleting the state, and the cluster with it; `cais:allowDataDeletion` is the second. Default: false. */
   allowDataDeletion?: boolean | undefined;
   /** Default: what `cais:target` names. */
   target?: BuiltTarget | undefined;
@@ -37,7 +38,7 @@ export interface KubernetesTarget {
   readonly unsupported: Unsupported<KubernetesArgs>;
   provision(
     name: string,
-    args: Omit<KubernetesArgs, "allowDataDeletion" | "stateGB"> & { nodes: number; nodeGB: number },
+    args: Omit<KubernetesArgs, "allowDataDeletion" | "stateGB"> & { nodes: number; nodeGB: number; deletable: boolean },
     opts: pulumi.CustomResourceOptions,
   ): {
     host: Omit<KubernetesHost, "state"> & { state: Pick<KubernetesHost["state"], "provisioner" | "parameters"> };
@@ -66,7 +67,11 @@ export class KubernetesCluster extends pulumi.ComponentResource {
     if (!provides(entry)) throw new pulumi.RunError(`${name}: ${target} has no cluster: ${entry.omitted}.`);
     honour(this, name, target, args, entry.unsupported);
     const { allowDataDeletion = false, stateGB = 50, nodes: count = 1, nodeGB = 20, ...rest } = args;
-    const { host, address, nodes } = entry.provision(name, { ...rest, nodes: count, nodeGB }, { parent: this });
+    const { host, address, nodes } = entry.provision(
+      name,
+      { ...rest, nodes: count, nodeGB, deletable: deletable(this, name, allowDataDeletion) },
+      { parent: this },
+    );
     this.host = { ...host, state: { ...host.state, gb: stateGB, allowDataDeletion } };
     this.address = address;
     this.nodes = nodes;

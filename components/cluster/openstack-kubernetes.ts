@@ -9,7 +9,11 @@ const etcdGB = "10";
 
 export const openstack: KubernetesTarget = {
   unsupported: {},
-  provision(name, { network, machine, image, version, nodes, nodeGB, nodeDiskType, stateDiskType, publicKey }, opts) {
+  provision(
+    name,
+    { network, machine, image, version, nodes, nodeGB, nodeDiskType, stateDiskType, publicKey, deletable },
+    opts,
+  ) {
     const { place } = network;
     if (place.externalId === undefined)
       throw new pulumi.RunError(
@@ -49,7 +53,8 @@ export const openstack: KubernetesTarget = {
     const cluster = new Cluster(
       name,
       { clusterTemplateId: template.id, masterCount: 1, nodeCount: nodes },
-      { ...opts, dependsOn: place.ready },
+      // Another cluster would know nothing of the disks of this one.
+      { ...opts, dependsOn: place.ready, protect: !deletable },
     );
     return {
       host: {
