@@ -12,7 +12,7 @@ import type { SecretReader } from "./pipeline.ts";
 import { processorOf } from "./processor.ts";
 import { apiPort, balancerPort, opened, type Settings } from "./keys.ts";
 
-/** A machine with Docker, or a cluster of the other kind. */
+/** One machine, or a cluster of the other kind. */
 type AnyCluster = Awaited<ReturnType<typeof chosenCluster>>;
 
 /** What an environment's stacks share, but for the processor. */
