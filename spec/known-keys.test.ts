@@ -26,3 +26,22 @@ it.each([
 ])("at %j knows %j", (path, keys) => {
   expect(knownKeys(schema, path)).toEqual(keys);
 });
+
+const kinds = z.strictObject({
+  machine: z
+    .discriminatedUnion("kind", [
+      z.strictObject({ kind: z.literal("one"), wheels: z.number() }),
+      z.strictObject({ kind: z.literal("two"), wings: z.strictObject({ span: z.number() }) }),
+    ])
+    .optional(),
+});
+
+it.each([
+  [{ machine: { kind: "one" } }, ["machine"], ["kind", "wheels"]],
+  [{ machine: { kind: "two" } }, ["machine"], ["kind", "wings"]],
+  [{ machine: { kind: "two" } }, ["machine", "wings"], ["span"]],
+  [{ machine: { kind: "three" } }, ["machine"], []],
+  [{}, ["machine"], []],
+])("of %j at %j knows %j", (given, path, keys) => {
+  expect(knownKeys(kinds, path, given)).toEqual(keys);
+});
