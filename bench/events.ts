@@ -10,6 +10,7 @@ import { newContainer } from "../tests/peers/openstack/containers.ts";
 import { type OpenStack, startLab } from "../tests/peers/openstack/lab.ts";
 import { startSwift } from "../tests/peers/openstack/swift.ts";
 import { freePorts, stopServices } from "../tests/peers/services.ts";
+import { claimsAfterPuts } from "./events-claims.ts";
 import { type Part, percentile, round, type Row, say } from "./report.ts";
 
 const Scanned = z.object({
@@ -54,6 +55,7 @@ export async function* benchEvents(
     };
     say("PUTs with and without the filter …");
     yield await putsBesideFilter(lab, work, puts);
+    yield await claimsAfterPuts(lab, work, puts / 10);
   } finally {
     await stopServices(folder);
   }
