@@ -13,7 +13,9 @@ import { startDatabase, startQueue } from "./backends.ts";
 import { cinder } from "./cinder.ts";
 import { barbican, heat, magnum } from "./heat.ts";
 import { glance, neutron, nova, placement } from "./nova.ts";
+import { octavia } from "./octavia.ts";
 import { cloudPortNames, dataOf, type Cloud, type Part, type Program } from "./part.ts";
+import { trove } from "./trove.ts";
 
 const run = promisify(execFile);
 
@@ -40,10 +42,14 @@ export const cloudPackages = [
   "python3-magnumclient",
   "barbican-api",
   "python3-barbicanclient",
+  "octavia-api",
+  "octavia-worker",
+  "trove-api",
+  "trove-taskmanager",
 ];
 
 /** The parts, in the order in which they want each other. */
-const parts = [placement, glance, neutron, cinder, nova, heat, magnum, barbican];
+const parts = [placement, glance, neutron, cinder, nova, heat, magnum, barbican, octavia, trove];
 
 const random = (bytes: number) => randomBytes(bytes).toString("hex");
 
@@ -94,16 +100,18 @@ const environmentOf = (cloud: Cloud, name: string) => ({
   PYTHONPATH: join(cloud.folder, "plugins"),
 });
 
-/** Puts our mechanism where Neutron looks for them. */
+/** Puts our drivers where the services look for them. */
 async function plugIn({ folder }: Cloud): Promise<void> {
-  const about = join(folder, "plugins", "bind_all-1.dist-info");
+  const about = join(folder, "plugins", "lab-1.dist-info");
   await mkdir(about, { recursive: true });
-  await copyFile(join(import.meta.dirname, "bind_all.py"), join(folder, "plugins", "bind_all.py"));
-  await writeFile(join(about, "METADATA"), "Metadata-Version: 2.1\nName: bind-all\nVersion: 1\n");
-  await writeFile(
-    join(about, "entry_points.txt"),
-    ini({ "neutron.ml2.mechanism_drivers": { bind_all: "bind_all:BindAll" } }),
-  );
+  for (const file of ["bind_all.py", "octavia_ports.py", "trove_guest.py"])
+    await copyFile(join(import.meta.dirname, file), join(folder, "plugins", file));
+  await writeFile(join(about, "METADATA"), "Metadata-Version: 2.1\nName: lab\nVersion: 1\n");
+  const drivers = {
+    "neutron.ml2.mechanism_drivers": { bind_all: "bind_all:BindAll" },
+    "octavia.network.drivers": { ports_driver: "octavia_ports:Ports" },
+  };
+  await writeFile(join(about, "entry_points.txt"), ini(drivers));
 }
 
 /** Makes the services' users, their lines of the catalog, and the domains that Heat and Magnum keep users of their own in. */

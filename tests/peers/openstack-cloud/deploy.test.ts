@@ -9,8 +9,18 @@ import { cliVersion } from "../../../planner/recorded/cli.ts";
 import { type Asker, asker } from "./ask.ts";
 import type { Cloud } from "./part.ts";
 import { presence } from "./places.ts";
-import { furnish } from "./project.ts";
-import { type Copy, copyProject, destroy, expectNoChanges, makeStack, resourcesOf, set, up } from "./pulumi.ts";
+import { furnish, storeCertificate } from "./project.ts";
+import {
+  type Config,
+  type Copy,
+  copyProject,
+  destroy,
+  expectNoChanges,
+  makeStack,
+  resourcesOf,
+  set,
+  up,
+} from "./pulumi.ts";
 import { deployedOf, readRecord, serviceVersions, writeRecord } from "./record.ts";
 
 const run = promisify(execFile);
@@ -28,6 +38,7 @@ const here = version !== undefined && plugin !== undefined;
 describe.skipIf(!here)("pulumi up (skipped without pulumi and pulumi-resource-openstack on PATH)", () => {
   let cloud: Cloud;
   let demo: Asker;
+  let admin: Asker;
   let copy: Copy;
   const found = async (stack: string) => presence(demo, cloud.demo.userId, await resourcesOf(copy, stack));
   const server = async () => {
@@ -49,8 +60,10 @@ describe.skipIf(!here)("pulumi up (skipped without pulumi and pulumi-resource-op
 
   beforeAll(async () => {
     cloud = JSON.parse(await readFile(process.env["CAIS_OPENSTACK"] ?? "", "utf8")) as Cloud;
-    const { image, external } = await furnish(cloud);
+    const { image, external, flavor } = await furnish(cloud);
     demo = await asker(cloud, "demo");
+    admin = await asker(cloud, "admin");
+    const certificate = await storeCertificate(demo);
     copy = await copyProject("demo");
     // A Keystone that is busy drops a connection now and then, and the provider gives up at the first.
     const place = {
@@ -58,7 +71,7 @@ describe.skipIf(!here)("pulumi up (skipped without pulumi and pulumi-resource-op
       "openstack:region": cloud.region,
       "openstack:maxRetries": 10,
     };
-    await makeStack(copy, shared, ({ "cais:platform": platform, ...config }) => {
+    const change = ({ "cais:platform": platform, ...config }: Config) => {
       const { cluster, network } = z
         .looseObject({ cluster: z.looseObject({}), network: z.looseObject({}) })
         .parse(platform);
@@ -68,10 +81,18 @@ describe.skipIf(!here)("pulumi up (skipped without pulumi and pulumi-resource-op
         "cais:platform": {
           network: { ...network, external: { id: external, name: "public" } },
           cluster: { ...cluster, image, stateGB: 1 },
+          api: { allowFrom: ["10.0.0.0/8"], loadBalancer: { certificate, publicAddress: true } },
+          isolated: { ivi: { port: 8081, allowFrom: ["192.0.2.0/24", "198.51.100.0/24"] } },
+          database: { version: "15", machine: flavor, diskGB: 1, diskType: "luks", tls: false },
         },
-      } as typeof config;
+      } as Config;
+    };
+    await makeStack(copy, shared, change, {
+      "cais:secrets.platform.api-token": "a-token-of-the-api-that-nobody-has",
+      "cais:secrets.platform.database": "a-password-of-the-database",
     });
     await makeStack(copy, isolated, (config) => ({ ...config, ...place }), {
+      "cais:secrets.platform.api-token": "a-token-of-the-api-that-nobody-has",
       "cais:secrets.ivi.powerbi-url": "https://bi.example.org/a-key",
       "cais:secrets.ivi.powerbi-app": '{"tenant":"t","client":"c","secret":"s"}',
     });
@@ -124,6 +145,7 @@ describe.skipIf(!here)("pulumi up (skipped without pulumi and pulumi-resource-op
       expect(stdout.match(/^[\w-]+: applied/gm)?.toSorted()).toEqual(["ivi-processor: applied", "processor: applied"]);
       const secrets = path.join(machine, "run/cais/secrets/ivi-processor");
       expect((await readdir(secrets)).toSorted()).toEqual([
+        "api-token",
         "ivi_powerbi-app",
         "ivi_powerbi-url",
         "store-credential.json",
@@ -132,6 +154,74 @@ describe.skipIf(!here)("pulumi up (skipped without pulumi and pulumi-resource-op
     } finally {
       await rm(machine, { recursive: true });
     }
+  });
+
+  it("has a balancer that is active, and lets in whom each API lets in", async () => {
+    const lists = <Item>(kind: string) =>
+      demo.ask<Record<string, Item[]>>("load-balancer", "GET", `/v2/lbaas/${kind}`).then((all) => all[kind] ?? []);
+    const balancers = await lists<{ provisioning_status: string; vip_address: string }>("loadbalancers");
+    expect(balancers).toEqual([
+      expect.objectContaining({ provisioning_status: "ACTIVE", vip_address: expect.stringMatching(/^10\.20\.0\./) }),
+    ]);
+    const listeners = await lists<{ protocol: string; protocol_port: number; allowed_cidrs: string[] }>("listeners");
+    const doors = listeners.map(({ protocol, protocol_port, allowed_cidrs }) => [
+      protocol,
+      protocol_port,
+      allowed_cidrs.toSorted(),
+    ]);
+    expect(doors.toSorted()).toEqual([
+      ["TERMINATED_HTTPS", 443, ["10.0.0.0/8"]],
+      ["TERMINATED_HTTPS", 8081, ["192.0.2.0/24", "198.51.100.0/24"]],
+    ]);
+    const pools = await lists<{ id: string }>("pools");
+    const machine = (await resourcesOf(copy, shared)).find(({ type }) => type.endsWith(":Port"));
+    const { port } = await demo.ask<{ port: { fixed_ips: { ip_address: string }[] } }>(
+      "network",
+      "GET",
+      `/v2.0/ports/${machine?.id}`,
+    );
+    const members = await Promise.all(
+      pools.map(({ id }) =>
+        demo.ask<{ members: { address: string; protocol_port: number }[] }>(
+          "load-balancer",
+          "GET",
+          `/v2/lbaas/pools/${id}/members`,
+        ),
+      ),
+    );
+    const passed = members.flatMap((pool) =>
+      pool.members.map(({ address, protocol_port }) => [address, protocol_port]),
+    );
+    const address = port.fixed_ips[0]?.ip_address;
+    expect(passed.toSorted()).toEqual([
+      [address, 8080],
+      [address, 8081],
+    ]);
+  });
+
+  it("has a database that is active, on a disk of its kind, made with its user", async () => {
+    const { instances } = await demo.ask<{ instances: { id: string; status: string }[] }>(
+      "database",
+      "GET",
+      "/instances",
+    );
+    expect(instances).toEqual([
+      expect.objectContaining({
+        status: "ACTIVE",
+        datastore: { type: "postgresql", version: "15" },
+        volume: expect.objectContaining({ size: 1 }),
+        ip: [expect.stringMatching(/^10\.20\.0\./)],
+      }),
+    ]);
+    const disks = await admin.ask<{ volumes: { name: string; volume_type: string }[] }>(
+      "volumev3",
+      "GET",
+      "/volumes/detail?all_tenants=true",
+    );
+    const disk = disks.volumes.find(({ name }) => name === `trove-${instances[0]?.id}`);
+    expect(disk).toMatchObject({ volume_type: "luks" });
+    const told = await readFile(path.join(cloud.folder, "data", "trove", `${instances[0]?.id}.json`), "utf8");
+    expect(JSON.parse(told)).toEqual({ databases: ["cais"], users: { cais: ["cais"] } });
   });
 
   it("changes the workload alone when the image changes", { timeout: LONG }, async () => {
@@ -173,6 +263,13 @@ describe.skipIf(!here)("pulumi up (skipped without pulumi and pulumi-resource-op
       expect(await found(stack)).toEqual({});
     }
     expect([await server(), await volumes()]).toEqual([[], []]);
+    const { loadbalancers } = await demo.ask<{ loadbalancers: unknown[] }>(
+      "load-balancer",
+      "GET",
+      "/v2/lbaas/loadbalancers",
+    );
+    const { instances } = await demo.ask<{ instances: unknown[] }>("database", "GET", "/instances");
+    expect([loadbalancers, instances]).toEqual([[], []]);
     const containers = await demo.ask<string>("object-store", "GET", "");
     expect(containers.trim()).toBe("");
   });

@@ -21,6 +21,8 @@ export const cloudPortNames = [
   "heat",
   "magnum",
   "barbican",
+  "octavia",
+  "trove",
 ] as const;
 
 /** A program and what its environment has besides. */

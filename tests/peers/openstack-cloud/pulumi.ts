@@ -14,7 +14,7 @@ export interface Copy {
 }
 
 const StackFile = z.looseObject({ config: z.record(z.string(), z.json()) });
-type Config = z.output<typeof StackFile>["config"];
+export type Config = z.output<typeof StackFile>["config"];
 
 const Deployment = z.object({
   deployment: z.object({

@@ -29,7 +29,7 @@ export function deployedOf(resources: readonly Resource[]): string[] {
 
 /** The versions of the services, as Debian has them. */
 export async function serviceVersions(): Promise<Record<string, string>> {
-  const names = ["keystone", "swift", "nova", "neutron", "cinder", "heat", "barbican"];
+  const names = ["keystone", "swift", "nova", "neutron", "cinder", "heat", "barbican", "octavia", "trove"];
   const command = ["-W", "-f", "${Package} ${Version}\n", ...names.map((name) => `python3-${name}`)];
   const { stdout } = await promisify(execFile)("dpkg-query", command);
   const versions = [...stdout.matchAll(/^python3-(\w+) (?:\d+:)?([\d.]+)/gm)];
