@@ -7,7 +7,7 @@ describe("matrixOf", async () => {
   const page = await matrixOf({
     "object-store": { local: entry({ versioned: "back the folder up" }), openstack: entry() },
     network: { local: { omitted: "the loopback" }, openstack: entry() },
-    database: { local: { omitted: "any Postgres" }, openstack: entry() },
+    warehouse: { local: { omitted: "any Postgres" }, openstack: entry() },
   });
   const lines = page.split("\n");
 
@@ -23,7 +23,7 @@ describe("matrixOf", async () => {
 
   it("says of what no test made that it is planned", () => {
     expect(lines).toContain(
-      "| database | unsupported | not built yet | not built yet | planned | not built yet | not built yet |",
+      "| warehouse | unsupported | not built yet | not built yet | planned | not built yet | not built yet |",
     );
   });
 
