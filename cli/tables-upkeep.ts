@@ -69,7 +69,7 @@ export const vacuumCommand = (pathOf: (table: string) => string): Command =>
 export const rewindCommand = (pathOf: (table: string) => string): Command =>
   common(
     new Command("rewind").description("after a restore: take off a table's log what is newer than the ledger"),
-    "Runs of the stack wait until this is done for each of its tables. Then what was loaded since is loaded again from\nthe input. What other programs wrote to the table since goes, too.",
+    "Runs wait until this is done for each table whose log is ahead. Then what was loaded since is loaded again from\nthe input. What other programs wrote to the table since goes, too.",
   ).action(async (table: string, { url, json }: Options) => {
     const path = `${pathOf(table)}/rewind`;
     const connection = await connect(url);

@@ -9,6 +9,8 @@ import { configOf, ended, salesStack, send, testFolder } from "../processor-for-
 const PATIENCE = { timeout: 90_000 };
 const ledgerFiles = ["ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"];
 
+type Tables = NonNullable<NonNullable<Parameters<typeof salesStack>[0]>["tables"]>;
+
 let folder: string;
 let processor: Awaited<ReturnType<typeof startProcessor>> | undefined;
 beforeEach(async () => {
@@ -21,15 +23,12 @@ afterEach(async () => {
 });
 
 async function start(): Promise<string> {
-  const config = configOf(
-    salesStack({
-      tables: [
-        { name: "sold", layer: "silver", sql: "sold.sql", disposition: "append" },
-        { name: "latest", layer: "silver", sql: "latest.sql", disposition: "merge", key: ["day"] },
-        { name: "by_day", layer: "gold", sql: "by_day.sql", disposition: "replace" },
-      ],
-    }),
-  );
+  const tables: Tables = [
+    { name: "sold", layer: "silver", sql: "sold.sql", disposition: "append" },
+    { name: "latest", layer: "silver", sql: "latest.sql", disposition: "merge", key: ["day"] },
+    { name: "by_day", layer: "gold", sql: "by_day.sql", disposition: "replace" },
+  ];
+  const config = configOf(salesStack({ tables }), salesStack({ tables, name: "other" }));
   for (const stack of Object.values(config.stacks)) {
     stack.events = { driver: "monitor", intervalSeconds: 0.2 };
     stack.sql = {
@@ -51,7 +50,8 @@ async function put(day: number): Promise<void> {
   await writeFile(join(folder, "new.csv"), csv(day));
   await rename(join(folder, "new.csv"), join(folder, "sales/input", `${day}.csv`));
 }
-const runs = async (url: string): Promise<Run[]> => Runs.parse(await (await fetch(`${url}/v1/runs`)).json()).runs;
+const runs = async (url: string, stack = "sales"): Promise<Run[]> =>
+  Runs.parse(await (await fetch(`${url}/v1/runs?stack=${stack}`)).json()).runs;
 const done = async (url: string) => (await runs(url)).filter(({ state }) => state === "done").length;
 async function days(url: string, table: string): Promise<string[]> {
   const { data } = TableRows.parse(await (await fetch(`${url}/v1/tables/sales/${table}`)).json());
@@ -102,6 +102,10 @@ it("loads what came after the backup of a ledger once more, and nothing twice", 
   const url = await start();
   await expectHeld(url);
   expect(await days(url, "sold")).toEqual(["1", "2"]);
+  // Another stack must not use up the numbers by which that is seen.
+  await send(url, "other", csv(5), "other.csv");
+  const other = async () => (await runs(url, "other"))[0];
+  await expect.poll(async () => (await other())?.error, PATIENCE).toMatch(/npx cais tables rewind sales\//);
   for (const table of ["sold", "latest", "by_day"]) {
     const answer = await rewind(url, table);
     expect(answer.status).toBe(200);
@@ -110,6 +114,7 @@ it("loads what came after the backup of a ledger once more, and nothing twice", 
     expect(versions).toBeGreaterThan(0);
   }
   await expectOnce(url);
+  await expect.poll(async () => (await other())?.state, PATIENCE).toBe("done");
   // What is in line is left as it is.
   const answer = await rewind(url, "sold");
   expect([answer.status, await answer.text()]).toEqual([409, expect.stringContaining("there is nothing to take off")]);

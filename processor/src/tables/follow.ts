@@ -37,6 +37,17 @@ export interface Aligned {
   pending: Publication[];
 }
 
+/** Thrown where a table's log is ahead of the ledger. It passes when the table is rewound. */
+export class LedgerBehind extends StoreUnreachable {
+  override name = "LedgerBehind";
+}
+
+/** Reads a table's log, and throws LedgerBehind if it is ahead of the ledger. */
+export async function checkAhead(of: FollowedTable): Promise<void> {
+  of.view = await readView(of.lake, of.stack, of.table, of.view);
+  if (of.view !== undefined) await checkLedger(of, of.view);
+}
+
 /**
  * Brings the ledger in line with a table's log: what other programs added or took out, and publications that are there
  * although a crash kept that from being recorded. A publication that does not fit what others did is refused, with what
@@ -81,7 +92,7 @@ function checkHistory({ lake, table, view }: FollowedTable, version: number | nu
 async function checkLedger({ ledger, stack, table }: FollowedTable, { batch }: LogView): Promise<void> {
   const last = await ledger.tables.lastBatch();
   if (batch <= last) return;
-  throw new StoreUnreachable(
+  throw new LedgerBehind(
     `The Delta log of table "${table}" has batch ${batch} of a ledger that was later than this one, which knows ${last}: ` +
       `it was restored or is new. Take off what came since: npx cais tables rewind ${stack}/${table}.`,
   );

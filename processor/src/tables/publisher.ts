@@ -2,7 +2,7 @@ import type { Run } from "@cais/spec/api.ts";
 import type { Logger } from "pino";
 import type { Ledger } from "../ledger/index.ts";
 import type { ObjectStore } from "../object-store/index.ts";
-import { type FollowedTable, follow } from "./follow.ts";
+import { checkAhead, type FollowedTable, follow, LedgerBehind } from "./follow.ts";
 import { publish } from "./publish.ts";
 
 /** How long commits of a table wait for others, and how many files end that wait. */
@@ -13,7 +13,7 @@ const FILES = 100;
 const RETRY_MS = { first: 1000, longest: 60_000 };
 
 export interface PublisherOptions {
-  stacks: ReadonlyMap<string, { lake: ObjectStore }>;
+  stacks: ReadonlyMap<string, { lake: ObjectStore; config?: { stack: { tables: readonly { name: string }[] } } }>;
   ledger: Ledger;
   log: Logger;
   /** How long commits of a table wait for others. Default: 2 s. */
@@ -28,7 +28,10 @@ export interface Publisher {
   start(): Promise<void>;
   /** Publishes what a stack's commit queued, together with what follows it soon. `files`: how many it added. */
   wake(stack: string, files?: number): void;
-  /** Brings the ledger's state of tables in line with their logs. Throws if a log cannot be followed. */
+  /**
+   * Brings the ledger's state of tables in line with their logs. Throws if a log cannot be followed, and LedgerBehind while
+   * that of any stack is ahead of the ledger.
+   */
   follow(stack: string, tables: readonly string[]): Promise<void>;
   /** Does something with a table's log while nothing is published or followed there. */
   alone<T>(stack: string, table: string, work: () => Promise<T>): Promise<T>;
@@ -45,6 +48,8 @@ export function startPublisher(options: PublisherOptions): Publisher {
   const waiting = new Map<string, { timer: NodeJS.Timeout; files: number }>();
   const retries = new Map<string, number>();
   let isStopped = false;
+  /** Tables of which it is not known since the start that their logs are not ahead of the ledger. */
+  let unchecked: Map<string, FollowedTable> | undefined;
   /** A process that was killed may have refused runs and told nobody. */
   let mayBeUntold = true;
 
@@ -88,6 +93,35 @@ export function startPublisher(options: PublisherOptions): Publisher {
           throw error;
         }
       });
+  }
+
+  /**
+   * While a log is ahead of the ledger no stack goes on: batches are numbered for all of them, and as others get numbers it
+   * would not be seen any more.
+   */
+  async function checkAll(): Promise<void> {
+    unchecked ??= await allTables();
+    for (const [id, table] of unchecked)
+      try {
+        await alone(table.stack, table.table, () => checkAhead(table));
+        unchecked.delete(id);
+      } catch (error) {
+        forget(table);
+        // Another failure is told to who follows that table.
+        if (error instanceof LedgerBehind) throw error;
+      }
+  }
+
+  async function allTables(): Promise<Map<string, FollowedTable>> {
+    const found = new Map<string, FollowedTable>();
+    for (const [stack, { config }] of stacks) {
+      const names = [...(config?.stack.tables ?? []), ...(await ledger.tables.list(stack))].map(({ name }) => name);
+      for (const name of names) {
+        const table = tableOf(stack, name);
+        if (table !== undefined) found.set(`${stack}/${name}`, table);
+      }
+    }
+    return found;
   }
 
   async function publishTable(stack: string, name: string): Promise<void> {
@@ -169,6 +203,7 @@ export function startPublisher(options: PublisherOptions): Publisher {
     },
     wake: (stack, files = 1) => schedule(stack, waitMs, files),
     async follow(stack, names) {
+      await checkAll();
       const followed = await Promise.allSettled(names.map((name) => followTable(stack, name)));
       await tellRefused();
       for (const result of followed) if (result.status === "rejected") throw result.reason;
