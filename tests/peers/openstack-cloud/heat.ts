@@ -71,9 +71,15 @@ export function magnum(cloud: Cloud): Part {
         conductor: { workers: 1 },
         database: { connection: databaseUrl(cloud, "magnum") },
         certificates: { cert_manager_type: "x509keypair" },
-        cluster: { temp_cache_dir: `${data}/certificates` },
+        cluster: {
+          temp_cache_dir: `${data}/certificates`,
+          // Nobody listens there: a cluster fails at once, and not after the hour in which its machines tell nothing.
+          etcd_discovery_service_endpoint_format: "http://127.0.0.1:9/new?size=%(size)d",
+        },
         oslo_concurrency: { lock_path: `${data}/lock` },
         trust: {
+          // Without it no cluster may have the cloud's volumes and balancers.
+          cluster_user_trust: true,
           trustee_domain_name: "magnum",
           trustee_domain_admin_name: "magnum_domain_admin",
           trustee_domain_admin_password: cloud.cloudSecrets.domain,
