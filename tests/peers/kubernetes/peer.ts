@@ -11,8 +11,17 @@ import { type Api, apiOf } from "./api.ts";
 const folder = join(import.meta.dirname, "..", "..", "..", ".cais", "peers", "kubernetes");
 const host = "127.0.0.1";
 
-/** What makes pods of a StatefulSet. There is no node, so none of them starts. */
-const controllers = "statefulset-controller,serviceaccount-controller,root-ca-certificate-publisher-controller";
+/** What makes pods of a StatefulSet, says where a Service leads, and deletes what belongs to something. There is no node. */
+const controllers = [
+  "statefulset",
+  "serviceaccount",
+  "root-ca-certificate-publisher",
+  "endpoints",
+  "endpointslice",
+  "namespace",
+  "garbage-collector",
+  "persistentvolumeclaim-protection",
+].map((name) => `${name}-controller`);
 
 /** A real Kubernetes API: it judges what it is asked for, as on any cluster. */
 export const peer: Peer = {
@@ -67,7 +76,7 @@ export const peer: Peer = {
       `--secure-port=${ports.manager}`,
       `--cert-dir=${folder}`,
       "--leader-elect=false",
-      `--controllers=${controllers}`,
+      `--controllers=${controllers.join(",")}`,
       `--root-ca-file=${api.ca}`,
     ]);
     return { CAIS_KUBERNETES: join(folder, "api.json") };
