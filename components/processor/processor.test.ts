@@ -66,6 +66,22 @@ describe.each(builtTargets)("Processor on %s", (target) => {
   });
 });
 
+/** What the machine is given of a processor. */
+const workloadOf = async (change: () => Partial<ProcessorArgs>, settings: Record<string, string> = config) => {
+  const { created, result } = await record(
+    () => new Processor("processor", { ...base("openstack"), ...change() }),
+    settings,
+  );
+  const content = z.object({ content: z.string() });
+  const of = (name: string) =>
+    content.parse(created.find((found) => found.name === name && "content" in Object(found.inputs))?.inputs).content;
+  return {
+    workload: z.looseObject({}).parse(JSON.parse(of("processor"))),
+    unit: of("processor-unit"),
+    config: await resolved(result.config),
+  };
+};
+
 describe("Processor", () => {
   testArguments<ProcessorArgs>(
     processorTargets,
@@ -152,21 +168,6 @@ describe("Processor", () => {
     });
   });
 
-  const workloadOf = async (change: () => Partial<ProcessorArgs>, settings: Record<string, string> = config) => {
-    const { created, result } = await record(
-      () => new Processor("processor", { ...base("openstack"), ...change() }),
-      settings,
-    );
-    const content = z.object({ content: z.string() });
-    const of = (name: string) =>
-      content.parse(created.find((found) => found.name === name && "content" in Object(found.inputs))?.inputs).content;
-    return {
-      workload: z.looseObject({}).parse(JSON.parse(of("processor"))),
-      unit: of("processor-unit"),
-      config: await resolved(result.config),
-    };
-  };
-
   it.each([
     [image, "registry.test"],
     [image.replace("registry.test", "localhost:5000"), "localhost:5000"],
@@ -220,6 +221,11 @@ describe("Processor", () => {
       "others without a token",
       { allowFrom: ["10.0.0.0/8"] },
       "processor: allowFrom opens the API to others, so it needs a token.",
+    ],
+    [
+      "a pod without a token",
+      { cluster: { kind: "kubernetes", run: () => ({}) } as const },
+      "processor: a pod's API listens on the pod's address, for its probes, so it needs a token.",
     ],
   ])("refuses %s", async (_, change, message) => {
     await expect(record(() => new Processor("processor", { ...base("openstack"), ...change }))).rejects.toThrow(
