@@ -202,7 +202,7 @@ export const StackSummary = z.object({
   formats: z.array(z.string()),
   endings: z.array(z.string()).describe("How names of files that are taken may end, such as .csv and .gz."),
   maxBytes: z.number().int(),
-  direct: z.boolean().describe("Whether POST to its `uploads` gives an address to put a file straight into the store."),
+  direct: z.boolean().describe("Whether a page may put files straight into the store, by an address of its `uploads`."),
   fullScan: FullScan.nullable().describe("null: its input store is not looked through, or was not yet."),
   tables: z.array(z.object({ name: z.string(), layer: z.enum(layers) })),
 });

@@ -33,7 +33,7 @@ export const tables: FastifyPluginAsyncZod<Processor> = async (app, processor) =
         description: stack.description ?? null,
         ...stack.source.upload,
         endings: [...plainEndings(stack.source.upload.formats), ".gz", ".zip"],
-        direct: stacks.get(stack.name)?.input.tempUrl !== undefined,
+        direct: stacks.get(stack.name)?.input.tempUrlOrigin !== undefined,
         fullScan: monitors.get(stack.name)?.fullScan() ?? null,
         tables: stack.tables.map(({ name, layer }) => ({ name, layer })),
       })),

@@ -69,7 +69,7 @@ export interface ObjectStore {
     key: string,
     options: { method: "GET" | "PUT"; seconds: number; name?: string },
   ): Promise<{ url: string; expires: Date }>;
-  /** Where such addresses lead, such as `https://swift.example.org`. */
+  /** Where such addresses lead, such as `https://swift.example.org`. Absent where a PUT that breaks off may leave half an object. */
   readonly tempUrlOrigin?: string;
 }
 

@@ -49,6 +49,7 @@ export async function startIvi({ page }: { page?: string } = {}): Promise<Ivi> {
   const secrets = { "powerbi-url": bi.restUrl, "powerbi-app": bi.credential };
   const deployment = await deploy(lab, "ivi", folder, secrets);
   await allowTempUrls(lab, deployment, folder);
+  if (page !== undefined) await keepNoVersions(lab, deployment);
   await mkdir(join(folder, "data"));
   await writeFile(join(folder, "config.json"), JSON.stringify(deployment.config));
   let { session } = deployment;
@@ -95,6 +96,13 @@ export async function startIvi({ page }: { page?: string } = {}): Promise<Ivi> {
   };
   ivi.url();
   return ivi;
+}
+
+/** The page puts files into a container that keeps no versions alone: in others Swift takes half a file for the whole. */
+async function keepNoVersions({ storageUrl }: OpenStack, { containers, session }: Deployment): Promise<void> {
+  const headers = { "X-Auth-Token": session.token, "X-Versions-Enabled": "false" };
+  const { status } = await fetch(`${storageUrl}/${containers["ivi-input"]}`, { method: "POST", headers });
+  if (status !== 204) throw new Error(`The input container keeps versions: ${status}`);
 }
 
 /** Gives the input container a key for temporary addresses, as its operator may. */

@@ -73,7 +73,8 @@ export async function open(binding: SwiftBinding, dataFolder: string): Promise<O
     check: () => look(1),
     collect: (options) => collectSegments(client, { ...options, isVersioned }),
     ...(tempUrlKey !== undefined && {
-      tempUrlOrigin: new URL(client.address).origin,
+      // Where versions are kept, Swift 2.30 takes what came of a PUT that broke off for the whole, as when a tab is closed.
+      ...(!isVersioned && { tempUrlOrigin: new URL(client.address).origin }),
       async tempUrl(key, { method, seconds, name }) {
         const secret = await readSecret(tempUrlKey, dataFolder);
         const expires = new Date(Date.now() + seconds * 1000);
