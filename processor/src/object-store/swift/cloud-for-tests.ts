@@ -81,6 +81,7 @@ export async function startCloud() {
     if (method === "PUT") {
       if (headers["if-none-match"] === "*" && found !== undefined) return void response.writeHead(412).end();
       const isManifest = query.get("multipart-manifest") === "put";
+      if (headers.etag !== undefined && headers.etag !== etagOf(body)) return void response.writeHead(422).end();
       store(path, body, headers, isManifest);
       const status = isManifest ? 202 : 201;
       return void response

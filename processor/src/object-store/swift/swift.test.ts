@@ -86,6 +86,7 @@ describe("a request", () => {
     await store.put("a", pieces("one,", "two"));
     expect(cloud.requests("PUT")).toEqual(["c/a", "c/a", "c/a", "c/a"]);
     expect(cloud.objects.get("c/a")?.body.toString()).toBe("one,two");
+    expect(cloud.got.find(isPut)?.headers.etag).toBe("c493cbf2fe29562472bc0b897abc9b80");
   });
 
   it("gets another token when one is refused, and gives up when that is, too", async () => {
