@@ -147,13 +147,19 @@ export function startMonitor({ stack, events, ledger, metrics, log: parent, now 
     return false;
   }
 
+  /** Gives those of which nothing is left to do. */
   async function take(objects: ObjectHead[]): Promise<ObjectHead[]> {
-    const mine = objects.filter(({ key }) => !taking.has(key));
+    // What was new when it was listed may have been taken since: both looks list some folders.
+    const { known = [], left = [] } = Object.groupBy(objects, (object) =>
+      settled.has(markOf(object)) ? "known" : "left",
+    );
+    for (const object of known) settle(markOf(object));
+    const mine = left.filter(({ key }) => !taking.has(key));
     for (const { key } of mine) taking.add(key);
     try {
       const taken = await takeAll(mine, { stack, ledger, metrics, log, signal });
       for (const object of taken) settle(markOf(object));
-      return taken;
+      return [...known, ...taken];
     } finally {
       for (const { key } of mine) taking.delete(key);
     }

@@ -117,6 +117,27 @@ it("looks into the folders of these days between full scans, and elsewhere with 
   await expect.poll(claimed).toHaveLength(3);
 });
 
+it("reads once what a full scan listed and another look took before its end", async () => {
+  await stack.input.put("1970-01-01/new.csv", pieces("new"));
+  const { promise: isListed, resolve: goOn } = Promise.withResolvers<void>();
+  const { list } = stack.input;
+  const input: ObjectStore = {
+    ...stack.input,
+    async *list(prefix) {
+      if (prefix !== "") await isListed;
+      yield* list(prefix);
+      // The first one has seen it young.
+      if (prefix !== "" || scans !== 2) return;
+      goOn();
+      await expect.poll(claimed, { timeout: 60_000 }).toHaveLength(1);
+    },
+  };
+  stack = { ...stack, input };
+  start();
+  await expect.poll(() => scans, { timeout: 90_000 }).toBeGreaterThan(2);
+  expect(reads).toBe(1);
+});
+
 it("makes no full scan before its time, be that further off than timers can wait", async () => {
   start(undefined, undefined, 40 * 86_400);
   await expect.poll(() => looks).toBeGreaterThan(20);
