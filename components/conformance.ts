@@ -45,7 +45,7 @@ const addresses = {
   vipAddress: "10.20.0.8",
   addresses: ["10.20.0.9"],
   apiAddress: "https://10.20.0.10:6443",
-  kubeconfig: { rawConfig: "a kubeconfig" },
+  kubeconfig: { raw_config: "a kubeconfig" },
 };
 
 /** Makes something against Pulumi's mocks and waits until all of it is registered; outputs in the result are resolved. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { record, resolved, testArguments } from "../conformance.ts";
 import { Network } from "../network/index.ts";
 import { type KubernetesArgs, KubernetesCluster, kubernetesTargets } from "./kubernetes.ts";
+import { kubeconfigIn } from "./openstack-kubernetes.ts";
 
 const tags = { owner: "data-platform", stack: "platform", environment: "prod", costCentre: "cc-1" } as const;
 const external = { id: "external-id", name: "public" };
@@ -81,6 +82,14 @@ describe("KubernetesCluster", () => {
     });
     expect(await pulumi.isSecret(result.host.kubeconfig)).toBe(true);
     expect(await resolved(result.address)).toBe("https://10.20.0.10:6443");
+  });
+
+  it("is called by a kubeconfig of its own, or not at all", () => {
+    expect(kubeconfigIn("apps", { host: "https://10.20.0.10:6443", raw_config: "a kubeconfig" })).toBe("a kubeconfig");
+    expect(() => kubeconfigIn("apps", { host: "https://10.20.0.10:6443", rawConfig: "a kubeconfig" })).toThrow(
+      "apps: the provider tells no kubeconfig of the cluster; see what is wrong with: openstack coe cluster show <its name>",
+    );
+    expect(() => kubeconfigIn("apps", { raw_config: "" })).toThrow("no kubeconfig");
   });
 
   it("needs a way out", async () => {

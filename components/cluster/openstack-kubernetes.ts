@@ -59,7 +59,7 @@ export const openstack: KubernetesTarget = {
     return {
       host: {
         kind: "kubernetes",
-        kubeconfig: pulumi.secret(cluster.kubeconfig.apply((config) => config["rawConfig"] ?? "")),
+        kubeconfig: pulumi.secret(cluster.kubeconfig.apply((parts) => kubeconfigIn(name, parts))),
         nodeRange: place.cidr,
         // https://github.com/kubernetes/cloud-provider-openstack/blob/master/docs/openstack-cloud-controller-manager/expose-applications-using-loadbalancer-type-service.md
         privateBalancer: { "service.beta.kubernetes.io/openstack-internal-load-balancer": "true" },
@@ -74,3 +74,19 @@ export const openstack: KubernetesTarget = {
     };
   },
 };
+
+/**
+ * The kubeconfig as one text. The SDK's docs call it `rawConfig`, but the keys of a map stay as Terraform has them:
+ * https://registry.terraform.io/providers/terraform-provider-openstack/openstack/latest/docs/resources/containerinfra_cluster_v1#attributes-reference
+ *
+ * Throws a `RunError` when there is none: given an empty one, the provider for Kubernetes takes the cluster that the
+ * deployer's own kubeconfig names, and all secrets would go there.
+ */
+export function kubeconfigIn(name: string, parts: Readonly<Record<string, string>>): string {
+  const text = parts["raw_config"];
+  if (!text)
+    throw new pulumi.RunError(
+      `${name}: the provider tells no kubeconfig of the cluster; see what is wrong with: openstack coe cluster show <its name>`,
+    );
+  return text;
+}
