@@ -9,7 +9,7 @@ One workload is two objects: `<name>.service`, its systemd unit, installed as ca
       "secrets":    [{ "file": name, "reference": a Barbican secret }], placed in /run/cais/secrets/<name>/,
       "uid":        the user who may read config and secrets and owns /var/lib/cais/<name>,
       "ca":         optional: PEM certificates, written to /etc/cais/workloads/<name>/ca.pem,
-      "registry":   optional: { "server", "username", "password": a Barbican secret }, the login with which Docker fetches
+      "registry":   optional: { "server", "username", "password" }, the last of Barbican, the login with which Docker fetches
                     its image, placed in /run/cais/registry/<name>/config.json, where only root reads }
 
 A unit is restarted when its workload changed and left alone otherwise. A workload whose object is gone is stopped; its
