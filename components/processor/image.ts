@@ -15,5 +15,6 @@ export function pinned(name: string, image: string | undefined): string {
  */
 export function registryOf(image: string): string {
   const [first = "", ...rest] = image.split("/");
-  return rest.length > 0 && /[.:]|^localhost$/.test(first) ? first : "https://index.docker.io/v1/";
+  const isHost = rest.length > 0 && /[.:]|^localhost$/.test(first);
+  return isHost && !/^(?:index\.)?docker\.io$/.test(first) ? first : "https://index.docker.io/v1/";
 }

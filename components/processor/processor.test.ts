@@ -173,6 +173,7 @@ describe("Processor", () => {
     [image.replace("registry.test", "localhost:5000"), "localhost:5000"],
     [image.replace("registry.test", "someone"), "https://index.docker.io/v1/"],
     [image.replace("registry.test/", ""), "https://index.docker.io/v1/"],
+    [image.replace("registry.test", "docker.io/someone"), "https://index.docker.io/v1/"],
   ])("lets the machine fetch %s with a login for %s, of which the container gets nothing", async (image, server) => {
     const { workload, unit } = await workloadOf(() => ({ image, registry: registry("openstack") }));
     expect(workload["registry"]).toEqual({
