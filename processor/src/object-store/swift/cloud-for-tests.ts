@@ -39,6 +39,8 @@ export async function startCloud() {
     tokens: 0,
     refuseLogin: false,
     catalog: undefined as object[] | undefined,
+    /** What the container's answers say of it. */
+    container: {} as Record<string, string>,
     meddle: (() => undefined) as Meddle,
     /** The status with which a login is refused, or undefined. */
     meddleLogin: (): number | undefined => undefined,
@@ -76,7 +78,7 @@ export async function startCloud() {
   }
 
   function usual({ method, path, query, headers, body }: Got, response: ServerResponse): void {
-    if (path === "c") return void response.writeHead(200).end(JSON.stringify(listing(query)));
+    if (path === "c") return void response.writeHead(200, cloud.container).end(JSON.stringify(listing(query)));
     const found = objects.get(path);
     if (method === "PUT") {
       if (headers["if-none-match"] === "*" && found !== undefined) return void response.writeHead(412).end();

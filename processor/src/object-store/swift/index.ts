@@ -22,7 +22,8 @@ import { tempUrl } from "./temp-url.ts";
 export async function open(binding: SwiftBinding, dataFolder: string): Promise<ObjectStore> {
   const client = await openClient(sessionOf(binding, dataFolder), binding.container);
   const { tempUrlKey } = binding;
-  let isVersioned = false;
+  /** Whether the container keeps replaced objects now, may have some of before, or has them in another container. */
+  let versions = { areOn: false, areKept: false, areElsewhere: false };
   let looking: Promise<void> | undefined;
   await look();
   const account = new URL(client.address).pathname.split("/").at(-2) ?? "";
@@ -35,10 +36,14 @@ export async function open(binding: SwiftBinding, dataFolder: string): Promise<O
       take: nothing,
       ...(tries !== undefined && { tries }),
     });
-    isVersioned =
-      String(headers["x-versions-enabled"]).toLowerCase() === "true" ||
-      headers["x-versions-location"] !== undefined ||
-      headers["x-history-location"] !== undefined;
+    const enabled = headers["x-versions-enabled"];
+    const areElsewhere = (headers["x-versions-location"] ?? headers["x-history-location"]) !== undefined;
+    // Once they were on, the header stays, and what was kept still needs its segments.
+    versions = {
+      areOn: String(enabled).toLowerCase() === "true" || areElsewhere,
+      areKept: enabled !== undefined || areElsewhere,
+      areElsewhere,
+    };
     const quota = Number(headers["x-container-meta-quota-bytes"]);
     if (tries !== undefined && quota > 0 && Number(headers["x-container-bytes-used"]) >= quota)
       throw new StoreFull(
@@ -55,8 +60,10 @@ export async function open(binding: SwiftBinding, dataFolder: string): Promise<O
   return {
     id: `swift:${account}/${binding.container}`,
     location: (key) => `${client.address}/${pathOf(nameOf(key))}`,
-    put: async (key, body, options) => putStream(client, nameOf(key), body, { ...options, isVersioned }),
-    putFile: async (key, file, options) => putFile(client, nameOf(key), file, { ...options, isVersioned }),
+    put: async (key, body, options) =>
+      putStream(client, nameOf(key), body, { ...options, isVersioned: versions.areKept }),
+    putFile: async (key, file, options) =>
+      putFile(client, nameOf(key), file, { ...options, isVersioned: versions.areKept }),
     get: async (key, range) => orNotThere(await getObject(client, nameOf(key), range)),
     async head(key) {
       const found = await orNotThere(await headOf(client, nameOf(key)));
@@ -65,16 +72,18 @@ export async function open(binding: SwiftBinding, dataFolder: string): Promise<O
     async *list(prefix, onOther) {
       yield* listObjects(client, prefix === "" ? "" : checkedKey(prefix), onOther);
     },
-    delete: async (key) => deleteObject(client, nameOf(key), isVersioned),
+    delete: async (key) => deleteObject(client, nameOf(key), versions.areKept),
     async fetch(key, file) {
       const name = nameOf(key);
       return (await fetchObject(client, name, file)) || (await orNotThere(undefined)) === true;
     },
     check: () => look(1),
-    collect: (options) => collectSegments(client, { ...options, isVersioned }),
+    // Which segments a version needs that is in another container is not known.
+    collect: async (options) =>
+      versions.areElsewhere ? [] : collectSegments(client, { ...options, isVersioned: versions.areKept }),
     ...(tempUrlKey !== undefined && {
       // Where versions are kept, Swift 2.30 takes what came of a PUT that broke off for the whole, as when a tab is closed.
-      ...(!isVersioned && { tempUrlOrigin: new URL(client.address).origin }),
+      ...(!versions.areOn && { tempUrlOrigin: new URL(client.address).origin }),
       async tempUrl(key, { method, seconds, name }) {
         const secret = await readSecret(tempUrlKey, dataFolder);
         const expires = new Date(Date.now() + seconds * 1000);
