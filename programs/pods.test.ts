@@ -18,7 +18,8 @@ const cluster = {
   stateGB: 30,
   stateDiskType: "luks",
 };
-const token = { platform: { "api-token": { secure: "v1:abc" } } };
+const registry = { username: "robot" };
+const own = { platform: { "api-token": { secure: "v1:abc" }, registry: { secure: "v1:def" } } };
 let root = "";
 
 /** Plans the example of an OpenStack environment, or of its isolated stack, on pods. */
@@ -31,8 +32,8 @@ async function planOn(stack: string, change: object, platform: object = {}): Pro
     stringify({
       config: {
         ...rest,
-        ...(given && { "cais:platform": { ...given, cluster, ...platform } }),
-        "cais:secrets": { ...secrets, ...token },
+        "cais:platform": { ...(given && { ...given, cluster, ...platform }), registry },
+        "cais:secrets": { ...secrets, ...own },
         ...change,
       },
     }),
@@ -66,7 +67,8 @@ it("puts the shared processor and an isolated one on pods, each with its own dis
   });
   expect(all["Cluster platform"]).toMatchObject({ protect: true });
   expect(all["kubernetes processor-cluster"]?.secretInputs).toEqual(["kubeconfig"]);
-  expect(all["Secret processor-secrets"]?.secretInputs).toEqual(["stringData"]);
+  for (const name of ["secrets", "registry"])
+    expect(all[`Secret processor-${name}`]?.secretInputs).toEqual(["stringData"]);
   // No unit, no machine, and no rule that opens one.
   expect(shared.resources.filter(({ type }) => /ContainerObject|Instance|Volume$/.test(type))).toEqual([]);
   expect(shared.resources.filter(({ name }) => name.includes("ingress"))).toEqual([]);
@@ -79,14 +81,14 @@ it("puts the shared processor and an isolated one on pods, each with its own dis
 
   const apart = await planOn("test.ivi", { "cais:allowDataDeletion": true, "cais:deletable": ["ivi"] });
   expect([apart.violations, apart.messages]).toEqual([[], []]);
-  const own = made(apart);
-  expect(own["PersistentVolumeClaim ivi-processor-state"]).toMatchObject({ protect: false });
-  expect(own["Service ivi-processor-api"]?.inputs["spec"]).toMatchObject({
+  const alone = made(apart);
+  expect(alone["PersistentVolumeClaim ivi-processor-state"]).toMatchObject({ protect: false });
+  expect(alone["Service ivi-processor-api"]?.inputs["spec"]).toMatchObject({
     type: "LoadBalancer",
     loadBalancerSourceRanges: ["10.0.0.0/8"],
     ports: [{ port: 8081 }],
   });
-  expect(own["kubernetes ivi-processor-cluster"]?.secretInputs).toEqual(["kubeconfig"]);
+  expect(alone["kubernetes ivi-processor-cluster"]?.secretInputs).toEqual(["kubeconfig"]);
 });
 
 const set = (key: string) => `Set it with: pulumi config set --path 'cais:platform.cluster.${key}' <value>`;

@@ -155,8 +155,7 @@ describe("a workload on a Kubernetes", () => {
 
   it("logs in to the image's registry with a secret of its own", async () => {
     const all = await made({ login: { username: "robot", password: secret("registry") } });
-    const auth = Buffer.from("robot:value of registry").toString("base64");
-    const auths = { "registry.test": { username: "robot", password: "value of registry", auth } };
+    const auths = { "registry.test": { username: "robot", password: "value of registry" } };
     expect(all["Secret processor-registry"]).toMatchObject({
       type: "kubernetes.io/dockerconfigjson",
       stringData: { secret: { ".dockerconfigjson": JSON.stringify({ auths }) } },

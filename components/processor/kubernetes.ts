@@ -166,12 +166,15 @@ export function filesOf(name: string, config: string, authorities?: readonly str
 /** The name that a resource got: the last part of its id, `<namespace>/<name>`. Its metadata is only what was asked for. */
 const nameOf = ({ id }: pulumi.CustomResource) => id.apply((id) => id.slice(id.lastIndexOf("/") + 1));
 
-/** https://kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry/ */
+/**
+ * https://kubernetes.io/docs/tasks/configure-pod-container/pull-image-private-registry/
+ *
+ * Without `auth`, which a kubelet does not need: a password in base64 is one that no policy would know for a secret of the config.
+ */
 function dockerConfig({ image, login }: Workload) {
   const config = login?.password.value.apply((password) => {
     const { username } = login;
-    const auth = Buffer.from(`${username}:${password}`).toString("base64");
-    return JSON.stringify({ auths: { [registryOf(image)]: { username, password, auth } } });
+    return JSON.stringify({ auths: { [registryOf(image)]: { username, password } } });
   });
   return {
     type: "kubernetes.io/dockerconfigjson",
