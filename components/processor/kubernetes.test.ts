@@ -223,6 +223,12 @@ describe("a workload on a Kubernetes", () => {
     });
   });
 
+  it("refuses callers whom its balancer could not tell apart", async () => {
+    await expect(made({ allowFrom: ["10.0.0.0/8", "2001:db8::/32"] })).rejects.toThrow(
+      "processor: allowFrom has 2001:db8::/32, and the balancer's address is of IPv4; leave out ranges of IPv6.",
+    );
+  });
+
   it("refuses a config that no ConfigMap holds", () => {
     expect(() => filesOf("processor", "é".repeat(2 ** 19 + 1))).toThrow(
       "processor: its config has 1048578 bytes, and a ConfigMap holds 1048576; give some of its stacks a processor of their own (`isolated: true`).",

@@ -33,6 +33,11 @@ function run(
   given: pulumi.CustomResourceOptions,
 ): Record<string, pulumi.Resource> {
   const { name, tags, port, allowFrom, config, secrets, login, authorities } = workload;
+  const other = allowFrom.find((range) => range.includes(":"));
+  if (other !== undefined)
+    throw new pulumi.RunError(
+      `${name}: allowFrom has ${other}, and the balancer's address is of IPv4; leave out ranges of IPv6.`,
+    );
   const labels = { "app.kubernetes.io/name": "cais", "app.kubernetes.io/instance": name };
   // A label takes fewer letters than a tag may have.
   const annotations = tagMap(tags);
