@@ -7,6 +7,7 @@ import { ClusterTemplate } from "@pulumi/openstack/containerinfra/clusterTemplat
 import { NodeGroup } from "@pulumi/openstack/containerinfra/nodeGroup.js";
 import { type ReportViolation, type ResourceValidation, validateResourceOfType } from "@pulumi/policy";
 import { ifKnown, knownItems } from "./if-known.ts";
+import { at, later } from "./pod.ts";
 
 /** A volume that a resource asks Cinder for. */
 export interface AskedVolume {
@@ -50,6 +51,9 @@ export function validateAskedVolumes(check: (volume: AskedVolume) => string | un
     validateResourceOfType(NodeGroup, (group, { name }, report) => {
       if (ifKnown(() => group.labels && !group.mergeLabels)) tell(report, ofNodes(name, group));
     }),
+    ({ type, name, props }, report) => {
+      if (type === "kubernetes:storage.k8s.io/v1:StorageClass") tell(report, ofClaims(name, props));
+    },
   ];
 }
 
@@ -64,6 +68,14 @@ function ofVolume(subject: string, volume: CinderVolume): AskedVolume[] | undefi
   // Which one it is copied from may be unknown yet.
   if ("snapshotId" in volume || "sourceVolId" in volume || "sourceReplica" in volume) return [];
   return ifKnown(() => [{ subject, type: volume.volumeType || undefined }]);
+}
+
+/** The volumes of a class of Kubernetes, which Cinder makes where its driver is the class's: in the cluster or, long ago, in Kubernetes. */
+function ofClaims(name: string, props: object): AskedVolume[] {
+  const driver = at(props, "provisioner");
+  const type = at(props, "parameters", "type");
+  if ((driver !== "cinder.csi.openstack.org" && driver !== "kubernetes.io/cinder") || type === later) return [];
+  return [{ subject: name, type: typeof type === "string" && type ? type : undefined }];
 }
 
 interface Nodes {

@@ -1,7 +1,8 @@
 import type { ResourceValidation } from "@pulumi/policy";
 import * as pulumi from "@pulumi/pulumi";
 
-type Kind = Parameters<Parameters<ResourceValidation>[0]["isType"]>[0];
+/** A class, or the type of what an SDK that is not loaded here makes. */
+type Kind = Parameters<Parameters<ResourceValidation>[0]["isType"]>[0] | string;
 
 /**
  * Checks that resources of some kinds, which hold data, are protected. Who sets `cais:allowDataDeletion` means to delete
@@ -10,7 +11,8 @@ type Kind = Parameters<Parameters<ResourceValidation>[0]["isType"]>[0];
 export const validateProtection =
   (...kinds: Kind[]): ResourceValidation =>
   (resource, report) => {
-    if (!kinds.some((kind) => resource.isType(kind)) || resource.opts.protect) return;
+    const holdsData = kinds.some((kind) => (typeof kind === "string" ? resource.type === kind : resource.isType(kind)));
+    if (!holdsData || resource.opts.protect) return;
     if (new pulumi.Config("cais").getBoolean("allowDataDeletion") === true) return;
     report(
       `${resource.name} must be protected: it holds data, and nothing keeps the next deployment from deleting it.`,

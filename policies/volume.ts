@@ -43,7 +43,7 @@ export const requireProtection: ResourceRule = {
     "Set `protect: true`. To delete the data, set cais:allowDataDeletion for the stack, and the component's own switch.",
   references: [{ name: "Pulumi, protect", url: "https://www.pulumi.com/docs/iac/concepts/resources/options/protect/" }],
   enforcementLevel: "mandatory",
-  validateResource: validateProtection(Volume, VolumeV1, VolumeV2, Share),
+  validateResource: validateProtection(Volume, VolumeV1, VolumeV2, Share, "kubernetes:core/v1:PersistentVolumeClaim"),
 };
 
 export const disallowDeletionWithMachine: ResourceRule = {
