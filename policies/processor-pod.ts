@@ -136,13 +136,32 @@ function keepsApart(policy: object, pod: unknown): boolean {
   const types = at(policy, "spec", "policyTypes");
   if (types !== later && !["Ingress", "Egress"].every((type) => itemsAt(policy, "spec", "policyTypes").includes(type)))
     return false;
-  const wanted = at(policy, "spec", "podSelector", "matchLabels");
-  if (typeof wanted !== "object" || wanted === null) return true;
   const labels = at(pod, "metadata", "labels");
-  return Object.keys(wanted).every((key) => {
+  const wanted = at(policy, "spec", "podSelector", "matchLabels");
+  const hasLabels = Object.keys(typeof wanted === "object" && wanted !== null ? wanted : {}).every((key) => {
     const [asked, has] = [at(wanted, key), at(labels, key)];
     return asked === later || has === later || asked === has;
   });
+  return hasLabels && itemsAt(policy, "spec", "podSelector", "matchExpressions").every((one) => fits(one, labels));
+}
+
+/** https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#resources-that-support-set-based-requirements */
+function fits(expression: unknown, labels: unknown): boolean {
+  const key = at(expression, "key");
+  const has = typeof key === "string" ? at(labels, key) : later;
+  if (has === later) return true;
+  switch (at(expression, "operator")) {
+    case "In":
+      return itemsAt(expression, "values").includes(has);
+    case "NotIn":
+      return !itemsAt(expression, "values").includes(has);
+    case "Exists":
+      return has !== undefined;
+    case "DoesNotExist":
+      return has === undefined;
+    default:
+      return true;
+  }
 }
 
 export const requireNetworkPolicy: StackRule = {
