@@ -92,7 +92,7 @@ describe("a workload", () => {
 
   it("is taken with callers, a login and private authorities, too", async () => {
     const more = {
-      allowFrom: ["10.0.0.0/8", "fd00::/8"],
+      allowFrom: ["10.0.0.0/8", "192.0.2.0/24"],
       login: { username: "robot", password: secret("registry") },
       authorities: [authority],
     };
