@@ -141,7 +141,9 @@ it("does not go back to a version of which a file was deleted", async () => {
   const answer = await rewind(url, "sold");
   expect([answer.status, await answer.text()]).toEqual([
     409,
-    expect.stringMatching(/its file part-\S+ was deleted since\. Stop the processor, move its ledger\.sqlite away/),
+    expect.stringMatching(
+      /its file sold\/part-\S+ was deleted since\. Stop the processor, move its ledger\.sqlite away/,
+    ),
   ]);
   expect(await readdir(join(lake, "_delta_log"))).toEqual(log);
 });

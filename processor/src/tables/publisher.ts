@@ -1,6 +1,7 @@
 import type { Run } from "@cais/spec/api.ts";
 import type { Logger } from "pino";
 import type { Ledger } from "../ledger/index.ts";
+import { someAtATime } from "../object-store/fetch-all.ts";
 import type { ObjectStore } from "../object-store/index.ts";
 import { checkAhead, type FollowedTable, follow, LedgerBehind } from "./follow.ts";
 import { publish } from "./publish.ts";
@@ -99,17 +100,23 @@ export function startPublisher(options: PublisherOptions): Publisher {
    * While a log is ahead of the ledger no stack goes on: batches are numbered for all of them, and as others get numbers it
    * would not be seen any more.
    */
-  async function checkAll(): Promise<void> {
-    unchecked ??= await allTables();
-    for (const [id, table] of unchecked)
+  async function checkAll(stack: string): Promise<void> {
+    const left = (unchecked ??= await allTables());
+    // Some at a time, or one stack's store that does not answer would hold up all others for long.
+    await someAtATime([...left], async ([id, table]) => {
       try {
-        await alone(table.stack, table.table, () => checkAhead(table));
-        unchecked.delete(id);
+        await alone(table.stack, table.table, async () => {
+          await checkAhead(table);
+          // Of tables where nothing happens a log with all its statistics would stay in memory.
+          if (table.stack !== stack && table.alignedAt === undefined) forget(table);
+        });
+        left.delete(id);
       } catch (error) {
         forget(table);
         // Another failure is told to who follows that table.
         if (error instanceof LedgerBehind) throw error;
       }
+    });
   }
 
   async function allTables(): Promise<Map<string, FollowedTable>> {
@@ -203,7 +210,7 @@ export function startPublisher(options: PublisherOptions): Publisher {
     },
     wake: (stack, files = 1) => schedule(stack, waitMs, files),
     async follow(stack, names) {
-      await checkAll();
+      await checkAll(stack);
       const followed = await Promise.allSettled(names.map((name) => followTable(stack, name)));
       await tellRefused();
       for (const result of followed) if (result.status === "rejected") throw result.reason;

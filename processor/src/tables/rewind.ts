@@ -41,8 +41,8 @@ export async function rewind({
     throw new NotRewound(
       `The ledger knows all that was written to the log of table "${table}"; there is nothing to take off.`,
     );
-  const version = (await ledger.tables.head(stack, table))?.version ?? null;
-  if (version !== null) await mustBeWhole(lake, table, version);
+  const { version = null, files = [] } = (await ledger.tables.read(stack, table)) ?? {};
+  await mustBeWhole(lake, table, version, files);
   const { versions, all } = await listLog(lake, table);
   const isNewer = ({ key, version: first }: { key: string; version: number }) => {
     const [, last] = /\.(\d{20})\.compacted\.json$/.exec(key) ?? [];
@@ -56,20 +56,29 @@ export async function rewind({
   return { version, versions: [...versions.keys()].filter((of) => version === null || of > version).length };
 }
 
-/** Throws unless a version and all of its files can be read. */
-async function mustBeWhole(lake: ObjectStore, table: string, version: number): Promise<void> {
-  const snapshot = await snapshotAt(lake, table, { version }).catch((cause: unknown) => {
-    throw lost(table, version, "its log does not reach back so far", cause);
-  });
-  if (snapshot === undefined) throw lost(table, version, "it has no log");
-  const there = new Set(await Array.fromAsync(lake.list(table), ({ key }) => key));
-  const missing = snapshot.files.values().find(({ path }) => !there.has(keyOf(table, path)));
-  if (missing !== undefined) throw lost(table, version, `its file ${missing.path} was deleted since`);
+/** Throws unless a version, and all files of it and of what the ledger is still to write, can be read. */
+async function mustBeWhole(
+  lake: ObjectStore,
+  table: string,
+  version: number | null,
+  files: readonly { key: string }[],
+): Promise<void> {
+  const needed = new Set(files.map(({ key }) => key));
+  if (version !== null) {
+    const snapshot = await snapshotAt(lake, table, { version }).catch((cause: unknown) => {
+      throw lost(table, version, "its log does not reach back so far", cause);
+    });
+    if (snapshot === undefined) throw lost(table, version, "it has no log");
+    for (const { path } of snapshot.files.values()) needed.add(keyOf(table, path));
+  }
+  for await (const { key } of lake.list(table)) needed.delete(key);
+  const [missing] = needed;
+  if (missing !== undefined) throw lost(table, version, `its file ${missing} was deleted since`);
 }
 
-const lost = (table: string, version: number, why: string, cause?: unknown) =>
+const lost = (table: string, version: number | null, why: string, cause?: unknown) =>
   new NotRewound(
-    `Table "${table}" cannot go back to version ${version}, which the ledger knows: ${why}. ` +
+    `Table "${table}" cannot go back to ${version === null ? "what" : `version ${version}, which`} the ledger knows: ${why}. ` +
       `Stop the processor, move its ledger.sqlite away, and start it: the tables are then made again from the input.`,
     { cause },
   );
