@@ -5,6 +5,7 @@ import { Listener } from "@pulumi/openstack/loadbalancer/listener.js";
 import { SecGroupRule } from "@pulumi/openstack/networking/secGroupRule.js";
 import { type ReportViolation, type ResourceValidation, validateResourceOfType } from "@pulumi/policy";
 import { ifKnown, knownItems } from "./if-known.ts";
+import { at, itemsAt, later } from "./pod.ts";
 
 /** Traffic that a resource lets in. */
 export interface Opening {
@@ -72,7 +73,24 @@ export function validateOpenings(check: (opening: Opening) => string | undefined
         }),
       ),
     ),
+    ({ type, name, props }, report) => {
+      if (type === "kubernetes:core/v1:Service") tell(report, ofService(name, props));
+    },
   ];
+}
+
+/** A Service lets in from outside its cluster what its load balancer lets in, which without ranges is everyone. */
+function ofService(name: string, props: object): Opening[] {
+  const given = at(props, "spec", "loadBalancerSourceRanges");
+  if (at(props, "spec", "type") !== "LoadBalancer" || given === later) return [];
+  const ranges = Array.isArray(given) && given.length > 0 ? itemsAt(props, "spec", "loadBalancerSourceRanges") : [""];
+  return itemsAt(props, "spec", "ports").flatMap((one, index, all) => {
+    const [port, protocol = "TCP"] = [at(one, "port"), at(one, "protocol")];
+    if (typeof port !== "number" || typeof protocol !== "string") return [];
+    const subject = all.length === 1 ? name : `${name}'s port ${index + 1}`;
+    const how = { subject, protocol: protocolOf(protocol), ports: portsOf(port, port), group: false };
+    return ranges.map((from) => ({ ...how, from: typeof from === "string" && from ? from : undefined }));
+  });
 }
 
 /** What both generations of firewall rules have in common. */
