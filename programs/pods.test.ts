@@ -66,6 +66,8 @@ it("puts the shared processor and an isolated one on pods, each with its own dis
     inputs: { spec: { resources: { requests: { storage: "30Gi" } } } },
   });
   expect(all["Cluster platform"]).toMatchObject({ protect: true });
+  // Two processors must never write one lake.
+  expect(all["StatefulSet processor"]).toMatchObject({ deleteBeforeReplace: true });
   expect(all["kubernetes processor-cluster"]?.secretInputs).toEqual(["kubeconfig"]);
   for (const name of ["secrets", "registry"])
     expect(all[`Secret processor-${name}`]?.secretInputs).toEqual(["stringData"]);

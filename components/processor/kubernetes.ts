@@ -125,7 +125,8 @@ function run(
         },
       },
     },
-    { ...opts, dependsOn: policy },
+    // Else a version that asks for what cannot be changed in place would start the new one beside the old.
+    { ...opts, dependsOn: policy, deleteBeforeReplace: true },
   );
   const isOpen = allowFrom.length > 0;
   const service = new Service(
