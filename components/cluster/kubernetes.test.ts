@@ -94,7 +94,7 @@ describe("KubernetesCluster", () => {
 
   it("needs a way out", async () => {
     await expect(record(() => new KubernetesCluster("apps", { ...args(), network: closed() }))).rejects.toThrow(
-      "apps: Magnum needs the network's `external`, through which nodes fetch what they run; name it.",
+      "apps: Magnum needs the network's `external`, through which nodes fetch what they run; name it with: pulumi config set --path 'cais:platform.network.external.id' <id>, and external.name.",
     );
   });
 

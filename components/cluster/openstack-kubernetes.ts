@@ -17,7 +17,7 @@ export const openstack: KubernetesTarget = {
     const { place } = network;
     if (place.externalId === undefined)
       throw new pulumi.RunError(
-        `${name}: Magnum needs the network's \`external\`, through which nodes fetch what they run; name it.`,
+        `${name}: Magnum needs the network's \`external\`, through which nodes fetch what they run; name it with: pulumi config set --path 'cais:platform.network.external.id' <id>, and external.name.`,
       );
     const labels = {
       kube_tag: version,
