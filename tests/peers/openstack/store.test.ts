@@ -122,6 +122,8 @@ describe("the swift driver", () => {
     const content = randomBytes(9 << 20);
     await store.put("large", pieces(content.subarray(0, 8 << 20), content.subarray(8 << 20)));
     await store.put("large", pieces("small"));
+    const both = await swiftCall(lab, "GET", `${container}?format=json&versions=true&prefix=large`);
+    expect(await both.json()).toHaveLength(2);
     await store.delete("large");
     const listed = await swiftCall(lab, "GET", `${container}?format=json&versions=true&prefix=large`);
     const versions = (await listed.json()) as { version_id: string; bytes: number }[];
@@ -129,6 +131,9 @@ describe("the swift driver", () => {
     const kept = await swiftCall(lab, "GET", `${container}/large?version-id=${first?.version_id}`);
     expect(Buffer.from(await kept.arrayBuffer()).equals(content)).toBe(true);
     const before = new Date("2100-01-01");
+    expect(await store.collect?.({ before, dryRun: false })).toEqual([]);
+    await swiftCall(lab, "POST", container, { headers: { "X-Versions-Enabled": "false" } });
+    await store.check();
     expect(await store.collect?.({ before, dryRun: false })).toEqual([]);
     // Once its owner has deleted that version, nothing needs its segments any more, whose versions would stay for ever.
     await swiftCall(lab, "DELETE", `${container}/large?version-id=${first?.version_id}`);

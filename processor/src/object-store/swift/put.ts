@@ -170,7 +170,9 @@ async function putSmall(
       accept: [412],
       take: nothing,
     });
-  const first = await send(absent);
+  // What is replaced stays there with all that it needs, so nothing must be known of it. And Swift 2.30 keeps what it refuses
+  // by `If-None-Match` there, as one more version.
+  const first = await send(isVersioned && !ifAbsent ? {} : absent);
   if (first.status !== 412) return { version: () => versionOf(client, key, put, first.headers) };
   const before = await headOf(client, key);
   // An earlier try was heard although its answer was lost, and this one met it.

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { testFolder } from "../../processor-for-tests.ts";
 import { pieces } from "../conformance.ts";
-import { openObjectStore } from "../index.ts";
+import { ObjectExists, openObjectStore } from "../index.ts";
 import { type Cloud, startCloud } from "./cloud-for-tests.ts";
 
 let folder: string;
@@ -71,4 +71,13 @@ it("has a page put files straight only where no versions are kept", async () => 
   expect((await open()).tempUrlOrigin).toBe(cloud.url);
   cloud.container = { "X-Versions-Enabled": "True" };
   expect((await open()).tempUrlOrigin).toBeUndefined();
+});
+
+it("replaces an object by one request where its container keeps it", async () => {
+  cloud.container = { "X-Versions-Enabled": "True" };
+  const store = await open();
+  for (const content of ["first", "second"]) await store.put("a", pieces(content));
+  expect(cloud.requests("PUT")).toEqual(["c/a", "c/a"]);
+  expect(cloud.objects.get("c/a")?.body.toString()).toBe("second");
+  await expect(store.put("a", pieces("third"), { ifAbsent: true })).rejects.toThrow(ObjectExists);
 });
