@@ -133,7 +133,12 @@ export const machineControls: Readonly<Record<string, readonly Control[]>> = {
       rules: ["database-require-network", "database-disallow-any-host"],
       why: "that Trove makes an instance public is no argument of the provider",
     },
-    { control: "encrypted at rest", source: `${fsbp} RDS.3`, rules: [], why: `in Trove, ${operator}` },
+    {
+      control: "encrypted at rest",
+      source: `${fsbp} RDS.3`,
+      rules: [],
+      why: "the provider's SDK has no argument for the disk's type; cais:platform.database.diskType puts it in all the same",
+    },
     {
       control: "backups",
       source: `${fsbp} RDS.11`,
