@@ -93,6 +93,18 @@ it("puts the shared processor and an isolated one on pods, each with its own dis
   expect(alone["kubernetes ivi-processor-cluster"]?.secretInputs).toEqual(["kubeconfig"]);
 });
 
+it("lets isolated stacks have one port, since each pod has its own address", () => {
+  const tides = { port: 8080, allowFrom: ["10.0.0.0/8"] };
+  const given = {
+    "cais:environment": "prod",
+    "cais:owner": "data-platform",
+    "cais:platform": JSON.stringify({ cluster, isolated: { hydro: tides, tides } }),
+  };
+  const stacks = ["hydro", "tides"].map((name) => ({ name, isolated: true }));
+  const { platform } = readSettings(given, { pulumiStack: "prod", target: "openstack", stacks });
+  expect(platform.isolated).toEqual({ hydro: tides, tides });
+});
+
 const set = (key: string) => `Set it with: pulumi config set --path 'cais:platform.cluster.${key}' <value>`;
 it.each([
   [

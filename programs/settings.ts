@@ -4,6 +4,7 @@ import type { Stack } from "@cais/spec/stack.ts";
 import { suggest } from "@cais/spec/suggest.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { z } from "zod";
+import { clusterKinds } from "../components/cluster/chosen.ts";
 import type { BuiltTarget } from "../components/target.ts";
 import {
   apiPort,
@@ -89,6 +90,8 @@ function misplaced(
 /** Ports of the one machine that are given twice, or to a stack without a processor of its own. */
 function wrongPorts(settings: Settings, apart: string[]): string[] {
   const { port = apiPort, loadBalancer } = settings.platform.api ?? {};
+  // Each pod has an address of its own.
+  const isOneMachine = settings.platform.cluster?.kind !== clusterKinds.pods;
   const taken = new Map([[port, "the shared processor has already on the same machine"]]);
   if (loadBalancer)
     taken.set(loadBalancer.port ?? balancerPort, "the load balancer has already for the shared processor");
@@ -96,7 +99,7 @@ function wrongPorts(settings: Settings, apart: string[]): string[] {
     const path = `cais:platform.isolated.${name}`;
     if (!apart.includes(name))
       return `${path} is of a stack that is not isolated here, so its API is the shared one's. Remove it with: ${command("rm", ["platform", "isolated", name])}`;
-    const other = taken.get(port);
+    const other = isOneMachine ? taken.get(port) : undefined;
     taken.set(port, `${name} has already on the same machine`);
     if (other === undefined) return [];
     return `${path}.port is ${port}, which ${other}. Set it with: ${command("set", ["platform", "isolated", name, "port"])} <value>`;
