@@ -77,7 +77,7 @@ export const openstack: KubernetesTarget = {
 
 /**
  * The kubeconfig as one text. The SDK's docs call it `rawConfig`, but the keys of a map stay as Terraform has them:
- * https://registry.terraform.io/providers/terraform-provider-openstack/openstack/latest/docs/resources/containerinfra_cluster_v1#attributes-reference
+ * https://github.com/terraform-provider-openstack/terraform-provider-openstack/blob/main/docs/resources/containerinfra_cluster_v1.md
  *
  * Throws a `RunError` when there is none: given an empty one, the provider for Kubernetes takes the cluster that the
  * deployer's own kubeconfig names, and all secrets would go there.
