@@ -7,7 +7,7 @@ import { oneOf } from "./parameters.ts";
 import { storageFull } from "./problems.ts";
 
 /** `POST /v1/gc`: removes what a crash may have left in the stores. */
-export const gc: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledger }) => {
+export const gc: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledger, runner }) => {
   app.post(
     "/gc",
     {
@@ -23,6 +23,7 @@ export const gc: FastifyPluginAsyncZod<Processor> = async (app, { stacks, ledger
     },
     async ({ query }) => {
       const dryRun = query.dryRun === "true";
+      await runner.upkeep.checkLedger();
       return { dryRun, objects: await collectGarbage({ stacks, ledger }, { dryRun }) };
     },
   );

@@ -5,6 +5,7 @@ import { Problem } from "@cais/spec/api.ts";
 import { z } from "zod";
 import { IdempotencyConflict, ReplayRefused } from "../ledger/index.ts";
 import { UnsupportedTable } from "../tables/delta/actions.ts";
+import { LedgerBehind } from "../tables/follow.ts";
 import { NoSuchVersion } from "../tables/history.ts";
 import { StoreFull, StoreUnreachable } from "../object-store/index.ts";
 
@@ -148,6 +149,7 @@ function toProblem(error: FastifyError | ApiProblem): Problem {
   }
   if (isStorageFull(error))
     return problemOf("storage-full", "The processor's storage has no room left; free some or ask who runs it.");
+  if (error instanceof LedgerBehind) return problemOf("store-unreachable", error.message);
   if (isUnreachable(error))
     return problemOf(
       "store-unreachable",

@@ -16,6 +16,8 @@ export interface Upkeep {
   vacuum(stack: string, table: string, options: { dryRun: boolean }): Promise<UnusedFile[]>;
   /** Takes off a table's log what is newer than the ledger. Throws NotRewound. */
   rewind(stack: string, table: string): Promise<Rewound>;
+  /** Throws LedgerBehind while the log of any table is ahead of the ledger, which then does not know what is needed. */
+  checkLedger(): Promise<void>;
 }
 
 export interface UpkeepOptions extends MaintenanceOptions {
@@ -67,6 +69,9 @@ export function startUpkeep({ stacks, engines, folder, limits, seconds, alone, .
       rewind: async (name, table) => {
         const stack = stackOf(name);
         return alone(name, () => maintenance.rewind(stack, table));
+      },
+      async checkLedger() {
+        for (const stack of stacks.keys()) await options.publisher.follow(stack, []);
       },
     },
   };
