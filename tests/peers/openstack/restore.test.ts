@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { cp, rm } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { promisify } from "node:util";
 import { send } from "@cais/processor/src/processor-for-tests.ts";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
@@ -21,6 +21,8 @@ afterAll(async () => {
 const containerOf = (role: "input" | "lake" | "output") => `/${ivi.containers[`ivi-${role}`]}`;
 const data = () => join(ivi.folder, "data");
 const backup = () => join(ivi.folder, "backup");
+
+const tables = ["trees_received", "trees", "importance"];
 
 /** How many trees each plot has that was sent so far. */
 const expected = new Map<number, number>();
@@ -51,10 +53,26 @@ async function expectOnce(): Promise<void> {
     );
 }
 
+/** Whether the tables' logs name each of their files; they get what the ledger commits a moment later. */
+async function isPublished(): Promise<boolean> {
+  const lake = containerOf("lake");
+  for (const table of tables) {
+    const listed = (await (await ivi.swift("GET", `${lake}?prefix=${table}/&format=json`)).json()) as {
+      name: string;
+    }[];
+    const names = listed.map(({ name }) => name);
+    const entries = names.filter((name) => /\/_delta_log\/\d+\.json$/.test(name));
+    const log = await Promise.all(entries.map(async (name) => (await ivi.swift("GET", `${lake}/${name}`)).text()));
+    const files = names.filter((name) => !name.includes("/_delta_log/"));
+    if (!files.every((name) => log.some((entry) => entry.includes(basename(name))))) return false;
+  }
+  return true;
+}
+
 /** As the operator types it. */
 async function rewindAll(): Promise<string> {
   const said = [];
-  for (const table of ["trees_received", "trees", "importance"]) {
+  for (const table of tables) {
     const command = [resolve("cli/cais.mjs"), "tables", "rewind", `ivi/${table}`, "--url", ivi.url()];
     said.push((await run(process.execPath, command)).stdout);
   }
@@ -79,6 +97,7 @@ it("goes on with a state that was saved before some files came", async () => {
   await put(203, 7);
   await sendPlot(204, 8);
   await expectOnce();
+  await expect.poll(isPublished, PATIENCE).toBe(true);
   await ivi.processor.end("SIGKILL");
   await rm(data(), { recursive: true });
   await cp(backup(), data(), { recursive: true });
