@@ -53,18 +53,19 @@ async function expectOnce(): Promise<void> {
     );
 }
 
-/** Whether the tables' logs name each of their files; they get what the ledger commits a moment later. */
+/** Whether the tables' logs name the newest of their files; they get what the ledger commits a moment later, in its order. */
 async function isPublished(): Promise<boolean> {
   const lake = containerOf("lake");
   for (const table of tables) {
-    const listed = (await (await ivi.swift("GET", `${lake}?prefix=${table}/&format=json`)).json()) as {
-      name: string;
-    }[];
-    const names = listed.map(({ name }) => name);
-    const entries = names.filter((name) => /\/_delta_log\/\d+\.json$/.test(name));
-    const log = await Promise.all(entries.map(async (name) => (await ivi.swift("GET", `${lake}/${name}`)).text()));
-    const files = names.filter((name) => !name.includes("/_delta_log/"));
-    if (!files.every((name) => log.some((entry) => entry.includes(basename(name))))) return false;
+    const answer = await ivi.swift("GET", `${lake}?prefix=${table}/&format=json`);
+    const listed = (await answer.json()) as { name: string; last_modified: string }[];
+    const entries = listed.filter(({ name }) => /\/_delta_log\/\d+\.json$/.test(name));
+    const log = await Promise.all(entries.map(async ({ name }) => (await ivi.swift("GET", `${lake}/${name}`)).text()));
+    const newest = listed
+      .filter(({ name }) => !name.includes("/_delta_log/"))
+      .toSorted((a, b) => a.last_modified.localeCompare(b.last_modified))
+      .at(-1);
+    if (newest === undefined || !log.some((entry) => entry.includes(basename(newest.name)))) return false;
   }
   return true;
 }
