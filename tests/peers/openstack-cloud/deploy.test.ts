@@ -126,7 +126,9 @@ describe.skipIf(!here)("pulumi up (skipped without pulumi and pulumi-resource-op
   });
 
   it("has a machine that finds its workloads and their secrets with what it is told at its first boot", async () => {
-    const instance = (await resourcesOf(copy, shared)).find(({ type }) => type === "openstack:compute/instance:Instance");
+    const instance = (await resourcesOf(copy, shared)).find(
+      ({ type }) => type === "openstack:compute/instance:Instance",
+    );
     const { plaintext } = z.looseObject({ plaintext: z.string() }).parse(instance?.inputs["userData"]);
     const Files = z.looseObject({ write_files: z.array(z.looseObject({ path: z.string(), content: z.string() })) });
     const { write_files } = Files.parse(parse(JSON.parse(plaintext)));
@@ -235,7 +237,9 @@ describe.skipIf(!here)("pulumi up (skipped without pulumi and pulumi-resource-op
   it("lets Heat make the machine instead, which takes the volume along", { timeout: LONG }, async () => {
     const [volume] = await volumes();
     // As docs/openstack.md says: a new kind of resource is made before the old one goes, and both would want the port.
-    const instance = (await resourcesOf(copy, shared)).find(({ type }) => type === "openstack:compute/instance:Instance");
+    const instance = (await resourcesOf(copy, shared)).find(
+      ({ type }) => type === "openstack:compute/instance:Instance",
+    );
     await destroy(copy, shared, instance?.urn);
     await set(copy, shared, "cais:platform.cluster.madeBy", "heat");
     await up(copy, shared);
