@@ -5,6 +5,7 @@ import { Database, type DatabaseHost, databaseTargets, databaseUrl } from "../co
 import type { Network } from "../components/network/index.ts";
 import { provides, stackTarget } from "../components/target.ts";
 import type { Settings } from "./keys.ts";
+import { noEffect } from "./no-effect.ts";
 import type { SecretReader } from "./pipeline.ts";
 
 /** The database's password, which isolated stacks that take it are given, too. */
@@ -36,10 +37,7 @@ export function takenBy(
   const key = `cais:databases.${stack}`;
   const target = stackTarget();
   const entry = databaseTargets[target];
-  if (!provides(entry))
-    throw new pulumi.RunError(
-      `${key} has no effect on ${target}: ${entry.omitted}; remove it with: pulumi config rm --path '${key}'`,
-    );
+  if (!provides(entry)) throw noEffect(key, target, entry.omitted);
   const asked = sinks.flatMap(({ database }) => database?.url.secret ?? []);
   if (!asked.includes(name))
     throw new pulumi.RunError(

@@ -8,6 +8,7 @@ import type { Pipeline, Processor } from "../components/processor/index.ts";
 import { type Runner, runnerOn } from "../components/processor/runner.ts";
 import type { Tags } from "../components/tags.ts";
 import { provides, stackTarget } from "../components/target.ts";
+import { noEffect } from "./no-effect.ts";
 import type { SecretReader } from "./pipeline.ts";
 import { processorOf } from "./processor.ts";
 import { apiPort, balancerPort, opened, type Settings } from "./keys.ts";
@@ -82,10 +83,7 @@ function networkOf(settings: Settings, tags: Tags, doors: Record<string, Door>):
     const key = api?.loadBalancer
       ? "api.loadBalancer"
       : ofClusters.find((name) => settings.platform[name] !== undefined);
-    if (key !== undefined)
-      throw new pulumi.RunError(
-        `cais:platform.${key} has no effect on ${target}: ${entry.omitted}; remove it with: pulumi config rm --path 'cais:platform.${key}'`,
-      );
+    if (key !== undefined) throw noEffect(`cais:platform.${key}`, target, entry.omitted);
     return undefined;
   }
   // A cluster of pods opens its own machines, to balancers that it makes itself.

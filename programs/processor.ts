@@ -12,6 +12,7 @@ import { Secret } from "../components/secret/index.ts";
 import type { Tags } from "../components/tags.ts";
 import { stackTarget } from "../components/target.ts";
 import type { Settings } from "./keys.ts";
+import { noEffect } from "./no-effect.ts";
 import type { SecretReader } from "./pipeline.ts";
 
 /** What a shared and an isolated stack's processors differ in. */
@@ -26,10 +27,7 @@ export function eventsOf({ events }: ProcessorSettings, tags: Tags, secret: Secr
   if (events === undefined) return {};
   const target = stackTarget();
   const instead = eventsTargets[target].unsupported.kind;
-  if (instead !== undefined)
-    throw new pulumi.RunError(
-      `cais:platform.events has no effect on ${target}: ${instead}; remove it with: pulumi config rm --path 'cais:platform.events'`,
-    );
+  if (instead !== undefined) throw noEffect("cais:platform.events", target, instead);
   if (!needsTeller(events)) return { kind: events };
   return { kind: events, secret: new Secret("events", { tags, value: secret(platformName, "events") }) };
 }
@@ -64,10 +62,7 @@ function loginOf(registry: ProcessorSettings["registry"], tags: Tags, secret: Se
   if (registry === undefined) return undefined;
   const target = stackTarget();
   const { registry: instead } = processorTargets[target].unsupported;
-  if (instead !== undefined)
-    throw new pulumi.RunError(
-      `cais:platform.registry has no effect on ${target}: ${instead}; remove it with: pulumi config rm --path 'cais:platform.registry'`,
-    );
+  if (instead !== undefined) throw noEffect("cais:platform.registry", target, instead);
   return {
     username: registry.username,
     password: new Secret("registry", { tags, value: secret(platformName, "registry") }),
