@@ -1,30 +1,16 @@
-import { Stack } from "@cais/spec/stack.ts";
-import type { StackFolder } from "@cais/spec/read-stack.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { config, record } from "../components/conformance.ts";
 import { databaseOf } from "./database.ts";
 import { pipeline } from "./pipeline.ts";
 import { platform } from "./platform.ts";
+import { sales } from "./sales-for-tests.ts";
 import { readSettings } from "./settings.ts";
 
-const folder: StackFolder = {
-  folder: "stacks/sales",
-  sql: { "sold.sql": "SELECT * FROM input" },
-  place: () => ({ file: "stack.yaml", line: 1, column: 1, path: "" }),
-  stack: Stack.parse({
-    name: "sales",
-    owner: "shop",
-    environments: ["dev"],
-    source: { upload: {} },
-    contract: { columns: [{ name: "day", type: "date" }] },
-    tables: [{ name: "sold", layer: "silver", sql: "sold.sql", disposition: "append" }],
-    sinks: [
-      { database: { table: "sold", url: { secret: "results-url" }, to: "sales.sold" } },
-      { webhook: { url: { secret: "hook-url" }, secret: { secret: "hook-key" } } },
-    ],
-  }),
-};
+const folder = sales([
+  { database: { table: "sold", url: { secret: "results-url" }, to: "sales.sold" } },
+  { webhook: { url: { secret: "hook-url" }, secret: { secret: "hook-key" } } },
+]);
 const database = { version: "16", machine: "flavor-id", diskType: "luks", tls: false };
 const server = {
   network: { external: { id: "external-id", name: "public" } },

@@ -1,28 +1,14 @@
-import { Stack } from "@cais/spec/stack.ts";
-import type { StackFolder } from "@cais/spec/read-stack.ts";
 import * as pulumi from "@pulumi/pulumi";
 import { describe, expect, it } from "vitest";
 import { config, record, resolved } from "../components/conformance.ts";
 import { pipeline } from "./pipeline.ts";
+import { sales } from "./sales-for-tests.ts";
 import { readSettings } from "./settings.ts";
 
-const folder: StackFolder = {
-  folder: "stacks/sales",
-  sql: { "sold.sql": "SELECT * FROM input" },
-  place: () => ({ file: "stack.yaml", line: 1, column: 1, path: "" }),
-  stack: Stack.parse({
-    name: "sales",
-    owner: "shop",
-    environments: ["dev"],
-    source: { upload: {} },
-    contract: { columns: [{ name: "day", type: "date" }] },
-    tables: [{ name: "sold", layer: "silver", sql: "sold.sql", disposition: "append" }],
-    sinks: [
-      { webhook: { url: { secret: "hook-url" }, secret: { secret: "hook-key" } } },
-      { webhook: { url: { secret: "other-url" }, secret: { secret: "hook-key" }, on: ["failed"] } },
-    ],
-  }),
-};
+const folder = sales([
+  { webhook: { url: { secret: "hook-url" }, secret: { secret: "hook-key" } } },
+  { webhook: { url: { secret: "other-url" }, secret: { secret: "hook-key" }, on: ["failed"] } },
+]);
 
 async function planned(target: "local" | "openstack", secrets: Record<string, string> = {}) {
   const settings = {
