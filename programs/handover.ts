@@ -20,6 +20,8 @@ export const Platform = z.object({
   image: z.string().optional(),
   /** Which port of the machine is whose, and who may call it (CIDRs). */
   isolated: z.record(StackName, z.object({ port: z.number().int(), allowFrom: z.array(z.string()) })),
+  /** Who is believed in saying who calls (CIDRs), if anybody is. */
+  trustedProxies: z.array(z.string()).optional(),
   pods: Pods.optional(),
   /** Where it has one that stacks may take. */
   database: z.object({ tls: z.boolean() }).optional(),

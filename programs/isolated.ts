@@ -73,7 +73,8 @@ export async function isolated(
   const events = eventsOf(settings.platform, tags, secret);
   const { pipelines, programs } = await compose([folder], settings, secret, events, database);
   const image = settings.image ?? platform.image;
-  const args = { tags, pipelines, cluster, image, port, allowFrom };
+  const { trustedProxies } = platform;
+  const args = { tags, pipelines, cluster, image, port, allowFrom, trustedProxies };
   const processor = processorOf(`${stack.name}-processor`, args, settings.platform, secret);
   return { processor, programs };
 }

@@ -58,6 +58,7 @@ const LoadBalancer = z.strictObject({
 const Api = z.strictObject({
   port: Port.optional(),
   allowFrom: z.array(Cidr).optional(),
+  trustedProxies: z.array(Cidr.refine((range) => !range.endsWith("/0"), "must not be everyone's range")).optional(),
   loadBalancer: LoadBalancer.optional(),
 });
 

@@ -114,7 +114,8 @@ describe("the program", () => {
     const { config } = parse(await readFile(path.join(project, "Pulumi.prod-openstack.yaml"), "utf8"));
     const isolated = { ivi: { port: 8081, allowFrom: ["10.0.0.0/8"] } };
     const once = new References();
-    const shared = await planWith({ "cais:platform": { ...config["cais:platform"], isolated } }, once);
+    const api = { trustedProxies: ["10.30.0.0/24"] };
+    const shared = await planWith({ "cais:platform": { ...config["cais:platform"], isolated, api } }, once);
     expect(shared.messages).toEqual([]);
     expect(find(shared, "SecGroupRule", "platform-ingress-8081-10.0.0.0-8")?.inputs).toMatchObject({
       portRangeMin: 8081,
@@ -125,7 +126,8 @@ describe("the program", () => {
       "--publish 8081:8081",
     );
     expect(find(planned, "SecretV1", "api-token")?.inputs).toMatchObject({ payload: "[secret]" });
-    expect(planned.outputs["processor"]).toMatchObject({ api: { host: "0.0.0.0", port: 8081 } });
+    expect(planned.outputs["processor"]).toMatchObject({ api: { host: "0.0.0.0", port: 8081, ...api } });
+    expect(shared.outputs["processor"]).toMatchObject({ api: { host: "127.0.0.1", ...api } });
 
     delete apart.config["cais:secrets"];
     await writeFile(path.join(root, "Pulumi.test.ivi.yaml"), stringify(apart));

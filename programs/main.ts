@@ -11,7 +11,7 @@ import { handOver, type Handover } from "./handover.ts";
 import { isolated, type Isolated, isolatedOf } from "./isolated.ts";
 import type { SecretReader } from "./pipeline.ts";
 import { compose } from "./own-program.ts";
-import { platform, platformTags, sharedProcessor } from "./platform.ts";
+import { platform, platformTags, sharedProcessor, trustedProxiesOf } from "./platform.ts";
 import { eventsOf } from "./processor.ts";
 import { holdsAll, opened, type Settings } from "./keys.ts";
 import { readIsolatedSettings, readSettings } from "./settings.ts";
@@ -89,7 +89,12 @@ async function deployShared(): Promise<Outputs> {
   warnOfUnused(settings.secrets);
   return {
     ...(processor && { processor: processor.config }),
-    ...(cluster && handOver({ environment, target, image, isolated: opened(settings) }, cluster.host, database)),
+    ...(cluster &&
+      handOver(
+        { environment, target, image, isolated: opened(settings), trustedProxies: trustedProxiesOf(settings) },
+        cluster.host,
+        database,
+      )),
     ...(balancer && { address: balancer.address }),
     ...(isEmpty(programs) ? {} : { programs }),
   };

@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { expect, it } from "vitest";
 import { z } from "zod";
 import { config, type Created, record, resolved } from "../components/conformance.ts";
-import { platform, sharedProcessor } from "./platform.ts";
+import { platform, sharedProcessor, trustedProxiesOf } from "./platform.ts";
 import { readSettings } from "./settings.ts";
 
 const Ingress = z.looseObject({
@@ -15,15 +15,17 @@ const cluster = { kind: "vm", machine: "m1.large", image: "id" };
 const pods = { ...cluster, kind: "kubernetes", version: "v1.99.0" };
 const external = { id: "external-id", name: "public" };
 
+const given = (target: "local" | "openstack", more: object) => ({
+  ...config,
+  "cais:target": target,
+  "cais:environment": "prod",
+  "cais:owner": "data-platform",
+  "cais:platform": JSON.stringify(more),
+});
+
 /** An environment without a pipeline stack of its own, `isolated` of which there are somewhere else. */
 function shared(target: "local" | "openstack", isolated: number, more: object = { cluster }) {
-  const settings = {
-    ...config,
-    "cais:target": target,
-    "cais:environment": "prod",
-    "cais:owner": "data-platform",
-    "cais:platform": JSON.stringify(more),
-  };
+  const settings = given(target, more);
   const read = readSettings(settings, { pulumiStack: "prod", target, stacks });
   return record(async () => {
     const hasProcessor = isolated === 0;
@@ -80,6 +82,17 @@ it("puts a balancer before the APIs, and lets no one else in at the machine", as
     }),
   ]);
   expect(await resolved(result.balancer?.address)).toBe("10.20.0.8");
+});
+
+const trusted = (more: object) =>
+  trustedProxiesOf(readSettings(given("openstack", more), { pulumiStack: "prod", target: "openstack", stacks }));
+
+it("believes the balancer in saying who calls, and who is named, but nobody else", () => {
+  const network = { cidr: "10.9.0.0/24" };
+  expect(trusted({ cluster, network, api: { allowFrom: ["10.0.0.0/8"] } })).toBeUndefined();
+  expect(trusted({ cluster, api: { loadBalancer: { certificate } } })).toEqual(["10.20.0.0/24"]);
+  const api = { loadBalancer: { certificate }, trustedProxies: ["10.30.0.7/32"] };
+  expect(trusted({ cluster, network, api })).toEqual(["10.9.0.0/24", "10.30.0.7/32"]);
 });
 
 it("is refused a balancer that nobody may call, or where there is no cluster", async () => {

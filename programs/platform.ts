@@ -55,7 +55,8 @@ export function sharedProcessor(
 ): Processor {
   const { image } = settings;
   const { port = apiPort, allowFrom = [] } = settings.platform.api ?? {};
-  const args = { tags: platformTags(settings), pipelines, cluster: runner, image, port, allowFrom };
+  const trustedProxies = trustedProxiesOf(settings);
+  const args = { tags: platformTags(settings), pipelines, cluster: runner, image, port, allowFrom, trustedProxies };
   return processorOf("processor", args, settings.platform, secret);
 }
 
@@ -69,6 +70,16 @@ function doorsOf(settings: Settings, hasProcessor: boolean): Record<string, Door
       Object.entries(opened(settings)).map(([name, { port, allowFrom }]) => [name, { port, allowFrom, passTo: port }]),
     ),
   };
+}
+
+/** A balancer calls from an address of its own in the network, which nobody but it and the machine is in. */
+const balancersRange = ({ platform: { api, network } }: Settings): string[] | undefined =>
+  api?.loadBalancer && [network?.cidr ?? privateRange];
+
+/** Who is believed in saying who calls the APIs, if anybody is. */
+export function trustedProxiesOf(settings: Settings): string[] | undefined {
+  const ranges = [...(balancersRange(settings) ?? []), ...(settings.platform.api?.trustedProxies ?? [])];
+  return ranges.length > 0 ? ranges : undefined;
 }
 
 /** What only a target with clusters can make use of. */
@@ -88,8 +99,7 @@ function networkOf(settings: Settings, tags: Tags, doors: Record<string, Door>):
   }
   // A cluster of pods opens its own machines, to balancers that it makes itself.
   if (cluster?.kind === clusterKinds.pods) return new Network("platform", { ...network, tags });
-  // A balancer calls from an address of its own in the network, which nobody but it and the machine is in.
-  const calls = api?.loadBalancer ? [network?.cidr ?? privateRange] : undefined;
+  const calls = balancersRange(settings);
   const inbound = Object.values(doors).map(({ passTo, allowFrom }) => ({ port: passTo, from: calls ?? allowFrom }));
   return new Network("platform", { ...network, tags, inbound });
 }

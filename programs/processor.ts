@@ -16,7 +16,11 @@ import { noEffect } from "./no-effect.ts";
 import type { SecretReader } from "./pipeline.ts";
 
 /** What a shared and an isolated stack's processors differ in. */
-type OwnArgs = Pick<ProcessorArgs, "tags" | "pipelines" | "cluster" | "image"> & { port: number; allowFrom: string[] };
+type OwnArgs = Pick<ProcessorArgs, "tags" | "pipelines" | "cluster" | "image"> & {
+  port: number;
+  allowFrom: string[];
+  trustedProxies?: string[] | undefined;
+};
 
 type ProcessorSettings = Pick<Settings["platform"], "limits" | "registry" | "allowPrivate" | "lineage" | "events">;
 

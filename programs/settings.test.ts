@@ -94,6 +94,11 @@ describe("readSettings", () => {
       "cais:platform.api.allowFrom[1] is \"office\"; must be a range such as 10.0.0.0/8. Set it with: pulumi config set --path 'cais:platform.api.allowFrom[1]' <value>",
     ],
     [
+      "a range of everyone who would be believed",
+      platform({ api: { trustedProxies: ["::/0"] } }),
+      "cais:platform.api.trustedProxies[0] is \"::/0\"; must not be everyone's range. Set it with: pulumi config set --path 'cais:platform.api.trustedProxies[0]' <value>",
+    ],
+    [
       "a text where a list is expected",
       { ...good, "cais:deletable": "inmet" },
       "cais:deletable is \"inmet\"; expected array. Set it with: pulumi config set --path 'cais:deletable[0]' <value>",

@@ -130,6 +130,9 @@ export const LineageBinding = z.discriminatedUnion("driver", [
 ]);
 export type LineageBinding = z.output<typeof LineageBinding>;
 
+/** A range of addresses. */
+const Range = z.union([z.cidrv4(), z.cidrv6()]);
+
 /** The config that the processor reads: on every target the Pulumi stack output `processor` is this very object. */
 export const ProcessorConfig = z.strictObject({
   environment: z.enum(environments),
@@ -138,6 +141,10 @@ export const ProcessorConfig = z.strictObject({
     host: z.string().default("127.0.0.1").describe("Any address but loopback needs a token."),
     port: z.number().int().min(0).max(65_535).default(8080),
     token: SecretBinding.optional().describe("Bearer token asked of every request to /v1."),
+    trustedProxies: z
+      .array(Range.refine((range) => !range.endsWith("/0"), "must not be everyone's range"))
+      .optional()
+      .describe("Who is believed in saying for whom it asks, by X-Forwarded-For. Default: nobody."),
     limits: ApiLimits.optional(),
     audit: AuditLimits.optional(),
   }),
@@ -150,7 +157,7 @@ export const ProcessorConfig = z.strictObject({
     .prefault({})
     .describe("Limits of one run's SQL engine."),
   allowPrivate: z
-    .array(z.union([z.cidrv4(), z.cidrv6()]))
+    .array(Range)
     .default([])
     .describe("Addresses that are not of the public internet and that sinks may send to all the same."),
   lineage: LineageBinding.optional(),

@@ -44,6 +44,8 @@ export interface ProcessorArgs {
   port?: number;
   /** Who else than this machine may call the API (CIDRs); the network must let them in. Needs a token. Default: nobody. */
   allowFrom?: string[];
+  /** Who stands before the API and is believed in saying who calls, by X-Forwarded-For (CIDRs). Default: nobody. */
+  trustedProxies?: string[] | undefined;
   /** Private addresses (CIDRs) that sinks may send to. Default: none. */
   allowPrivate?: string[];
   /** Who is told of runs as OpenLineage. Default: nobody. */
@@ -83,7 +85,7 @@ export class Processor extends pulumi.ComponentResource {
     const target = args.target ?? stackTarget();
     const { unsupported, provision } = processorTargets[target];
     honour(this, name, target, args, unsupported, ["allowFrom"]);
-    const { tags, pipelines, port = 8080, allowFrom = [], allowPrivate = [], lineage, token } = args;
+    const { tags, pipelines, port = 8080, allowFrom = [], trustedProxies, allowPrivate = [], lineage, token } = args;
     const limits = args.limits ?? { memoryBytes: 2e9, cpus: 2, tempBytes: 20e9 };
     const isReached = allowFrom.length > 0 || listens(args.cluster);
     if (isReached && token === undefined)
@@ -98,6 +100,7 @@ export class Processor extends pulumi.ComponentResource {
         host: isReached ? "0.0.0.0" : "127.0.0.1",
         port,
         ...(token ? { token: token.binding } : {}),
+        ...(trustedProxies?.length ? { trustedProxies } : {}),
       },
       engine: {
         memoryBytes: Math.floor(limits.memoryBytes / 2),

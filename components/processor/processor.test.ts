@@ -95,6 +95,7 @@ describe("Processor", () => {
       limits: () => ({ limits: { memoryBytes: 4e9, cpus: 4, tempBytes: 1e9 } }),
       port: () => ({ port: 8443 }),
       allowFrom: () => ({ allowFrom: ["10.0.0.0/8"] }),
+      trustedProxies: () => ({ trustedProxies: ["10.20.0.0/24"] }),
       lineage: () => ({ lineage: { driver: "file", path: "lineage.ndjson" } }),
       allowPrivate: () => ({ allowPrivate: ["10.9.0.0/16"] }),
       token: (target) => ({ token: target === "local" ? token(target) : undefined }),

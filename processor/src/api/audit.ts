@@ -5,6 +5,7 @@ import { z } from "zod";
 import { isRefusal, type NewEntry } from "../access/audit.ts";
 import { type Access, nobody } from "../access/index.ts";
 import type { Ledger } from "../ledger/index.ts";
+import { addressOf } from "./address.ts";
 import { Named } from "./guard.ts";
 import { wholeNumber } from "./parameters.ts";
 
@@ -22,7 +23,7 @@ export function noteChanges(app: FastifyInstance, { audit }: Access, ledger: Pic
       entry = {
         by: isKnown ? caller.name : null,
         token: caller.token,
-        from: request.ip,
+        from: addressOf(request),
         what: change ?? action ?? "request",
         stack: nameOf(stack ?? run?.stack),
         on: nameOf(concerns ?? id),

@@ -88,6 +88,7 @@ export async function makeApi({ processor, log, token, pageFolder }: ApiOptions)
     forceCloseConnections: "idle",
     // The framework's own answer would be no problem; see refuseWhenStopping.
     return503OnClosing: false,
+    trustProxy: config.api.trustedProxies ?? false,
     http: { requireHostHeader: false, ...serverLimits(limits) },
     routerOptions: { maxParamLength: 200 },
     // These two fail before there is a request to answer to.

@@ -2,6 +2,7 @@ import rateLimit, { normalizeIP } from "@fastify/rate-limit";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { ApiLimits } from "@cais/spec/bindings.ts";
 import { administrator, type Caller } from "../access/index.ts";
+import { addressOf } from "./address.ts";
 import { ApiProblem } from "./problems.ts";
 
 /** As in `spec/bindings.ts`, whose descriptions hold. */
@@ -39,13 +40,13 @@ export async function limitRequests(app: FastifyInstance, { requestsPerMinute, r
     timeWindow: WINDOW_MS,
     cache: COUNTED,
     enableDraftSpec: true,
-    keyGenerator: ({ caller, ip }) => keyOf(caller) ?? addressOf(ip),
+    keyGenerator: (request) => keyOf(request.caller) ?? placeOf(request),
     errorResponseBuilder: (_request, { ttl }) => tooMany(Math.ceil(ttl / 1000)),
   });
   const countRefusal = app.createRateLimit({
     max: refusalsPerMinute,
     timeWindow: WINDOW_MS,
-    keyGenerator: ({ ip }) => addressOf(ip),
+    keyGenerator: placeOf,
   });
   /**
    * A right token is always taken, however many wrong ones came from its address: no one can guess 128 bits, but who
@@ -68,4 +69,4 @@ function keyOf(caller: Caller): string | undefined {
 }
 
 /** Whoever has an IPv6 address has the 2^64 beside it. */
-const addressOf = (ip: string) => `address ${normalizeIP(ip, 64)}`;
+const placeOf = (request: FastifyRequest) => `address ${normalizeIP(addressOf(request), 64)}`;
