@@ -2,7 +2,7 @@ import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Deliveries } from "@cais/spec/deliveries.ts";
 import { startProcessor } from "@cais/processor/src/main.ts";
-import { configOf, ended, salesStack, send } from "@cais/processor/src/processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send } from "@cais/processor/src/processor-for-tests.ts";
 import { Upload } from "@cais/spec/api.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { cais, scratch, sweep } from "../tests/start.ts";
@@ -11,7 +11,7 @@ let data: string;
 let processor: Awaited<ReturnType<typeof startProcessor>>;
 beforeAll(async () => {
   data = await scratch("deliveries");
-  processor = await startProcessor(configOf(salesStack()), { dataFolder: data });
+  processor = await startProcessor(configOf(salesStack()), { engines, dataFolder: data });
 });
 afterAll(async () => {
   await processor.stop();

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { dryRun } from "@cais/processor/src/engine/dry-run.ts";
 import { startProcessor } from "@cais/processor/src/main.ts";
-import { configOf, ended, send, testFolder } from "@cais/processor/src/processor-for-tests.ts";
+import { configOf, ended, engines, send, testFolder } from "@cais/processor/src/processor-for-tests.ts";
 import { Upload } from "@cais/spec/api.ts";
 import { readStack } from "@cais/spec/read-stack.ts";
 import { expect, it } from "vitest";
@@ -27,7 +27,7 @@ it("what a data team is told to write is a pipeline that does what the page says
 
   const { stack, sql } = readStack(written);
   expect(await dryRun(stack, sql)).toEqual([]);
-  const processor = await startProcessor(configOf({ stack, sql }), { dataFolder: folder });
+  const processor = await startProcessor(configOf({ stack, sql }), { engines, dataFolder: folder });
   const sample = await readFile(join(written, "sample.csv"), "utf8");
   const { id } = Upload.parse(await (await send(processor.url, "vendas", sample, "sample.csv")).json());
   const run = await ended(processor.url, id);

@@ -7,6 +7,7 @@ import { makeApi } from "./api/index.ts";
 import { checkAccess } from "./api/guard.ts";
 import { isEntryPoint, readSettings } from "./config.ts";
 import { type Monitor, startMonitor } from "./events/monitor.ts";
+import type { Engines } from "./engine/warm.ts";
 import { readTellers } from "./events/teller.ts";
 import { openLedger } from "./ledger/index.ts";
 import { type Lineage, startLineage } from "./lineage/index.ts";
@@ -42,6 +43,8 @@ export interface StartOptions {
   minFreeBytes?: number;
   /** Where spans go by OTLP/HTTP. Default: nowhere. */
   otlpEndpoint?: string;
+  /** SQL engines for runs, which whoever gives them stops. Default: its own. */
+  engines?: Engines;
 }
 
 /** Connections that wait to be accepted; Linux takes 4,096 at most (net.core.somaxconn), and resets what waits too long. */
@@ -62,6 +65,7 @@ export async function startProcessor(
     retry,
     minFreeBytes = 1e9,
     otlpEndpoint,
+    engines,
   }: StartOptions,
 ): Promise<{ url: string; stop(): Promise<void> }> {
   const token = givenToken ?? (config.api.token && (await readSecret(config.api.token, dataFolder)));
@@ -126,6 +130,7 @@ export async function startProcessor(
     limits: config.engine,
     seconds: runSeconds,
     ...(retry !== undefined && { retry }),
+    ...(engines !== undefined && { engines }),
   });
   await runner.recover();
   const monitors = new Map<string, Monitor>();

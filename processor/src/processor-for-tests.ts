@@ -5,6 +5,10 @@ import { ProcessorConfig } from "@cais/spec/bindings.ts";
 import { Stack } from "@cais/spec/stack.ts";
 import { parse } from "yaml";
 import type { z } from "zod";
+import { keepEngines } from "./engine/warm.ts";
+
+/** SQL engines that outlast a test's processor: to start one takes longer than most of what a test has it do. */
+export const engines = keepEngines({ log: () => undefined });
 
 /** A new folder below `.cais/`, for the test to remove. */
 export async function testFolder(name: string): Promise<string> {

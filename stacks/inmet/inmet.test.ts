@@ -3,14 +3,14 @@ import { readFile, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { RejectedRow, type Run, TableRows, Upload } from "@cais/spec/api.ts";
 import { startProcessor } from "@cais/processor/src/main.ts";
-import { configOf, ended, readStack, send, testFolder } from "@cais/processor/src/processor-for-tests.ts";
+import { configOf, ended, engines, readStack, send, testFolder } from "@cais/processor/src/processor-for-tests.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 let folder: string;
 let processor: Awaited<ReturnType<typeof startProcessor>>;
 beforeEach(async () => {
   folder = await testFolder("inmet");
-  processor = await startProcessor(configOf(await readStack("inmet")), { dataFolder: folder });
+  processor = await startProcessor(configOf(await readStack("inmet")), { engines, dataFolder: folder });
 });
 afterEach(async () => {
   await processor.stop();

@@ -1,7 +1,7 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { startProcessor } from "@cais/processor/src/main.ts";
-import { configOf, ended, readStack, send, testFolder } from "@cais/processor/src/processor-for-tests.ts";
+import { configOf, ended, engines, readStack, send, testFolder } from "@cais/processor/src/processor-for-tests.ts";
 import { type PowerBi, startPowerBi } from "@cais/processor/src/sinks/bi/power-bi-for-tests.ts";
 import { RejectedRow, type Run, TableRows, Upload } from "@cais/spec/api.ts";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
@@ -19,7 +19,7 @@ async function startAnew() {
     const stack = config.stacks["ivi"];
     if (stack !== undefined) stack.secrets[name] = { driver: "file", path: name };
   }
-  processor = await startProcessor({ ...config, allowPrivate: ["127.0.0.0/8"] }, { dataFolder: folder });
+  processor = await startProcessor({ ...config, allowPrivate: ["127.0.0.0/8"] }, { engines, dataFolder: folder });
 }
 async function stopAndRemove() {
   await processor.stop();

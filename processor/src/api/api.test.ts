@@ -6,7 +6,7 @@ import { Problem, RejectedRow, Run, Runs, Stacks, TableRows, Tables, Upload } fr
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { startProcessor } from "../main.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../processor-for-tests.ts";
 
 let folder: string;
 let processor: Awaited<ReturnType<typeof startProcessor>>;
@@ -19,7 +19,7 @@ beforeAll(async () => {
   await mkdir(join(pageFolder, "assets"), { recursive: true });
   await writeFile(join(pageFolder, "index.html"), "<title>Cais</title>");
   await writeFile(join(pageFolder, "assets/index-1.js"), "1");
-  processor = await startProcessor(configOf(salesStack()), { dataFolder: join(folder, "data"), pageFolder });
+  processor = await startProcessor(configOf(salesStack()), { engines, dataFolder: join(folder, "data"), pageFolder });
   ({ url } = processor);
 });
 afterAll(async () => {

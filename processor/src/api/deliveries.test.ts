@@ -5,7 +5,7 @@ import { Delivery, Problem, Upload } from "@cais/spec/api.ts";
 import { Deliveries } from "@cais/spec/deliveries.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startProcessor } from "../main.ts";
-import { configOf, salesStack, testFolder } from "../processor-for-tests.ts";
+import { configOf, engines, salesStack, testFolder } from "../processor-for-tests.ts";
 
 const master = "0123456789abcdef0123456789abcdef";
 let folder: string;
@@ -14,7 +14,7 @@ let token: string;
 beforeAll(async () => {
   folder = await testFolder("deliveries");
   const config = configOf(salesStack(), salesStack({ name: "other" }));
-  processor = await startProcessor(config, { dataFolder: folder, token: master });
+  processor = await startProcessor(config, { engines, dataFolder: folder, token: master });
   // Where the delivery's folder is to be, there is a file.
   await writeFile(join(folder, "sales/output/out"), "");
   const made = await ask("/v1/tokens", {

@@ -3,13 +3,13 @@ import { dirname, join } from "node:path";
 import { Garbage, Upload } from "@cais/spec/api.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startProcessor } from "../main.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../processor-for-tests.ts";
 
 let folder: string;
 let processor: Awaited<ReturnType<typeof startProcessor>>;
 beforeAll(async () => {
   folder = await testFolder("gc");
-  processor = await startProcessor(configOf(salesStack()), { dataFolder: folder });
+  processor = await startProcessor(configOf(salesStack()), { engines, dataFolder: folder });
 });
 afterAll(async () => {
   await processor.stop();

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startProcessor } from "../main.ts";
-import { configOf, salesStack, testFolder } from "../processor-for-tests.ts";
+import { configOf, engines, salesStack, testFolder } from "../processor-for-tests.ts";
 
 let folder: string;
 let processor: Awaited<ReturnType<typeof startProcessor>>;
@@ -13,7 +13,11 @@ beforeAll(async () => {
   await mkdir(join(folder, "page/assets"), { recursive: true });
   await writeFile(join(folder, "page/index.html"), "<title>Cais</title>");
   await writeFile(join(folder, "page/assets/a.js"), "");
-  processor = await startProcessor(configOf(salesStack()), { dataFolder: folder, pageFolder: join(folder, "page") });
+  processor = await startProcessor(configOf(salesStack()), {
+    engines,
+    dataFolder: folder,
+    pageFolder: join(folder, "page"),
+  });
 });
 afterAll(async () => {
   await processor.stop();

@@ -7,7 +7,7 @@ import { TableVersions } from "@cais/spec/table-versions.ts";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { z } from "zod";
 import { startProcessor } from "../main.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../processor-for-tests.ts";
 
 let folder: string;
 let processor: Awaited<ReturnType<typeof startProcessor>>;
@@ -15,7 +15,7 @@ const runs: string[] = [];
 
 beforeAll(async () => {
   folder = await testFolder("history");
-  processor = await startProcessor(configOf(salesStack()), { dataFolder: folder });
+  processor = await startProcessor(configOf(salesStack()), { engines, dataFolder: folder });
   for (const rows of ["2024-01-01,1.5,\n2024-01-02,2,\n", "2024-01-02,4,\n"]) {
     const sent = Upload.parse(await (await send(processor.url, "sales", `day,amount,note\n${rows}`)).json());
     runs.push(sent.id);

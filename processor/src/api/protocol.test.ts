@@ -4,13 +4,13 @@ import { text } from "node:stream/consumers";
 import { Problem } from "@cais/spec/api.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startProcessor } from "../main.ts";
-import { configOf, salesStack, testFolder } from "../processor-for-tests.ts";
+import { configOf, engines, salesStack, testFolder } from "../processor-for-tests.ts";
 
 let folder: string;
 let processor: Awaited<ReturnType<typeof startProcessor>>;
 beforeAll(async () => {
   folder = await testFolder("protocol");
-  processor = await startProcessor(configOf(salesStack()), { dataFolder: folder });
+  processor = await startProcessor(configOf(salesStack()), { engines, dataFolder: folder });
 });
 afterAll(async () => {
   await processor.stop();

@@ -5,7 +5,7 @@ import { Problem, Run, Upload } from "@cais/spec/api.ts";
 import { QueryAnswer } from "@cais/spec/query.ts";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { startProcessor } from "../main.ts";
-import { configOf, salesStack, testFolder } from "../processor-for-tests.ts";
+import { configOf, engines, salesStack, testFolder } from "../processor-for-tests.ts";
 
 const master = "0123456789abcdef0123456789abcdef";
 /** Nothing but to begin it is quick. */
@@ -43,7 +43,7 @@ const reached = (version: number) => async () =>
 beforeAll(async () => {
   folder = await testFolder("query");
   const stacks = [salesStack(), salesStack({ name: "other-shop" }), salesStack({ name: "idle" })];
-  processor = await startProcessor(configOf(...stacks), { dataFolder: folder, token: master });
+  processor = await startProcessor(configOf(...stacks), { engines, dataFolder: folder, token: master });
   await load("sales", "2024-01-01,1.5,=cmd()\n2024-01-02,2,\n");
   await load("other-shop", "2024-01-02,40,x\n");
   const asked = JSON.stringify({ name: "reader", stacks: ["sales"], actions: ["read"] });
@@ -153,7 +153,7 @@ describe("a query", () => {
   it("is stopped when it takes too long", async () => {
     // A limit that is short for this one is short for the others, too, on a busy machine.
     const others = { ...configOf(salesStack()), api: { host: "127.0.0.1", port: 0 } };
-    const hasty = await startProcessor(others, { dataFolder: join(folder, "hasty"), querySeconds: 2 });
+    const hasty = await startProcessor(others, { engines, dataFolder: join(folder, "hasty"), querySeconds: 2 });
     const asked = {
       method: "POST",
       headers: { "content-type": "application/json" },

@@ -5,11 +5,11 @@ import { DuckDBInstance } from "@duckdb/node-api";
 import { Problem, RejectedRow, Run, Upload } from "@cais/spec/api.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startProcessor } from "../main.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../processor-for-tests.ts";
 
 let folder: string;
 let processor: Awaited<ReturnType<typeof startProcessor>>;
-const start = async () => (processor = await startProcessor(configOf(salesStack()), { dataFolder: folder }));
+const start = async () => (processor = await startProcessor(configOf(salesStack()), { engines, dataFolder: folder }));
 beforeEach(async () => {
   folder = await testFolder("rejected-api");
   await start();

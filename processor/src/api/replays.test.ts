@@ -4,13 +4,13 @@ import { join } from "node:path";
 import { Problem, Reruns, Run, Runs, TableRows, Upload } from "@cais/spec/api.ts";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startProcessor } from "../main.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../processor-for-tests.ts";
 
 let folder: string;
 let processor: Awaited<ReturnType<typeof startProcessor>>;
 let url: string;
 async function start(stack = salesStack()): Promise<void> {
-  processor = await startProcessor(configOf(stack), { dataFolder: folder });
+  processor = await startProcessor(configOf(stack), { engines, dataFolder: folder });
   ({ url } = processor);
 }
 /** Starts the processor again with another stack of the same name. */

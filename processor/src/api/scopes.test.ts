@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { z } from "zod";
 import { openAccess } from "../access/index.ts";
 import { startProcessor } from "../main.ts";
-import { configOf, salesStack, testFolder } from "../processor-for-tests.ts";
+import { configOf, engines, salesStack, testFolder } from "../processor-for-tests.ts";
 import { askWho } from "./guard.ts";
 
 const master = "0123456789abcdef0123456789abcdef";
@@ -17,7 +17,7 @@ const tokens = new Map<Action, string>();
 
 beforeAll(async () => {
   folder = await testFolder("scopes");
-  processor = await startProcessor(configOf(salesStack()), { dataFolder: folder, token: master });
+  processor = await startProcessor(configOf(salesStack()), { engines, dataFolder: folder, token: master });
   for (const action of Action.options) {
     const answer = await ask("POST", "/v1/tokens", master, JSON.stringify({ name: action, actions: [action] }));
     tokens.set(action, CreatedToken.parse(await answer.json()).token);

@@ -4,7 +4,7 @@ import { ConfirmedUpload, Stacks, TempUpload, Upload } from "@cais/spec/api.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startProcessor } from "../main.ts";
 import { type Cloud, startCloud } from "../object-store/swift/cloud-for-tests.ts";
-import { configOf, ended, salesStack, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, testFolder } from "../processor-for-tests.ts";
 
 const csv = "day,amount,note\n2024-01-01,1,x\n";
 let folder: string;
@@ -29,7 +29,7 @@ beforeAll(async () => {
     credential: { driver: "file", path: "credential.json" },
     tempUrlKey: { driver: "file", path: "key" },
   };
-  processor = await startProcessor(config, { dataFolder: folder });
+  processor = await startProcessor(config, { engines, dataFolder: folder });
   ({ url } = processor);
 });
 afterAll(async () => {

@@ -6,7 +6,7 @@ import { pino } from "pino";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { startProcessor } from "../main.ts";
-import { configOf, salesStack, testFolder } from "../processor-for-tests.ts";
+import { configOf, engines, salesStack, testFolder } from "../processor-for-tests.ts";
 
 const master = "0123456789abcdef0123456789abcdef";
 const csv = "day,amount,note\n2024-01-01,1,x\n";
@@ -19,7 +19,10 @@ const start = (options: { token?: string; limits?: object } = {}) => {
   const { token, limits } = options;
   const api = { host: "127.0.0.1", port: 0, limits: { refusalsPerMinute: 1000, ...limits } };
   const log = pino({ level: "trace" }, pino.destination({ dest: join(folder, "log"), sync: true }));
-  return startProcessor({ ...config, api }, { dataFolder: folder, log, ...(token !== undefined && { token }) });
+  return startProcessor(
+    { ...config, api },
+    { engines, dataFolder: folder, log, ...(token !== undefined && { token }) },
+  );
 };
 
 beforeAll(async () => {

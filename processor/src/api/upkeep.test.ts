@@ -4,13 +4,13 @@ import { TableVersions } from "@cais/spec/table-versions.ts";
 import { Optimized, Vacuumed } from "@cais/spec/upkeep.ts";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { startProcessor } from "../main.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../processor-for-tests.ts";
 
 let folder: string;
 let processor: Awaited<ReturnType<typeof startProcessor>>;
 beforeAll(async () => {
   folder = await testFolder("api-upkeep");
-  processor = await startProcessor(configOf(salesStack()), { dataFolder: folder });
+  processor = await startProcessor(configOf(salesStack()), { engines, dataFolder: folder });
 });
 afterAll(async () => {
   await processor.stop();

@@ -3,13 +3,13 @@ import { join } from "node:path";
 import { Problem, Runs } from "@cais/spec/api.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startProcessor } from "../main.ts";
-import { configOf, salesStack, testFolder } from "../processor-for-tests.ts";
+import { configOf, engines, salesStack, testFolder } from "../processor-for-tests.ts";
 
 let folder: string;
 let processor: Awaited<ReturnType<typeof startProcessor>>;
 beforeAll(async () => {
   folder = await testFolder("uploads");
-  processor = await startProcessor(configOf(salesStack()), { dataFolder: folder });
+  processor = await startProcessor(configOf(salesStack()), { engines, dataFolder: folder });
 });
 afterAll(async () => {
   await processor.stop();

@@ -5,7 +5,7 @@ import type { ProcessorConfig } from "@cais/spec/bindings.ts";
 import { pino } from "pino";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startProcessor } from "../main.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../processor-for-tests.ts";
 
 let folder: string;
 let input: string;
@@ -19,7 +19,7 @@ async function start(): Promise<void> {
   const config: ProcessorConfig = configOf(salesStack());
   for (const stack of Object.values(config.stacks)) stack.events = { driver: "monitor", intervalSeconds: 1 };
   const log = pino({}, { write: (line: string) => lines.push(line) });
-  processor = await startProcessor(config, { dataFolder: folder, log });
+  processor = await startProcessor(config, { engines, dataFolder: folder, log });
   ({ url } = processor);
 }
 beforeEach(async () => {

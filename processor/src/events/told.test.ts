@@ -7,7 +7,7 @@ import { Webhook } from "standardwebhooks";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { z } from "zod";
 import { startProcessor } from "../main.ts";
-import { configOf, ended, salesStack, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, testFolder } from "../processor-for-tests.ts";
 import { readTellers } from "./teller.ts";
 
 const key = `whsec_${Buffer.from("a key of 32 bytes for the tests!").toString("base64")}`;
@@ -37,7 +37,7 @@ async function start(driver: "webhook" | "radosgw" | "in-process", secret = driv
   const events: EventsBinding = driver === "in-process" ? { driver } : { driver, ...bound };
   for (const stack of Object.values(config.stacks)) stack.events = events;
   const log = pino({}, { write: (line: string) => lines.push(line) });
-  processor = await startProcessor(config, { dataFolder: folder, log });
+  processor = await startProcessor(config, { engines, dataFolder: folder, log });
   ({ url } = processor);
   if (driver === "in-process") return;
   const metrics = async () => (await fetch(`${url}/metrics`)).text();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { type Run, Upload } from "@cais/spec/api.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startProcessor } from "../main.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../processor-for-tests.ts";
 import { uuidOf } from "./event.ts";
 
 let folder: string;
@@ -12,7 +12,7 @@ beforeEach(async () => {
   folder = await testFolder("lineage");
   const config = configOf(salesStack());
   config.lineage = { driver: "file", path: "lineage.ndjson" };
-  processor = await startProcessor(config, { dataFolder: folder });
+  processor = await startProcessor(config, { engines, dataFolder: folder });
 });
 afterEach(() => rm(folder, { recursive: true }));
 

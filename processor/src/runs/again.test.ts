@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Reruns, Run, Runs, TableRows, Upload } from "@cais/spec/api.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startProcessor } from "../main.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../processor-for-tests.ts";
 
 let folder: string;
 let processor: Awaited<ReturnType<typeof startProcessor>> | undefined;
@@ -19,7 +19,7 @@ const { stack, sql } = salesStack();
 async function start(change: Partial<typeof stack> = {}, texts: Record<string, string> = {}): Promise<string> {
   await processor?.stop();
   const config = configOf({ stack: { ...stack, ...change }, sql: { ...sql, ...texts } });
-  processor = await startProcessor(config, { dataFolder: folder });
+  processor = await startProcessor(config, { engines, dataFolder: folder });
   return processor.url;
 }
 async function ingest(url: string, content: string): Promise<Run> {

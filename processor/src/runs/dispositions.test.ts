@@ -6,7 +6,7 @@ import type { Stack } from "@cais/spec/stack.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openLedger } from "../ledger/index.ts";
 import { startProcessor } from "../main.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../processor-for-tests.ts";
 import { deltaTable } from "./delta-for-tests.ts";
 
 let folder: string;
@@ -42,7 +42,7 @@ const sql = {
 async function start(more: Tables = [], texts: Record<string, string> = {}): Promise<string> {
   await processor?.stop();
   const { stack } = salesStack({ tables: [...tables, ...more] });
-  processor = await startProcessor(configOf({ stack, sql: { ...sql, ...texts } }), { dataFolder: folder });
+  processor = await startProcessor(configOf({ stack, sql: { ...sql, ...texts } }), { engines, dataFolder: folder });
   return processor.url;
 }
 async function load(url: string, ...rows: string[]): Promise<Run> {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { TableRows, Upload } from "@cais/spec/api.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startProcessor } from "../main.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../processor-for-tests.ts";
 
 let folder: string;
 let processor: Awaited<ReturnType<typeof startProcessor>> | undefined;
@@ -28,7 +28,7 @@ it.each([
     ],
   });
   const notes = { "notes.sql": "SELECT day, CASE note WHEN 'bad' THEN error('no') ELSE note END AS note FROM input" };
-  processor = await startProcessor(configOf({ stack, sql: { ...sql, ...notes } }), { dataFolder: folder });
+  processor = await startProcessor(configOf({ stack, sql: { ...sql, ...notes } }), { engines, dataFolder: folder });
   const { url } = processor;
   const upload = async (line: string) =>
     Upload.parse(await (await send(url, "sales", `day,amount,note\n${line}\n`)).json()).id;

@@ -7,7 +7,7 @@ import { type Ledger, openLedger } from "../ledger/index.ts";
 import { newRunId } from "../ledger/run-id.ts";
 import { startProcessor } from "../main.ts";
 import type { ObjectStore } from "../object-store/index.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../processor-for-tests.ts";
 import { rejectedFileKey, tableFileKey } from "../tables/index.ts";
 import { payloadKey, turnOf } from "../sinks/index.ts";
 import { archiveKey } from "./after.ts";
@@ -37,7 +37,7 @@ const config = (events: Events = { driver: "in-process" }) => {
 
 /** A processor's work: a file in an archive, one with refused rows, and replaced tables. */
 async function work(): Promise<void> {
-  const { url, stop } = await startProcessor(config(), { dataFolder: folder });
+  const { url, stop } = await startProcessor(config(), { engines, dataFolder: folder });
   for (const rows of ["2024-01-01,1,x\n", "2024-01-02,1,x\nnever,2,y\n"]) {
     const { id } = Upload.parse(await (await send(url, "sales", `day,amount,note\n${rows}`)).json());
     expect(await ended(url, id)).toMatchObject({ state: "done" });

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promi
 import { RunEnding } from "@cais/spec/sinks.ts";
 import type { Logger } from "pino";
 import type { EngineLimits } from "../engine/duckdb.ts";
-import { keepEngines } from "../engine/warm.ts";
+import { type Engines, keepEngines } from "../engine/warm.ts";
 import type { Ledger, TakenRun } from "../ledger/index.ts";
 import type { Lineage } from "../lineage/index.ts";
 import { printed } from "../log/index.ts";
@@ -50,6 +50,8 @@ export interface RunnerOptions {
   seconds: number;
   retry?: Partial<RetryOptions>;
   renewMs?: number;
+  /** Whoever gives them stops them. Default: its own. */
+  engines?: Engines;
 }
 
 /** Takes queued runs from the ledger, those of a stack one after the other. */
@@ -76,10 +78,11 @@ interface Taken {
 export function startRunner(options: RunnerOptions): Runner {
   const { stacks, ledger, metrics, tracing, lineage, sender, publisher, log, folder, limits, seconds } = options;
   const retry = { ...usualRetry, ...options.retry };
-  const engines = keepEngines({
+  const own = keepEngines({
     log: (line) => log.warn({ line: printed(line) }, "engine"),
     onEvent: metrics.engine,
   });
+  const engines = options.engines ?? own;
   const traces = traceRuns(tracing, metrics);
   const working = new Map<string, Taken>();
   /** How often a run has waited for its environment, which is no attempt at it. */
@@ -274,7 +277,7 @@ export function startRunner(options: RunnerOptions): Runner {
       await asking;
       const cutOff = [...working.values()];
       await Promise.all(cutOff.map(({ done }) => done));
-      await engines.stop();
+      await own.stop();
       traces.stop();
       try {
         // No fault of theirs, however often a processor is restarted.

@@ -8,7 +8,7 @@ import type { z } from "zod";
 import { openLedger } from "../ledger/index.ts";
 import { startProcessor } from "../main.ts";
 import { openObjectStore } from "../object-store/index.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../processor-for-tests.ts";
 import { commit } from "../tables/delta/commit.ts";
 import { evolve } from "../tables/delta/schema.ts";
 import { snapshotAt } from "../tables/delta/snapshot.ts";
@@ -41,7 +41,7 @@ const sql = {
 async function start(texts: Record<string, string> = {}): Promise<string> {
   await processor?.stop();
   const { stack } = salesStack({ tables });
-  processor = await startProcessor(configOf({ stack, sql: { ...sql, ...texts } }), { dataFolder: folder });
+  processor = await startProcessor(configOf({ stack, sql: { ...sql, ...texts } }), { engines, dataFolder: folder });
   return processor.url;
 }
 async function ingest(url: string, ...rows: string[]): Promise<Run> {

@@ -4,7 +4,7 @@ import { Tables } from "@cais/spec/api.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openLedger } from "../ledger/index.ts";
 import { startProcessor } from "../main.ts";
-import { configOf, ended, salesStack, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, testFolder } from "../processor-for-tests.ts";
 import { openStack } from "./stack.ts";
 
 let folder: string;
@@ -26,7 +26,7 @@ it("loads no content but the one that was claimed", async () => {
   };
   const [first, other, second] = [await put("a.csv", 1), await put("b.csv", 2), await put("a.csv", 3)];
   await ledger.close();
-  const { url, stop } = await startProcessor(config, { dataFolder: folder });
+  const { url, stop } = await startProcessor(config, { engines, dataFolder: folder });
   try {
     expect(await ended(url, first)).toMatchObject({
       state: "failed",
@@ -54,7 +54,7 @@ it("loads a content that was put again before it was loaded, once", async () => 
   // The second version has the first one's run, since it has its content.
   expect(await put()).toMatchObject({ created: false, run: { id: first.run.id } });
   await ledger.close();
-  const { url, stop } = await startProcessor(config, { dataFolder: folder });
+  const { url, stop } = await startProcessor(config, { engines, dataFolder: folder });
   try {
     expect(await ended(url, first.run.id)).toMatchObject({ state: "done", rows: { clean: 1 } });
     const { tables } = Tables.parse(await (await fetch(`${url}/v1/tables`)).json());

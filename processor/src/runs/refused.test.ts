@@ -6,7 +6,7 @@ import { Upload } from "@cais/spec/api.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { openLedger } from "../ledger/index.ts";
 import { startProcessor } from "../main.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../processor-for-tests.ts";
 
 let folder: string;
 let processor: Awaited<ReturnType<typeof startProcessor>> | undefined;
@@ -27,7 +27,7 @@ async function start(): Promise<string> {
     source: { upload: { formats: ["csv"], maxBytes: 1_000_000, after: "delete" } },
     sinks: [{ webhook: { url: { secret: "hook-url" }, secret: { secret: "hook-key" } } }],
   });
-  processor = await startProcessor(configOf({ stack, sql }), { dataFolder: folder });
+  processor = await startProcessor(configOf({ stack, sql }), { engines, dataFolder: folder });
   return processor.url;
 }
 

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { pino } from "pino";
 import { z } from "zod";
 import { startProcessor } from "../main.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../processor-for-tests.ts";
 import { deltaTable } from "./delta-for-tests.ts";
 
 let folder: string;
@@ -23,6 +23,7 @@ async function start(config: ProcessorConfig, runSeconds?: number): Promise<stri
   await processor?.stop();
   const retry = { attempts: 2, firstMs: 1 };
   processor = await startProcessor(config, {
+    engines,
     dataFolder: folder,
     retry,
     ...(runSeconds !== undefined && { runSeconds }),
@@ -194,7 +195,7 @@ it("keeps the cells of a file out of its log", async () => {
   const lines: string[] = [];
   const log = pino({}, { write: (line: string) => lines.push(line) });
   const config = configOf({ stack, sql: { ...sql, "by_day.sql": "SELECT note::INTEGER AS note FROM sold" } });
-  processor = await startProcessor(config, { dataFolder: folder, log });
+  processor = await startProcessor(config, { engines, dataFolder: folder, log });
   const run = await ingest(processor.url, "day,amount,note\n2024-01-01,1,a private note\n");
   expect(run.error).toContain("a private note");
   await expect.poll(() => lines.some((line) => line.includes("run ended"))).toBe(true);
@@ -261,7 +262,7 @@ it("refuses a store that cannot be opened, and a data folder in use", async () =
     `The secret file ${join(folder, "x")} cannot be read; put the secret there.`,
   );
   await start(config);
-  await expect(startProcessor(config, { dataFolder: folder })).rejects.toThrow(
+  await expect(startProcessor(config, { engines, dataFolder: folder })).rejects.toThrow(
     /is another processor using this data folder/,
   );
   await appendFile(join(folder, "sales/lake/stray"), "left alone");

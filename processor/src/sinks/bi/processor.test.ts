@@ -4,7 +4,7 @@ import { Run, Upload } from "@cais/spec/api.ts";
 import { ProcessorConfig } from "@cais/spec/bindings.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { startProcessor } from "../../main.ts";
-import { configOf, ended, salesStack, send, testFolder } from "../../processor-for-tests.ts";
+import { configOf, ended, engines, salesStack, send, testFolder } from "../../processor-for-tests.ts";
 import { type PowerBi, refreshed, startPowerBi } from "./power-bi-for-tests.ts";
 
 let folder: string;
@@ -22,7 +22,7 @@ beforeEach(async () => {
   const config = ProcessorConfig.parse({ ...asked, stacks, allowPrivate: ["127.0.0.0/8"] });
   await writeFile(join(folder, "rest"), bi.restUrl, { mode: 0o600 });
   await writeFile(join(folder, "app"), bi.credential, { mode: 0o600 });
-  processor = await startProcessor(config, { dataFolder: folder });
+  processor = await startProcessor(config, { engines, dataFolder: folder });
 });
 afterEach(async () => {
   await processor.stop();
