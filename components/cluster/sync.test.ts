@@ -4,6 +4,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "n
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { Cloud, secretId, unit } from "./cloud-for-tests.ts";
 
 const script = fileURLToPath(new URL("vm/sync.py", import.meta.url));
@@ -44,6 +45,17 @@ class Machine {
   }
 }
 
+/** What the machine tells its containers of its last sync, without the time. */
+async function toldOf(machine: Machine): Promise<unknown> {
+  const file = machine.at("run/cais/machine/sync.json");
+  // A container's user must read it, and no container may change it.
+  expect([(await stat(file)).mode & 0o777, (await stat(path.dirname(file))).mode & 0o777]).toEqual([0o444, 0o755]);
+  const { at, ...told } = JSON.parse(await readFile(file, "utf8"));
+  expect(z.iso.datetime().parse(at)).toMatch(/^\d{4}-/);
+  expect(Math.abs(Date.now() - Date.parse(at))).toBeLessThan(3_600_000);
+  return told;
+}
+
 const cloud = () => new Cloud(uid);
 const restarted = (name: string) => ["daemon-reload", `restart --no-block cais-${name}.service`];
 
@@ -77,6 +89,7 @@ describe.skipIf(spawnSync("python3", ["--version"]).status !== 0)("sync.py (skip
     expect((await stat(machine.at(secrets))).mode & 0o777).toBe(0o700);
     expect((await stat(machine.at("var/lib/cais/processor"))).mode & 0o777).toBe(0o700);
     expect((await stat(machine.at(`${secrets}/store-credential.json`))).uid).toBe(uid);
+    expect(await toldOf(machine)).toEqual({ problems: 0 });
   });
 
   it("leaves alone what did not change, and asks for no secret again", async () => {
@@ -167,6 +180,7 @@ describe.skipIf(spawnSync("python3", ["--version"]).status !== 0)("sync.py (skip
       told: restarted("good"),
     });
     expect(await readdir(machine.at("etc/systemd/system"))).toEqual(["cais-good.service"]);
+    expect(await toldOf(machine)).toEqual({ problems: 1 });
   });
 
   it("finds workloads on every page of the listing, and takes no other object for one", async () => {
@@ -194,6 +208,7 @@ describe.skipIf(spawnSync("python3", ["--version"]).status !== 0)("sync.py (skip
       told: [],
       problems: expect.stringContaining("nothing looked at"),
     });
+    expect(await toldOf(machine)).toEqual({ problems: 1 });
   });
 
   it("follows no redirect, which would carry its token along", async () => {

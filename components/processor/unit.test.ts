@@ -18,7 +18,9 @@ describe("unit", () => {
         "--mount type=bind,src=/var/lib/cais/processor,dst=/data",
         "--mount type=bind,src=/etc/cais/workloads/processor/config.json,dst=/etc/cais/config.json,readonly",
         "--mount type=bind,src=/run/cais/secrets/processor,dst=/run/cais/secrets,readonly",
-        `--env CAIS_CONFIG=/etc/cais/config.json --env CAIS_DATA=/data ${image}`,
+        "--volume /run/cais/machine:/run/cais/machine:ro",
+        "--env CAIS_CONFIG=/etc/cais/config.json --env CAIS_DATA=/data --env CAIS_SYNC=/run/cais/machine/sync.json",
+        image,
       ].join(" "),
     );
   });

@@ -17,6 +17,9 @@ export interface Container {
   hasLogin?: boolean;
 }
 
+/** Where a machine tells its containers of itself. */
+const machineFolder = "/run/cais/machine";
+
 /**
  * A systemd unit that runs one container, hardened. The machine keeps its config, secrets and state where
  * `cluster/vm/sync.py` puts them; no value of a secret is in the unit, the environment or the command line.
@@ -38,11 +41,14 @@ export function unit({ name, image, uid, memoryBytes, cpus, publish, hasAuthorit
     `--mount type=bind,src=/var/lib/cais/${name},dst=/data`,
     `--mount type=bind,src=/etc/cais/workloads/${name}/config.json,dst=/etc/cais/config.json,readonly`,
     `--mount type=bind,src=/run/cais/secrets/${name},dst=/run/cais/secrets,readonly`,
+    // A volume, which Docker makes where it is not there yet: a machine may start this before its first sync has ended.
+    `--volume ${machineFolder}:${machineFolder}:ro`,
     ...(hasAuthorities
       ? [`--mount type=bind,src=/etc/cais/workloads/${name}/ca.pem,dst=${mountedAuthorities},readonly`]
       : []),
     "--env CAIS_CONFIG=/etc/cais/config.json",
     "--env CAIS_DATA=/data",
+    `--env CAIS_SYNC=${machineFolder}/sync.json`,
     ...(publish === undefined ? [] : [`--publish ${publish}:${publish}`]),
   ];
   return `[Unit]

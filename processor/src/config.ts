@@ -10,6 +10,7 @@ const Environment = z.object({
   CAIS_CONFIG: z.string().min(1).optional().describe("File with the config, or - for standard input."),
   CAIS_DATA: z.string().min(1).default("data").describe("Folder for everything the processor keeps."),
   CAIS_PAGE: z.string().min(1).optional().describe("Folder of the built page."),
+  CAIS_SYNC: z.string().min(1).optional().describe("File in which the machine tells of its last sync."),
   CAIS_LOG: z.enum(["trace", "debug", "info", "warn", "error", "silent"]).default("info"),
   OTEL_EXPORTER_OTLP_ENDPOINT: z
     .url({ protocol: /^https?$/ })
@@ -30,6 +31,7 @@ export interface Settings extends Telling {
   config: ProcessorConfig;
   dataFolder: string;
   pageFolder: string | undefined;
+  syncFile: string | undefined;
 }
 
 /** Reads CAIS_LOG and OTEL_EXPORTER_OTLP_ENDPOINT; a mistake in them is an error. */
@@ -59,6 +61,7 @@ export async function readSettings(args: string[], environment: NodeJS.ProcessEn
     config: parseConfig(await (from === "-" ? text(process.stdin) : readFile(from, "utf8")), from),
     dataFolder: resolve(values.data ?? env.CAIS_DATA),
     pageFolder: page === undefined ? undefined : resolve(page),
+    syncFile: env.CAIS_SYNC,
     ...readTelling(environment),
   };
 }

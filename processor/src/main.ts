@@ -20,6 +20,7 @@ import { type OpenStack, openStack } from "./runs/stack.ts";
 import { sweep } from "./runs/sweep.ts";
 import { readSecret } from "./secret/index.ts";
 import { startSender } from "./sinks/sender.ts";
+import { openSync } from "./sync/index.ts";
 import { openTableReader } from "./tables/index.ts";
 import { startPublisher } from "./tables/publisher.ts";
 import { startTracing } from "./tracing/index.ts";
@@ -29,6 +30,8 @@ export interface StartOptions {
   dataFolder: string;
   /** Folder of the built page. Default: no page. */
   pageFolder?: string;
+  /** File in which the machine tells of its last sync. Default: it tells of none. */
+  syncFile?: string;
   /** Asked of every request to /v1; takes the place of the config's. At least 32 characters. */
   token?: string;
   /** Default: none. */
@@ -58,6 +61,7 @@ export async function startProcessor(
   {
     dataFolder,
     pageFolder,
+    syncFile,
     token: givenToken,
     log = pino({ level: "silent" }),
     runSeconds = 3600,
@@ -93,10 +97,9 @@ export async function startProcessor(
   }
   await sweep(ledger, stacks, () => true);
 
-  const metrics = startMetrics(async () => ({
-    ...(await ledger.depth()),
-    deliveries: await ledger.deliveries.depth(),
-  }));
+  const sync = syncFile === undefined ? undefined : openSync(syncFile, log);
+  const depth = async () => ({ ...(await ledger.depth()), deliveries: await ledger.deliveries.depth() });
+  const metrics = startMetrics(depth, undefined, sync);
   const tracing = await startTracing(otlpEndpoint);
   const tables = openTableReader(join(workFolder, "reads"));
   const queries = openQueries({
@@ -157,6 +160,7 @@ export async function startProcessor(
     access,
     monitors,
     tellers,
+    sync,
     ...readiness,
   };
   const api = await makeApi({ processor, log, token, pageFolder });
@@ -197,12 +201,13 @@ export async function startProcessor(
 }
 
 async function main(): Promise<void> {
-  const { config, dataFolder, pageFolder, logLevel, otlpEndpoint } = await readSettings(process.argv.slice(2));
+  const { config, dataFolder, pageFolder, syncFile, logLevel, otlpEndpoint } = await readSettings(process.argv.slice(2));
   const log = openLog(logLevel);
   const processor = await startProcessor(config, {
     dataFolder,
     log,
     ...(pageFolder !== undefined && { pageFolder }),
+    ...(syncFile !== undefined && { syncFile }),
     ...(otlpEndpoint !== undefined && { otlpEndpoint }),
   });
   log.info({ url: processor.url, stacks: Object.keys(config.stacks) }, "listening");

@@ -12,6 +12,7 @@ One workload is two objects: `<name>.service`, its systemd unit, installed as ca
       "registry":   optional: { "server", "username", "password" }, the last of Barbican, the login with which Docker fetches
                     its image, placed in /run/cais/registry/<name>/config.json, where only root reads }
 
+When it has ended, /run/cais/machine/sync.json says so to the workloads: { "at": time, "problems": how many there were }.
 A unit is restarted when its workload changed and left alone otherwise. A workload whose object is gone is stopped; its
 state stays. What was applied is remembered in /run, so after a boot everything is placed and started again.
 """
@@ -24,6 +25,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -193,6 +195,13 @@ class Machine:
         self.folder(self.path("run/cais/applied"), 0o700)
         self.write(self.path("run/cais/applied", name), digest.encode(), 0o600)
 
+    def tell(self, problems):
+        """Containers see the folder, and whoever runs in them may read it."""
+        said = {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "problems": len(problems)}
+        self.folder(self.path("run/cais"), 0o755)
+        self.folder(self.path("run/cais/machine"), 0o755)
+        self.write(self.path("run/cais/machine/sync.json"), json.dumps(said).encode(), 0o444)
+
     def start(self, name):
         self.systemctl("start", "--no-block", f"cais-{name}.service")
 
@@ -276,6 +285,7 @@ def main(root="/"):
         problems = [f"nothing looked at: {error!r}"]
     for problem in problems:
         print(problem, file=sys.stderr)
+    machine.tell(problems)
     return 1 if problems else 0
 
 

@@ -7,6 +7,13 @@ import { ApiProblem } from "./problems.ts";
 const Ready = z.object({
   ready: z.boolean(),
   notReady: z.array(z.string()).describe("What is not ready; the processor's log says why."),
+  sync: z
+    .object({
+      ageSeconds: z.number().describe("Time since the machine last looked at what it is to run."),
+      problems: z.number().int().nullable().describe("What it could not do then; null if it has not told."),
+    })
+    .optional()
+    .describe("On a machine that takes what it runs from a store. Files are taken whatever this says."),
 });
 
 /** What is answered while the processor stops, on the connections that are still open. */
@@ -22,7 +29,7 @@ export function refuseWhenStopping(app: FastifyInstance, { isStopping }: Pick<Pr
 
 /** `/healthz`, `/readyz`, `/metrics`, `/openapi.json`: for who runs the processor. They hold no data and ask for no token. */
 export const health: FastifyPluginAsyncZod<Processor> = async (app, processor) => {
-  const { stacks, ledger, runner, metrics, isStopping } = processor;
+  const { stacks, ledger, runner, metrics, sync, isStopping } = processor;
   app.get(
     "/healthz",
     { schema: { summary: "Whether the process answers", response: { 200: z.object({ healthy: z.literal(true) }) } } },
@@ -61,7 +68,8 @@ export const health: FastifyPluginAsyncZod<Processor> = async (app, processor) =
       for (const [name, stack] of stacks)
         for (const role of ["input", "lake", "output"] as const)
           await check(`the ${role} store of stack "${name}"`, () => stack[role].check());
-      return reply.code(notReady.length === 0 ? 200 : 503).send({ ready: notReady.length === 0, notReady });
+      const ready = notReady.length === 0;
+      return reply.code(ready ? 200 : 503).send({ ready, notReady, ...(sync && { sync: await sync() }) });
     },
   );
 

@@ -13,6 +13,7 @@ import type { Metrics } from "../metrics/index.ts";
 import type { Queries } from "../query/index.ts";
 import type { Runner } from "../runs/index.ts";
 import type { OpenStack } from "../runs/stack.ts";
+import type { Sync } from "../sync/index.ts";
 import type { TableReader } from "../tables/index.ts";
 import type { Tracing } from "../tracing/index.ts";
 import { deliveries } from "./deliveries.ts";
@@ -57,6 +58,8 @@ export interface Processor {
   metrics: Metrics;
   tracing: Tracing;
   access: Access;
+  /** How it is with the machine, where it is one that tells. */
+  sync: (() => Promise<Sync>) | undefined;
   isStopping: () => boolean;
   /** Room on the data folder's disk, and how much of it there must be to be ready. */
   freeBytes: () => Promise<number>;

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Delivery, Run } from "@cais/spec/api.ts";
+import type { Sync } from "../sync/index.ts";
 
 /** What is counted of the processor's work, since it started. No label holds what a sender chooses. */
 export interface Metrics {
@@ -50,8 +51,12 @@ const LONG = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600
 const SHARE = [0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.9, 1];
 const SMALL_COUNT = [1, 2, 5, 10, 20, 50, 100];
 
-/** `depth` tells the queue's length when it is asked for. */
-export function startMetrics(depth: () => Promise<QueueDepth>, now = () => new Date()): Metrics {
+/** `depth` tells the queue's length when it is asked for, and `sync` how it is with the machine, where it is one that tells. */
+export function startMetrics(
+  depth: () => Promise<QueueDepth>,
+  now = () => new Date(),
+  sync?: () => Promise<Sync>,
+): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const counter = <Label extends string>(name: string, labelNames: Label[], help: string) =>
@@ -127,6 +132,8 @@ export function startMetrics(depth: () => Promise<QueueDepth>, now = () => new D
   const cpu = counter("process_cpu_seconds_total", [], "CPU time of the processor without its engines.");
   const memory = gauge("process_resident_memory_bytes", [], "Memory of the processor without its engines.");
 
+  const lookAtMachine = sync && watch(sync, gauge);
+
   // The clock may have been set back since.
   const ageOf = (at: string) => Math.max(0, (now().getTime() - Date.parse(at)) / 1000);
 
@@ -186,8 +193,21 @@ export function startMetrics(depth: () => Promise<QueueDepth>, now = () => new D
     request: ({ seconds, method, route, status }) => requests.observe({ method, route, status }, seconds),
     async text() {
       await lookAtQueue();
+      await lookAtMachine?.();
       lookAtProcess();
       return registry.metrics();
     },
+  };
+}
+
+/** Gauges of the machine, which are there only where a machine tells. */
+function watch(sync: () => Promise<Sync>, gauge: (name: string, labels: never[], help: string) => Gauge) {
+  const age = gauge("cais_sync_age_seconds", [], "Time since the machine last looked at what it is to run.");
+  const problems = gauge("cais_sync_problems", [], "What the machine could not do then.");
+  return async () => {
+    const seen = await sync();
+    age.set(seen.ageSeconds);
+    if (seen.problems === null) problems.remove();
+    else problems.set(seen.problems);
   };
 }

@@ -48,9 +48,11 @@ const delivery = Delivery.parse({
   deliveredAt: "2024-01-01T00:00:09.000Z",
 });
 
+const sync = async () => ({ ageSeconds: 70, problems: 1 });
+
 /** One of everything that can be told. */
 async function tellAll(depth: () => Promise<QueueDepth>): Promise<string> {
-  const metrics = startMetrics(depth, () => new Date("2024-01-01T00:01:00Z"));
+  const metrics = startMetrics(depth, () => new Date("2024-01-01T00:01:00Z"), sync);
   metrics.received("sales", 10);
   metrics.ignored("sales");
   metrics.fullScan("sales", 12.5, 100_000);
@@ -115,6 +117,8 @@ it("counts what it is told", async () => {
     'cais_queue_runs{state="running"} 1',
     "cais_queue_oldest_seconds 30",
     "cais_ledger_up 1",
+    "cais_sync_age_seconds 70",
+    "cais_sync_problems 1",
     'cais_http_request_seconds_count{method="GET",route="/v1/runs/:id",status="200"} 1',
   ])
     expect(lines).toContain(line);
