@@ -5,8 +5,8 @@ import { configDefaults, defineConfig } from "vitest/config";
 // Pulumi keeps the program that is under way for the whole process, so each of these files gets one of its own.
 const programs = ["components/**/*.test.ts", "programs/**/*.test.ts"];
 
-// Real services have a runner of their own: npm run test:peers.
-const exclude = [...configDefaults.exclude, "tests/peers/**", ".cais/**"];
+// Real services and attacks have runners of their own: npm run test:peers, npm run hostile.
+const exclude = [...configDefaults.exclude, "tests/peers/**", "tests/hostile/**", ".cais/**"];
 
 export default defineConfig({
   test: {
