@@ -3,7 +3,13 @@ import type { OpenStack } from "../openstack/lab.ts";
 /** Somebody of the lab who may ask each service that the catalog names. */
 export interface Asker {
   /** Asks a service, such as `compute`, at a path below its address. Throws when it refuses. */
-  ask<Answer = unknown>(service: string, method: string, path: string, body?: object | string): Promise<Answer>;
+  ask<Answer = unknown>(
+    service: string,
+    method: string,
+    path: string,
+    body?: object | string,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Answer>;
   /** The status with which a service answers a GET. */
   status(service: string, path: string): Promise<number>;
 }
@@ -36,7 +42,13 @@ export async function asker(cloud: OpenStack, who: "admin" | "demo"): Promise<As
     return found.url;
   };
   // Where a service's address ends with its version, a path may begin with another (Magnum's, Neutron's).
-  const call = (service: string, method: string, path: string, body?: object | string) =>
+  const call = (
+    service: string,
+    method: string,
+    path: string,
+    body?: object | string,
+    more: Readonly<Record<string, string>> = {},
+  ) =>
     fetch(urlOf(service) + path, {
       method,
       headers: {
@@ -45,12 +57,19 @@ export async function asker(cloud: OpenStack, who: "admin" | "demo"): Promise<As
         ...(body !== undefined && {
           "Content-Type": typeof body === "string" ? "application/octet-stream" : "application/json",
         }),
+        ...more,
       },
       body: body === undefined ? null : typeof body === "string" ? body : JSON.stringify(body),
     });
   return {
-    async ask<Answer>(service: string, method: string, path: string, body?: object | string) {
-      const made = await call(service, method, path, body);
+    async ask<Answer>(
+      service: string,
+      method: string,
+      path: string,
+      body?: object | string,
+      headers?: Readonly<Record<string, string>>,
+    ) {
+      const made = await call(service, method, path, body, headers);
       const text = await made.text();
       if (!made.ok) throw new Error(`${service} refused ${method} ${path}: ${made.status} ${text}`);
       return (text.startsWith("{") || text.startsWith("[") ? JSON.parse(text) : text) as Answer;

@@ -19,50 +19,41 @@ import { trove } from "./trove.ts";
 
 const run = promisify(execFile);
 
-/** What the services besides Keystone and Swift are made of. */
-export const cloudPackages = [
-  "mariadb-server",
-  "rabbitmq-server",
-  "python3-pymysql",
-  "python3-openstackclient",
-  "placement-api",
-  "glance-api",
-  "nova-common",
-  "nova-api",
-  "nova-conductor",
-  "nova-scheduler",
-  "neutron-server",
-  "cinder-api",
-  "cinder-scheduler",
-  "heat-api",
-  "heat-engine",
-  "python3-heatclient",
-  "magnum-api",
-  "magnum-conductor",
-  "python3-magnumclient",
-  "barbican-api",
-  "python3-barbicanclient",
-  "octavia-api",
-  "octavia-worker",
-  "trove-api",
-  "trove-taskmanager",
-];
+/** What several of the services want. */
+const packages = ["mariadb-server", "rabbitmq-server", "python3-pymysql"];
 
-/** The parts, in the order in which they want each other. */
-const parts = [placement, glance, neutron, cinder, nova, heat, magnum, barbican, octavia, trove];
+/** The parts, in the order in which they want each other, each with the packages that it is made of. */
+const parts = {
+  placement: { part: placement, packages: ["placement-api"] },
+  glance: { part: glance, packages: ["glance-api"] },
+  neutron: { part: neutron, packages: ["neutron-server"] },
+  cinder: { part: cinder, packages: ["cinder-api", "cinder-scheduler"] },
+  nova: { part: nova, packages: ["nova-common", "nova-api", "nova-conductor", "nova-scheduler"] },
+  heat: { part: heat, packages: ["heat-api", "heat-engine"] },
+  magnum: { part: magnum, packages: ["magnum-api", "magnum-conductor"] },
+  barbican: { part: barbican, packages: ["barbican-api"] },
+  octavia: { part: octavia, packages: ["octavia-api", "octavia-worker"] },
+  trove: { part: trove, packages: ["trove-api", "trove-taskmanager"] },
+};
+export type PartName = keyof typeof parts;
+
+/** With all of these, a lab is one that the commands of docs/openstack.md are tried on. */
+const clients = ["python3-openstackclient", "python3-heatclient", "python3-magnumclient", "python3-barbicanclient"];
 
 const random = (bytes: number) => randomBytes(bytes).toString("hex");
 
-/** Starts a lab with all of these services, empty. Throws `Unavailable` where Debian's packages cannot be had. */
-export async function startCloud(folder: string): Promise<Cloud> {
+/** Starts a lab with these services, or all, empty. Throws `Unavailable` where Debian's packages cannot be had. */
+export async function startCloud(folder: string, names?: readonly PartName[]): Promise<Cloud> {
   const openStack = await startLab(folder);
-  await installDebianPackages(cloudPackages, join(folder, "log", "apt.log"));
+  const chosen = (names ?? (Object.keys(parts) as PartName[])).map((name) => parts[name]);
+  const wanted = [...packages, ...(names ? [] : clients), ...chosen.flatMap((one) => one.packages)];
+  await installDebianPackages(wanted, join(folder, "log", "apt.log"));
   const cloud: Cloud = {
     ...openStack,
     cloudPorts: await freePorts(cloudPortNames),
     cloudSecrets: { database: random(18), queue: random(18), domain: random(18), key: random(16) },
   };
-  const made = parts.map((part) => part(cloud));
+  const made = chosen.map(({ part }) => part(cloud));
   await Promise.all([
     startDatabase(
       cloud,
@@ -114,7 +105,10 @@ async function plugIn({ folder }: Cloud): Promise<void> {
   await writeFile(join(about, "entry_points.txt"), ini(drivers));
 }
 
-/** Makes the services' users, their lines of the catalog, and the domains that Heat and Magnum keep users of their own in. */
+/** Those that keep users of their own. */
+const domains = new Set(["heat", "magnum"]);
+
+/** Makes the services' users, their lines of the catalog, and the domains of those that keep users of their own. */
 async function enrol(cloud: Cloud, made: readonly Part[]): Promise<void> {
   const admin = await logIn(cloud, "admin", cloud.secrets.admin, "admin");
   const roles = await Promise.all(["admin", "service"].map(async (name) => one(admin, "role", { name })));
@@ -125,7 +119,7 @@ async function enrol(cloud: Cloud, made: readonly Part[]): Promise<void> {
     for (const role of roles) await grant(admin, project.id, id, role);
     for (const line of catalog) await addService(admin, cloud.region, line);
   }
-  for (const name of ["heat", "magnum"]) await addDomain(cloud, admin, name);
+  for (const { name } of made) if (domains.has(name)) await addDomain(cloud, admin, name);
 }
 
 async function addDomain(cloud: Cloud, admin: KeystoneSession, name: string): Promise<void> {

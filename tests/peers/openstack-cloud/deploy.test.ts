@@ -1,15 +1,15 @@
 import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { parse } from "yaml";
 import { z } from "zod";
 import { cliVersion } from "../../../planner/recorded/cli.ts";
 import { type Asker, asker } from "./ask.ts";
+import { firstSync } from "./first-sync.ts";
 import type { Cloud } from "./part.ts";
 import { presence } from "./places.ts";
-import { furnish, storeCertificate } from "./project.ts";
+import { furnish, furnishDatabases, storeCertificate } from "./project.ts";
 import {
   type Config,
   type Copy,
@@ -61,6 +61,7 @@ describe.skipIf(!here)("pulumi up (skipped without pulumi and pulumi-resource-op
   beforeAll(async () => {
     cloud = JSON.parse(await readFile(process.env["CAIS_OPENSTACK"] ?? "", "utf8")) as Cloud;
     const { image, external, flavor } = await furnish(cloud);
+    await furnishDatabases(cloud, image);
     demo = await asker(cloud, "demo");
     admin = await asker(cloud, "admin");
     const certificate = await storeCertificate(demo);
@@ -130,21 +131,11 @@ describe.skipIf(!here)("pulumi up (skipped without pulumi and pulumi-resource-op
       ({ type }) => type === "openstack:compute/instance:Instance",
     );
     const { plaintext } = z.looseObject({ plaintext: z.string() }).parse(instance?.inputs["userData"]);
-    const Files = z.looseObject({ write_files: z.array(z.looseObject({ path: z.string(), content: z.string() })) });
-    const { write_files } = Files.parse(parse(JSON.parse(plaintext)));
     await mkdir(".cais/tests", { recursive: true });
     const machine = await mkdtemp(path.resolve(".cais/tests/machine-"));
     try {
-      for (const { path: file, content } of write_files) {
-        await mkdir(path.join(machine, path.dirname(file)), { recursive: true });
-        await writeFile(path.join(machine, file), content);
-      }
-      await mkdir(path.join(machine, "bin"));
-      await writeFile(path.join(machine, "bin", "systemctl"), "#!/bin/sh\n");
-      await chmod(path.join(machine, "bin", "systemctl"), 0o755);
-      const env = { PATH: `${path.join(machine, "bin")}:/usr/bin:/bin`, PYTHONDONTWRITEBYTECODE: "1" };
-      const { stdout } = await run("python3", [path.join(machine, "usr/local/lib/cais/sync.py"), machine], { env });
-      expect(stdout.match(/^[\w-]+: applied/gm)?.toSorted()).toEqual(["ivi-processor: applied", "processor: applied"]);
+      const told = await firstSync(machine, JSON.parse(plaintext));
+      expect(told.match(/^[\w-]+: applied/gm)?.toSorted()).toEqual(["ivi-processor: applied", "processor: applied"]);
       const secrets = path.join(machine, "run/cais/secrets/ivi-processor");
       expect((await readdir(secrets)).toSorted()).toEqual([
         "api-token",

@@ -15,7 +15,7 @@ export interface Found {
   flavor: string;
 }
 
-/** Makes a flavor, an image, the network that leads outside and a kind of volume, and gives `demo` the right to make secrets. */
+/** Makes a flavor, an image, the network that leads outside and a kind of volume, and gives `demo` its roles. */
 export async function furnish(cloud: Cloud): Promise<Found> {
   const admin = await asker(cloud, "admin");
   const { flavor } = await admin.ask<{ flavor: { id: string } }>("compute", "POST", "/flavors", {
@@ -44,6 +44,12 @@ export async function furnish(cloud: Cloud): Promise<Found> {
   const session = await logIn(cloud, "admin", cloud.secrets.admin, "admin");
   for (const name of ["creator", "load-balancer_member"])
     await grant(session, cloud.demo.projectId, cloud.demo.userId, await one(session, "role", { name }));
+  return { image, external: network.id, flavor: flavor.id };
+}
+
+/** Tells Trove of a Postgres that it can make of an image. */
+export async function furnishDatabases(cloud: Cloud, image: string): Promise<void> {
+  const admin = await asker(cloud, "admin");
   await admin.ask("database", "POST", "/mgmt/datastore-versions", {
     version: {
       datastore_name: "postgresql",
@@ -55,7 +61,6 @@ export async function furnish(cloud: Cloud): Promise<Found> {
       default: true,
     },
   });
-  return { image, external: network.id, flavor: flavor.id };
 }
 
 /** Stores a certificate with its key as docs/openstack.md says, and gives its address. */
