@@ -3,7 +3,7 @@ import { Agent as HttpsAgent } from "node:https";
 import { StoreFull, StoreUnreachable } from "../index.ts";
 import { type Body, certificateCode, exchange, type Outgoing, passingCode, readText } from "./http.ts";
 import type { Session } from "./keystone.ts";
-import { isTransient, pauseBefore, TRIES } from "./retry.ts";
+import { DAMAGED, isTransient, pauseBefore, TRIES } from "./retry.ts";
 
 /** What is asked of a container, or of an object in it. */
 export interface Asked<T> {
@@ -56,7 +56,7 @@ export async function openClient(session: Session, container: string): Promise<C
     for (let attempt = 1; ; attempt++) {
       const grant = await session.grant(tries);
       client.address = `${grant.storageUrl}/${encodeURIComponent(container)}`;
-      let failure: { why: string; cause?: unknown };
+      let failure: { why: string; hint?: string; cause?: unknown };
       let wait = 0;
       try {
         const response = await exchange(requestOf(asked, client.address, grant));
@@ -69,20 +69,26 @@ export async function openClient(session: Session, container: string): Promise<C
           session.refused(grant.token);
           continue;
         }
-        failure = { why: `answered with ${status}${transactionOf(headers)}` };
+        const isDamaged = status === DAMAGED && asked.headers?.["etag"] !== undefined;
+        failure = {
+          why: `answered with ${status}${transactionOf(headers)}`,
+          ...(isDamaged && { hint: "what it sends arrives as something else; look for what changes it on the way to" }),
+        };
         const isRace = status === 409 && asked.method === "PUT";
-        if (!isTransient(status) && !isRace) throw errorOf(asked, status, failure.why);
+        if (!isTransient(status) && !isRace && !isDamaged) throw errorOf(asked, status, failure.why);
         wait = Number(headers["retry-after"] ?? 0) || 0;
       } catch (error) {
         const code = passingCode(error);
         if (code === undefined) throw untrusted(error) ?? error;
         failure = { why: `not answered (${code})`, cause: error };
       }
-      if (attempt >= tries)
-        throw new StoreUnreachable(
-          `${described(asked)} was ${failure.why}${tries > 1 ? `, ${tries} times` : ""}; does Swift run at ${new URL(client.address).origin}?`,
-          { cause: failure.cause },
-        );
+      if (attempt >= tries) {
+        const { why, hint, cause } = failure;
+        const often = tries > 1 ? `, ${tries} times` : "";
+        const { origin } = new URL(client.address);
+        const what = hint === undefined ? `does Swift run at ${origin}?` : `${hint} ${origin}.`;
+        throw new StoreUnreachable(`${described(asked)} was ${why}${often}; ${what}`, { cause });
+      }
       await pauseBefore(attempt, wait);
     }
   }

@@ -12,6 +12,9 @@ const LONGEST_MS = 4000;
  */
 export const isTransient = (status: number): boolean => [408, 429, 498, 500, 502, 503, 504].includes(status);
 
+/** What Swift answers to a body that is not the one whose MD5 came with it. */
+export const DAMAGED = 422;
+
 /** Waits before the try that follows the `nth`: exponential, with full jitter. `asked`: seconds that an answer asks for. */
 export async function pauseBefore(nth: number, asked = 0): Promise<void> {
   const ms = Math.random() * Math.min(LONGEST_MS, FIRST_MS * 2 ** (nth - 1));

@@ -80,11 +80,11 @@ const half: Cloud["meddle"] = ({ headers }, answer) => {
 };
 
 describe("a request", () => {
-  it("is made again after 498, 503 and a reset, with its whole body", async () => {
+  it("is made again after 498, 503, 422 and a reset, with its whole body", async () => {
     const store = await open();
-    meddleOnce(isPut, 498, 503, reset);
+    meddleOnce(isPut, 498, 503, 422, reset);
     await store.put("a", pieces("one,", "two"));
-    expect(cloud.requests("PUT")).toEqual(["c/a", "c/a", "c/a", "c/a"]);
+    expect(cloud.requests("PUT")).toEqual(["c/a", "c/a", "c/a", "c/a", "c/a"]);
     expect(cloud.objects.get("c/a")?.body.toString()).toBe("one,two");
     expect(cloud.got.find(isPut)?.headers.etag).toBe("c493cbf2fe29562472bc0b897abc9b80");
   });

@@ -73,6 +73,19 @@ it("has a page put files straight only where no versions are kept", async () => 
   expect((await open()).tempUrlOrigin).toBeUndefined();
 });
 
+it("sends again what was damaged on the way", async () => {
+  cloud.container = { "X-Versions-Enabled": "True" };
+  const store = await open();
+  let times = 1;
+  cloud.meddle = (got) => {
+    if (got.method === "PUT" && times-- > 0) got.body = Buffer.from("damaged");
+    return undefined;
+  };
+  await store.put("a", pieces("whole"));
+  expect(cloud.requests("PUT")).toEqual(["c/a", "c/a"]);
+  expect(cloud.objects.get("c/a")?.body.toString()).toBe("whole");
+});
+
 it("replaces an object by one request where its container keeps it", async () => {
   cloud.container = { "X-Versions-Enabled": "True" };
   const store = await open();
