@@ -1,6 +1,6 @@
 import type * as pulumi from "@pulumi/pulumi";
 import type { core } from "@pulumi/kubernetes/types/input.js";
-import { mountedSecrets } from "../secret/mount.ts";
+import { mountedAuthorities, mountedSecrets } from "../secret/mount.ts";
 import { graceSeconds, uid, type Workload } from "./runner.ts";
 
 /** What a pod refers to, by name. */
@@ -17,7 +17,7 @@ const folders = { config: "/etc/cais", state: "/data", tmp: "/tmp" } as const;
 
 /** The pod of a workload, as closed as `unit.ts` keeps a container on a machine, and by Kubernetes' restricted standard. */
 export function podSpec(workload: Workload, parts: PodParts): core.v1.PodSpec {
-  const { image, memoryBytes, cpus, port } = workload;
+  const { image, memoryBytes, cpus, port, authorities } = workload;
   return {
     serviceAccountName: parts.serviceAccount,
     automountServiceAccountToken: false,
@@ -40,6 +40,7 @@ export function podSpec(workload: Workload, parts: PodParts): core.v1.PodSpec {
         env: [
           { name: "CAIS_CONFIG", value: `${folders.config}/config.json` },
           { name: "CAIS_DATA", value: folders.state },
+          ...(authorities ? [{ name: "NODE_EXTRA_CA_CERTS", value: mountedAuthorities }] : []),
         ],
         ports: [{ name: "api", containerPort: port }],
         securityContext: {

@@ -148,6 +148,8 @@ describe("a workload on a Kubernetes", () => {
         secret: { "store-credential.json": "value of store-credential.json", "api-token": "value of api-token" },
       },
     });
+    const trusting = all["StatefulSet processor"];
+    expect(JSON.stringify(trusting)).toContain('{"name":"NODE_EXTRA_CA_CERTS","value":"/etc/cais/ca.pem"}');
     expect((await made())["ConfigMap processor-config"]).toMatchObject({
       data: { "config.json": JSON.stringify(config) },
     });

@@ -31,11 +31,13 @@ describe("unit", () => {
   });
 
   it("brings certificates of private authorities, and a login for who fetches the image, only where there are some", () => {
-    expect(unit(container)).not.toMatch(/ca\.pem|DOCKER_CONFIG/);
+    expect(unit(container)).not.toMatch(/ca\.pem|NODE_EXTRA_CA_CERTS|DOCKER_CONFIG/);
     const text = unit({ ...container, hasAuthorities: true, hasLogin: true });
     expect(command(text, "ExecStart")).toContain(
       "type=bind,src=/etc/cais/workloads/processor/ca.pem,dst=/etc/cais/ca.pem,readonly",
     );
+    // All of its TLS trusts them: https://nodejs.org/api/cli.html#node_extra_ca_certsfile
+    expect(command(text, "ExecStart")).toContain("NODE_EXTRA_CA_CERTS=/etc/cais/ca.pem");
     // Where the container finds its secrets there is no login: it is Docker's, on the machine.
     expect(command(text, "Environment")).toEqual(["DOCKER_CONFIG=/run/cais/registry/processor"]);
   });

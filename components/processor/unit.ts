@@ -44,7 +44,10 @@ export function unit({ name, image, uid, memoryBytes, cpus, publish, hasAuthorit
     // A volume, which Docker makes where it is not there yet: a machine may start this before its first sync has ended.
     `--volume ${machineFolder}:${machineFolder}:ro`,
     ...(hasAuthorities
-      ? [`--mount type=bind,src=/etc/cais/workloads/${name}/ca.pem,dst=${mountedAuthorities},readonly`]
+      ? [
+          `--mount type=bind,src=/etc/cais/workloads/${name}/ca.pem,dst=${mountedAuthorities},readonly`,
+          `--env NODE_EXTRA_CA_CERTS=${mountedAuthorities}`,
+        ]
       : []),
     "--env CAIS_CONFIG=/etc/cais/config.json",
     "--env CAIS_DATA=/data",

@@ -69,6 +69,11 @@ function faultOf(error: unknown, { signal, seconds, name }: Asked, tookTooLong: 
   if (signal.aborted) return new DeliveryDelayed("The delivery was stopped.", because);
   if (tookTooLong) return new DeliveryDelayed(`${name} did not answer within ${seconds} seconds.`, because);
   const code = error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "no code";
+  if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code))
+    return new DeliveryDelayed(
+      `${name} has a certificate that is not trusted (${code}); is it for that name, and by an authority that the processor knows?`,
+      because,
+    );
   return new DeliveryDelayed(`${name} cannot be reached (${code}); is it right, and does it answer?`, because);
 }
 

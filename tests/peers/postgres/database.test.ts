@@ -1,4 +1,6 @@
+import { execFile } from "node:child_process";
 import { rm } from "node:fs/promises";
+import { promisify } from "node:util";
 import { DeliveryDelayed, DeliveryRefused } from "@cais/processor/src/sinks/faults.ts";
 import type { Client } from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -159,6 +161,21 @@ it("checks the server's certificate and name, unless TLS is switched off or on a
   await deliver(file, { to: "secure" }, { url: `${url}?sslmode=disable` });
   await deliver(file, { to: "secure" }, { url: process.env["CAIS_POSTGRES_SOCKET"] ?? "" });
   expect(await rowsOf("secure")).toEqual([{ a: 1 }]);
+});
+
+it("trusts an authority that Node is told of, where the sink names none", { timeout: 120_000 }, async () => {
+  // Node reads it once, at its start.
+  const script = `
+    import { readAddress, connect } from "./processor/src/sinks/database/connect.ts";
+    const client = await connect(readAddress(process.env.CAIS_POSTGRES_URL), undefined, new AbortController().signal);
+    const { rows } = await client.query("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
+    console.log(JSON.stringify(rows));
+    await client.end();`;
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: process.env["CAIS_POSTGRES_CA"] };
+  const { stdout } = await promisify(execFile)(process.execPath, ["--input-type=module-typescript", "-e", script], {
+    env,
+  });
+  expect(JSON.parse(stdout)).toEqual([{ ssl: true }]);
 });
 
 it("waits for a server that is away, and tells no password", async () => {
