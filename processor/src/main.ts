@@ -17,7 +17,8 @@ import { openQueries } from "./query/index.ts";
 import type { RetryOptions } from "./runs/faults.ts";
 import { startRunner } from "./runs/index.ts";
 import { type OpenStack, openStack } from "./runs/stack.ts";
-import { sweep } from "./runs/sweep.ts";
+import { sweepLake } from "./runs/sweep.ts";
+import { finishUploads } from "./runs/uploads.ts";
 import { readSecret } from "./secret/index.ts";
 import { startSender } from "./sinks/sender.ts";
 import { openSync } from "./sync/index.ts";
@@ -83,6 +84,9 @@ export async function startProcessor(
   const stacks = new Map<string, OpenStack>();
   // Beside what engines may take of the disk, and less than it.
   const cacheBytes = config.engine.tempBytes / 4 / Math.max(1, Object.keys(config.stacks).length);
+  const sync = syncFile === undefined ? undefined : openSync(syncFile, log);
+  const depth = async () => ({ ...(await ledger.depth()), deliveries: await ledger.deliveries.depth() });
+  const metrics = startMetrics(depth, undefined, sync);
   let lineage: Lineage;
   try {
     for (const [name, stack] of Object.entries(config.stacks)) {
@@ -90,16 +94,12 @@ export async function startProcessor(
       const cache = { folder: join(workFolder, "cache", name), bytes: cacheBytes };
       stacks.set(name, await openStack(stack, dataFolder, { inUse, allowPrivate: config.allowPrivate, cache }));
     }
+    await finishUploads({ ledger, stacks, metrics, log });
     lineage = await startLineage(config.lineage, { environment: config.environment, ledger, stacks, dataFolder, log });
   } catch (error) {
     await ledger.close();
     throw error;
   }
-  await sweep(ledger, stacks, () => true);
-
-  const sync = syncFile === undefined ? undefined : openSync(syncFile, log);
-  const depth = async () => ({ ...(await ledger.depth()), deliveries: await ledger.deliveries.depth() });
-  const metrics = startMetrics(depth, undefined, sync);
   const tracing = await startTracing(otlpEndpoint);
   const tables = openTableReader(join(workFolder, "reads"));
   const queries = openQueries({
@@ -119,6 +119,10 @@ export async function startProcessor(
       lineage.ended(run);
     },
   });
+  for (const [name, stack] of stacks)
+    await sweepLake(ledger, publisher, stack).catch((error: unknown) =>
+      log.warn({ err: error, stack: name }, "files that are no longer needed are left for the next sweep"),
+    );
   await publisher.start();
   const runner = startRunner({
     stacks,

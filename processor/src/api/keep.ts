@@ -1,4 +1,4 @@
-import type { Ledger } from "../ledger/index.ts";
+import type { Asked, Ledger } from "../ledger/index.ts";
 import type { StoredObject } from "../object-store/index.ts";
 import type { OpenStack } from "../runs/stack.ts";
 
@@ -9,14 +9,18 @@ export interface Kept extends StoredObject {
   drop(): Promise<void>;
 }
 
-/** Puts a file into a stack's input store. Until a run has it, it is loose: a crash leaves nothing that is not known. */
+/**
+ * Puts a file into a stack's input store. Until a run has it, it is loose, with what was asked for: a crash leaves nothing
+ * that is not known, and the next start does that if the file has come whole.
+ */
 export async function keep(
   ledger: Pick<Ledger, "loose">,
   { input, config }: OpenStack,
   key: string,
   body: AsyncIterable<Uint8Array>,
+  asked: Asked,
 ): Promise<Kept> {
-  const loose = { stack: config.stack.name, role: "input", key } as const;
+  const loose = { stack: config.stack.name, role: "input", key, asked } as const;
   async function drop(): Promise<void> {
     await input.delete(key);
     await ledger.loose.forget(loose);
@@ -25,7 +29,7 @@ export async function keep(
   try {
     return { ...(await input.put(key, body, { ifAbsent: true })), key, drop };
   } catch (error) {
-    // Even a write that failed at its end may have left an object. If this fails too, the next start sweeps it.
+    // Even a write that failed at its end may have left an object. If this fails too, the next start looks at it.
     await drop();
     throw error;
   }

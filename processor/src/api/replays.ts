@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from "fastify-type-provider-zod";
 import { Run } from "@cais/spec/api.ts";
 import { expandedLimit } from "@cais/spec/upload.ts";
 import { z } from "zod";
-import { IdempotencyConflict, ReplayRefused, type Requeue } from "../ledger/index.ts";
+import { type Asked, IdempotencyConflict, ReplayRefused } from "../ledger/index.ts";
 import { correctionKey } from "../runs/input-keys.ts";
 import type { OpenStack } from "../runs/stack.ts";
 import { findRun, stackOf } from "./find.ts";
@@ -13,6 +13,8 @@ import { traced } from "./observe.ts";
 import { FileName, Sought } from "./parameters.ts";
 import { ApiProblem, problemResponse, storageFull } from "./problems.ts";
 import { takeFiles, withFile } from "./sent-file.ts";
+
+type Replay = Extract<Asked, { kind: "replay" }>;
 
 /** `POST /v1/runs/{id}/replays`: what is open of a file is processed again, as it is or corrected. */
 export const replays: FastifyPluginAsyncZod<Processor> = async (app, processor) => {
@@ -50,7 +52,7 @@ export const replays: FastifyPluginAsyncZod<Processor> = async (app, processor) 
     async (request, reply) => {
       const run = await findRun(processor, request.params.id);
       const stack = stackOf(processor, run);
-      const asked: Requeue = { run: run.id, kind: "replay", by: request.caller.name, ...traced(request.span) };
+      const asked: Replay = { run: run.id, kind: "replay", by: request.caller.name, ...traced(request.span) };
       const taken = {
         queryName: request.query.name,
         // More than the file itself may have: a compressed one is corrected as CSV.
@@ -68,8 +70,8 @@ export const replays: FastifyPluginAsyncZod<Processor> = async (app, processor) 
     },
   );
 
-  async function corrected(stack: OpenStack, asked: Requeue, body: AsyncIterable<Uint8Array>): Promise<Run> {
-    const { key, sha256, bytes, drop } = await keep(ledger, stack, correctionKey(new Date()), body);
+  async function corrected(stack: OpenStack, asked: Replay, body: AsyncIterable<Uint8Array>): Promise<Run> {
+    const { key, sha256, bytes, drop } = await keep(ledger, stack, correctionKey(new Date()), body, asked);
     try {
       return await ledger.requeue({ ...asked, correction: { key, sha256, bytes } });
     } catch (error) {

@@ -83,7 +83,8 @@ export const uploads: FastifyPluginAsyncZod<Processor> = async (app, processor) 
   ) {
     const { input, config } = open;
     const stack = config.stack.name;
-    const { key, bytes, sha256, version, drop } = await keep(ledger, open, uploadKey(name, new Date()), body);
+    const asked = { kind: "load", again, name, ...from } as const;
+    const { key, bytes, sha256, version, drop } = await keep(ledger, open, uploadKey(name, new Date()), body, asked);
     try {
       const claim = { stack, store: input.id, key, version, name, bytes, sha256, ...from };
       const { run, created } = await tracing.during("claim", from.traceparent, { "cais.stack": stack }, () =>

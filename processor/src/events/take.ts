@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { takesName } from "../formats/names.ts";
 import type { Ledger } from "../ledger/index.ts";
 import type { Metrics } from "../metrics/index.ts";
-import type { ObjectHead } from "../object-store/index.ts";
+import type { ObjectHead, ObjectStore } from "../object-store/index.ts";
 import type { OpenStack } from "../runs/stack.ts";
 
 export interface TakeOptions {
@@ -65,22 +65,31 @@ export async function takeAll(objects: ObjectHead[], options: TakeOptions): Prom
 /** Undefined: it is not to be taken now, or not as it is. */
 async function readWhole(object: ObjectHead, { stack, ledger, signal }: TakeOptions): Promise<Read | undefined> {
   const { key, version } = object;
-  const { input } = stack;
   // An upload notes its key before the object can be listed, and forgets it with its claim.
   const loose = await ledger.loose.all({ stack: stack.config.stack.name, role: "input", key });
   if (loose.some((other) => other.version === undefined || other.version === version)) return undefined;
+  const read = await readVersion(stack.input, object, signal);
+  return read && { object, ...read };
+}
+
+/** What the content of an object is; undefined: this version of it is not there any more, or the signal ended it. */
+export async function readVersion(
+  input: Pick<ObjectStore, "get" | "head">,
+  { key, version }: ObjectHead,
+  signal?: AbortSignal,
+): Promise<{ sha256: string; bytes: number } | undefined> {
   const body = await input.get(key);
   if (body === undefined) return undefined;
   const hash = createHash("sha256");
   let bytes = 0;
   for await (const chunk of body) {
-    if (signal.aborted) return undefined;
+    if (signal?.aborted === true) return undefined;
     hash.update(chunk);
     bytes += chunk.length;
   }
   // What was read may be of another version, which the next look finds.
   if ((await input.head(key))?.version !== version) return undefined;
-  return { object, sha256: hash.digest("hex"), bytes };
+  return { sha256: hash.digest("hex"), bytes };
 }
 
 async function claim({ object, sha256, bytes }: Read, { stack, ledger, metrics, log }: TakeOptions): Promise<boolean> {

@@ -248,7 +248,14 @@ export interface LooseObject {
   key: string;
   /** Only this version is loose: someone else may write to this key. */
   version?: string;
+  /** What its sender asked for: what a start is to do with it if it is there. */
+  asked?: Asked;
 }
+
+/** What is asked for with a file that is on its way into an input store. */
+export type Asked =
+  | ({ kind: "load"; again: boolean } & Pick<Claim, "name" | "idempotencyKey" | "traceparent" | "by">)
+  | ({ kind: "replay" } & Omit<Requeue, "kind" | "correction">);
 
 /**
  * Objects that belong to no run yet or any more. Whoever writes an object notes it first; the transaction that makes it
@@ -258,7 +265,7 @@ export interface LooseObjects {
   note(object: LooseObject): Promise<void>;
   forget(object: LooseObject): Promise<void>;
   /** Of all stacks, or of one key. */
-  all(of?: Omit<LooseObject, "version">): Promise<LooseObject[]>;
+  all(of?: Pick<LooseObject, "stack" | "role" | "key">): Promise<LooseObject[]>;
 }
 
 /** Where a ledger is kept. */

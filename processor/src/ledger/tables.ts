@@ -148,8 +148,8 @@ export interface TableLedger {
   change(stack: string, change: TableChange): Promise<void>;
   /** Brings a table in line with its log. Without adds and removes it records the version alone. Throws TableChanged. */
   follow(stack: string, name: string, followed: Followed): Promise<void>;
-  /** The newest batch number there was; 0: none. A log with a larger one of this ledger's was written by a later one. */
-  lastBatch(): Promise<number>;
+  /** The batch number of the newest change of a table; 0: none. A log with a larger one was written by a later ledger. */
+  lastBatch(stack: string, name: string): Promise<number>;
   /** What a merge table's files gave: by file number, of one file by run. */
   contributions(stack: string, name: string): Promise<Contribution[]>;
   /** Files that are in the table no more, but in versions of its log that may still be read. */

@@ -10,6 +10,9 @@ export function archiveKey(root: string, key: string): string {
   return ObjectKey.safeParse(whole).success ? whole : `archive/${root}/file`;
 }
 
+/** The first run of the file that a key in the archive is of; undefined: it is no such key. */
+export const archivedRoot = (key: string): string | undefined => /^archive\/([^/]+)\/./.exec(key)?.[1];
+
 /**
  * Archives or deletes a file of which nothing is open any more, if the stack asks for it. The ledger notes what is left
  * behind as loose before it is deleted, so a crash in between leaves nothing.

@@ -13,7 +13,7 @@ import { type Tracing, traceIdOf } from "../tracing/index.ts";
 import { doRuns } from "./batch.ts";
 import { backoffMs, type Ended, judge, type Outcome, type RetryOptions, usualRetry } from "./faults.ts";
 import { recordSteps } from "./steps.ts";
-import { sweep } from "./sweep.ts";
+import { sweepLake } from "./sweep.ts";
 import type { OpenStack } from "./stack.ts";
 import { startUpkeep, type Upkeep } from "./upkeep.ts";
 import { traceRuns } from "./trace.ts";
@@ -41,7 +41,7 @@ export interface RunnerOptions {
   /** Told of runs. Default: nobody is. */
   lineage?: Pick<Lineage, "began" | "ended">;
   sender: Pick<Sender, "offer" | "tell">;
-  publisher: Pick<Publisher, "follow" | "wake" | "flush" | "alone">;
+  publisher: Pick<Publisher, "follow" | "check" | "wake" | "flush" | "alone">;
   log: Logger;
   /** Each run has a folder in here while it runs. */
   folder: string;
@@ -185,13 +185,12 @@ export function startRunner(options: RunnerOptions): Runner {
       for (const run of fresh) if (ids.has(run.id)) await settle(run, judge(error));
     }
     const deployed = stacks.get(name);
-    if (deployed !== undefined) await afterRuns(deployed, signal);
-    try {
-      // The next run of this stack starts after this, so no one is writing its lake.
-      await sweep(ledger, stacks, ({ stack, role }) => !signal.aborted && stack === name && role === "lake");
-    } catch (error) {
-      log.warn({ err: error, stack: name }, "files that are no longer needed are left for the next sweep");
-    }
+    if (deployed === undefined) return;
+    await afterRuns(deployed, signal);
+    if (!signal.aborted)
+      await sweepLake(ledger, publisher, deployed).catch((error: unknown) =>
+        log.warn({ err: error, stack: name }, "files that are no longer needed are left for the next sweep"),
+      );
   }
 
   /** Records what became of a run, if need be later: until then it counts as running, and its stack waits. */

@@ -1,23 +1,23 @@
-import type { Ledger, LooseObject } from "../ledger/index.ts";
+import type { Ledger } from "../ledger/index.ts";
+import type { Publisher } from "../tables/publisher.ts";
 import type { OpenStack } from "./stack.ts";
 
 /**
- * Deletes the loose objects that `which` picks: replaced files, and what a failed run or a crash left behind. Only for
- * objects that no one is writing.
+ * Deletes what is loose in a stack's lake: replaced files, and what a failed run or a crash left behind. Only while no one
+ * writes there: before the next run of the stack. Throws LedgerBehind while a table's log is ahead of the ledger: what is loose to a ledger of before may be in
+ * its tables since, and is taken off them by their rewinding alone.
  */
-export async function sweep(
-  ledger: Ledger,
-  stacks: ReadonlyMap<string, OpenStack>,
-  which: (object: LooseObject) => boolean,
+export async function sweepLake(
+  ledger: Pick<Ledger, "loose">,
+  publisher: Pick<Publisher, "check">,
+  { config, lake }: Pick<OpenStack, "config" | "lake">,
 ): Promise<void> {
-  for (const object of (await ledger.loose.all()).filter(which)) {
-    const stack = stacks.get(object.stack);
-    // The objects of a stack that is not deployed now are out of reach; they wait.
-    if (stack === undefined) continue;
-    const store = stack[object.role];
-    // Others may have written another version to this key since.
-    const isThis = object.version === undefined || (await store.head(object.key))?.version === object.version;
-    if (isThis) await store.delete(object.key);
+  const { name } = config.stack;
+  const loose = (await ledger.loose.all()).filter(({ stack, role }) => stack === name && role === "lake");
+  if (loose.length === 0) return;
+  await publisher.check(name);
+  for (const object of loose) {
+    await lake.delete(object.key);
     await ledger.loose.forget(object);
   }
 }

@@ -5,6 +5,7 @@ import type { Engines } from "../engine/warm.ts";
 import type { UnusedFile } from "../tables/delta/vacuum.ts";
 import { type InEngine, type MaintenanceOptions, startMaintenance } from "../tables/maintenance.ts";
 import type { Optimized } from "../tables/optimize.ts";
+import type { Publisher } from "../tables/publisher.ts";
 import type { Rewound } from "../tables/rewind.ts";
 import type { OpenStack } from "./stack.ts";
 
@@ -16,7 +17,10 @@ export interface Upkeep {
   vacuum(stack: string, table: string, options: { dryRun: boolean }): Promise<UnusedFile[]>;
   /** Takes off a table's log what is newer than the ledger. Throws NotRewound. */
   rewind(stack: string, table: string): Promise<Rewound>;
-  /** Throws LedgerBehind while the log of any table is ahead of the ledger, which then does not know what is needed. */
+  /**
+   * Throws LedgerBehind while the log of any table is ahead of the ledger, which then does not know what is needed, and what
+   * a lake throws if that cannot be said.
+   */
   checkLedger(): Promise<void>;
 }
 
@@ -28,14 +32,24 @@ export interface UpkeepOptions extends MaintenanceOptions {
   seconds: number;
   /** Does work while no run of the stack is done. */
   alone: <T>(stack: string, work: (signal: AbortSignal) => Promise<T>) => Promise<T>;
+  publisher: MaintenanceOptions["publisher"] & Pick<Publisher, "check">;
 }
 
 /** Looks after tables in the engines of their stacks. `afterRuns` is for who has the stack for itself, and never rejects. */
-export function startUpkeep({ stacks, engines, folder, limits, seconds, alone, ...options }: UpkeepOptions): {
+export function startUpkeep({
+  stacks,
+  engines,
+  folder,
+  limits,
+  seconds,
+  alone,
+  publisher,
+  ...options
+}: UpkeepOptions): {
   afterRuns(stack: OpenStack, signal: AbortSignal): Promise<void>;
   upkeep: Upkeep;
 } {
-  const maintenance = startMaintenance(options);
+  const maintenance = startMaintenance({ ...options, publisher });
 
   const inEngine =
     (stack: string, signal: AbortSignal): InEngine =>
@@ -71,7 +85,7 @@ export function startUpkeep({ stacks, engines, folder, limits, seconds, alone, .
         return alone(name, () => maintenance.rewind(stack, table));
       },
       async checkLedger() {
-        for (const stack of stacks.keys()) await options.publisher.follow(stack, []);
+        for (const stack of stacks.keys()) await publisher.check(stack);
       },
     },
   };

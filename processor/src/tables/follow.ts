@@ -86,11 +86,11 @@ function checkHistory({ lake, table, view }: FollowedTable, version: number | nu
 }
 
 /**
- * A batch gets its number before it is in a log, so a log with a larger one is of a later ledger. What that one loaded is
- * loaded again, and would be there twice.
+ * A batch gets its number before it is in a log, so a log with a larger one than the table's last is of a later ledger. What
+ * that one loaded is loaded again, and would be there twice. The numbers of other tables do not count: they go on meanwhile.
  */
 async function checkLedger({ ledger, stack, table }: FollowedTable, { batch }: LogView): Promise<void> {
-  const last = await ledger.tables.lastBatch();
+  const last = await ledger.tables.lastBatch(stack, table);
   if (batch <= last) return;
   throw new LedgerBehind(
     `The Delta log of table "${table}" has batch ${batch} of a ledger that was later than this one, which knows ${last}: ` +

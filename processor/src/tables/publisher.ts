@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { Ledger } from "../ledger/index.ts";
 import { someAtATime } from "../object-store/fetch-all.ts";
 import type { ObjectStore } from "../object-store/index.ts";
-import { checkAhead, type FollowedTable, follow, LedgerBehind } from "./follow.ts";
+import { checkAhead, type FollowedTable, follow } from "./follow.ts";
 import { publish } from "./publish.ts";
 
 /** How long commits of a table wait for others, and how many files end that wait. */
@@ -31,9 +31,14 @@ export interface Publisher {
   wake(stack: string, files?: number): void;
   /**
    * Brings the ledger's state of tables in line with their logs. Throws if a log cannot be followed, and LedgerBehind while
-   * that of any stack is ahead of the ledger.
+   * one is ahead of the ledger.
    */
   follow(stack: string, tables: readonly string[]): Promise<void>;
+  /**
+   * Throws LedgerBehind while a log of any table of the stack is ahead of the ledger, and what the lake throws if that cannot
+   * be said. Once it is known that none is, nothing is read any more: a ledger that is in use is not behind.
+   */
+  check(stack: string): Promise<void>;
   /** Does something with a table's log while nothing is published or followed there. */
   alone<T>(stack: string, table: string, work: () => Promise<T>): Promise<T>;
   /** Publishes all that waits, of a stack or of all. Throws the first error, after having tried all tables. */
@@ -49,8 +54,8 @@ export function startPublisher(options: PublisherOptions): Publisher {
   const waiting = new Map<string, { timer: NodeJS.Timeout; files: number }>();
   const retries = new Map<string, number>();
   let isStopped = false;
-  /** Tables of which it is not known since the start that their logs are not ahead of the ledger. */
-  let unchecked: Map<string, FollowedTable> | undefined;
+  /** Tables of which it is not known since the start that their logs are not ahead of the ledger, by their stack. */
+  const unchecked = new Map<string, Set<string>>();
   /** A process that was killed may have refused runs and told nobody. */
   let mayBeUntold = true;
 
@@ -96,39 +101,28 @@ export function startPublisher(options: PublisherOptions): Publisher {
       });
   }
 
-  /**
-   * While a log is ahead of the ledger no stack goes on: batches are numbered for all of them, and as others get numbers it
-   * would not be seen any more.
-   */
-  async function checkAll(stack: string): Promise<void> {
-    const left = (unchecked ??= await allTables());
-    // Some at a time, or one stack's store that does not answer would hold up all others for long.
-    await someAtATime([...left], async ([id, table]) => {
-      try {
-        await alone(table.stack, table.table, async () => {
-          await checkAhead(table);
-          // Of tables where nothing happens a log with all its statistics would stay in memory.
-          if (table.stack !== stack && table.alignedAt === undefined) forget(table);
+  async function checkStack(stack: string): Promise<void> {
+    const left = unchecked.get(stack) ?? (await tablesOf(stack));
+    unchecked.set(stack, left);
+    await someAtATime([...left], async (name) => {
+      const table = tableOf(stack, name);
+      if (table !== undefined)
+        await alone(stack, name, async () => {
+          try {
+            await checkAhead(table);
+          } finally {
+            // Of tables where nothing happens a log with all its statistics would stay in memory.
+            if (table.alignedAt === undefined) forget(table);
+          }
         });
-        left.delete(id);
-      } catch (error) {
-        forget(table);
-        // Another failure is told to who follows that table.
-        if (error instanceof LedgerBehind) throw error;
-      }
+      left.delete(name);
     });
   }
 
-  async function allTables(): Promise<Map<string, FollowedTable>> {
-    const found = new Map<string, FollowedTable>();
-    for (const [stack, { config }] of stacks) {
-      const names = [...(config?.stack.tables ?? []), ...(await ledger.tables.list(stack))].map(({ name }) => name);
-      for (const name of names) {
-        const table = tableOf(stack, name);
-        if (table !== undefined) found.set(`${stack}/${name}`, table);
-      }
-    }
-    return found;
+  /** Names of the tables that a stack has, or had. */
+  async function tablesOf(stack: string): Promise<Set<string>> {
+    const asked = stacks.get(stack)?.config?.stack.tables ?? [];
+    return new Set([...asked, ...(await ledger.tables.list(stack))].map(({ name }) => name));
   }
 
   async function publishTable(stack: string, name: string): Promise<void> {
@@ -210,11 +204,11 @@ export function startPublisher(options: PublisherOptions): Publisher {
     },
     wake: (stack, files = 1) => schedule(stack, waitMs, files),
     async follow(stack, names) {
-      await checkAll(stack);
       const followed = await Promise.allSettled(names.map((name) => followTable(stack, name)));
       await tellRefused();
       for (const result of followed) if (result.status === "rejected") throw result.reason;
     },
+    check: checkStack,
     alone,
     async flush(stack) {
       const [error] = await publishAll(stack);

@@ -37,7 +37,7 @@ export async function rewind({
 }): Promise<Rewound> {
   const newest = await snapshotAt(lake, table);
   const batch = newest?.transactions.get(appIdOf(stack, table))?.version ?? 0;
-  if (newest === undefined || batch <= (await ledger.tables.lastBatch()))
+  if (newest === undefined || batch <= (await ledger.tables.lastBatch(stack, table)))
     throw new NotRewound(
       `The ledger knows all that was written to the log of table "${table}"; there is nothing to take off.`,
     );

@@ -196,7 +196,7 @@ export function publicationsConform(subject: Subject): void {
       expect(await ledger.knows(`rain/${a}`)).toBe(true);
       // A version alone is no change.
       await ledger.tables.follow("inmet", "rain", followed(6, { columns, batch: 3 }));
-      expect(await ledger.tables.lastBatch()).toBe(40);
+      expect(await ledger.tables.lastBatch("inmet", "rain")).toBe(40);
       expect(await state()).toMatchObject({ version: 6, change: 2 });
       // A version was restored: whose rows these are is known.
       const restored = followed(7, { columns, adds: [fileOf(`rain/${a}`, null)], removes: ["rain/theirs"] });
@@ -204,6 +204,12 @@ export function publicationsConform(subject: Subject): void {
       expect((await state())?.files).toMatchObject([{ key: `rain/${a}`, parts: [{ run: a, root: a, fileNumber: 1 }] }]);
       await subject.load("b");
       expect((await pending()).map(({ batch }) => batch)).toEqual([1, 41]);
+      // Numbers are of all tables, but which was the last is known of each.
+      expect(await ledger.tables.lastBatch("inmet", "rain")).toBe(41);
+      await subject.load("c", { stack: "other" });
+      expect(await ledger.tables.lastBatch("inmet", "rain")).toBe(41);
+      expect(await ledger.tables.lastBatch("other", "rain")).toBe(42);
+      expect(await ledger.tables.lastBatch("other", "none")).toBe(0);
     });
 
     it("may be new to the ledger", async () => {

@@ -137,6 +137,10 @@ it("takes over what version 4 was to deliver, and what tables' logs had refused"
       old.exec(`INSERT INTO contributions (stack, name, run, key, rows, bytes)
         VALUES ('inmet', 'rain', '${id}', 'contributions/rain/${id}', 1, 1)`);
   }
+  // Which batch was a table's last was not kept: no more than that of all.
+  old.exec(`UPDATE batches SET last = 7;
+    INSERT INTO tables (stack, name, columns, updated_at) VALUES ('inmet', 'rain', '[]', '${at}');
+    INSERT INTO loose (stack, role, key, version) VALUES ('inmet', 'input', '2026-01-01/upload.csv', '');`);
   old.close();
   const { deliveries, tables, open, loose, close } = await openLedger({ driver: "sqlite", file });
   expect((await tables.contributions("inmet", "rain")).map(({ run }) => run)).toEqual([
@@ -145,9 +149,11 @@ it("takes over what version 4 was to deliver, and what tables' logs had refused"
     "replaced-2",
   ]);
   expect((await loose.all()).map(({ key }) => key)).toEqual([
+    "2026-01-01/upload.csv",
     "contributions/rain/added-2",
     "contributions/rain/refused",
   ]);
+  expect(await Promise.all(["rain", "none"].map((name) => tables.lastBatch("inmet", name)))).toEqual([7, 0]);
   expect(await open("mended")).toBeUndefined();
   for (const root of ["refused", "added", "replaced"])
     expect(await open(root)).toMatchObject({ scope: "file", rows: 3 });

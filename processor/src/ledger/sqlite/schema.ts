@@ -1,5 +1,6 @@
 import { deltaAndDeliveries } from "./schema-4.ts";
 import { refusals } from "./schema-5.ts";
+import { restores } from "./schema-6.ts";
 
 /** The ledger's tables. `user_version` numbers the schema; a later one adds its change as the next entry. */
 export const migrations = [
@@ -198,4 +199,5 @@ export const migrations = [
   `,
   deltaAndDeliveries,
   refusals,
+  restores,
 ];

@@ -115,6 +115,7 @@ export function tables(connection: Connection, time: () => string): Tables {
     const isPublished = !isSame || adds.length > 0 || removes.length > 0;
     if (isPublished) {
       put(stack, name, to);
+      sql("UPDATE tables SET batch = ? WHERE stack = ? AND name = ?").run(batch, stack, name);
       for (const key of removes)
         if (!remove(stack, name, key, false))
           throw new Error(`The table "${name}" of the stack "${stack}" does not hold ${key}, which is to be removed.`);
@@ -206,7 +207,12 @@ export function tables(connection: Connection, time: () => string): Tables {
       // Another program restored a version: it is known what brought these rows.
       add(stack, name, known === undefined ? file : { ...file, parts: parsed(Parts, String(known["parts"])) });
     }
-    sql("UPDATE tables SET version = ? WHERE stack = ? AND name = ?").run(version, stack, name);
+    sql("UPDATE tables SET version = ?1, batch = max(batch, ?2) WHERE stack = ?3 AND name = ?4").run(
+      version,
+      batch ?? 0,
+      stack,
+      name,
+    );
     if (batch !== undefined) sql("UPDATE batches SET last = max(last, ?)").run(batch);
   }
 
@@ -233,8 +239,8 @@ export function tables(connection: Connection, time: () => string): Tables {
     },
     change: (stack, to) => write(() => change(stack, [], new Set(), nextBatch(), to)),
     follow: (stack, name, followed) => write(() => followNow(stack, name, followed)),
-    async lastBatch() {
-      return Number(sql("SELECT last FROM batches").get()?.["last"]);
+    async lastBatch(stack, name) {
+      return Number(sql("SELECT batch FROM tables WHERE stack = ? AND name = ?").get(stack, name)?.["batch"] ?? 0);
     },
     async contributions(stack, name) {
       return states.contributionsOf(stack, name);
