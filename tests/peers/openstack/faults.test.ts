@@ -126,7 +126,7 @@ it("gets another token when all of them are revoked", async () => {
   const user = `/users/${ivi.lab.demo.userId}`;
   const own = async () => (await ivi.swift("HEAD", containerOf("input"))).status;
   expect(await own()).toBe(204);
-  // Whose password is set loses all tokens; disabled for a moment, it would lose its application credentials, too.
+  // Whose password is set loses all tokens, and none of its application credentials.
   await keystoneCall(admin, "PATCH", user, { user: { password: ivi.lab.demo.password } });
   // Swift remembers for five minutes that a token was valid.
   await restartMemory(ivi.lab);
