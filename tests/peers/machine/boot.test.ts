@@ -178,6 +178,15 @@ it("runs the container as a user without rights, whose world is read-only", asyn
   );
 });
 
+it("tells the container of its syncs, which cannot say otherwise", { timeout: LONG }, async () => {
+  // The first sync starts the container, and tells when it has ended.
+  const inside = "docker exec cais-processor bash -c";
+  const said = await machine.until(`${inside} 'cat "$CAIS_SYNC"'`, (told) => told.includes('"problems": 0'));
+  expect(JSON.parse(said)).toEqual({ at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/), problems: 0 });
+  const { code, told: refusal } = await machine.try(`${inside} 'echo >> "$CAIS_SYNC"' 2>&1`);
+  expect([code, refusal]).toEqual([1, expect.stringMatching(/Read-only file system|Permission denied/)]);
+});
+
 it("lets the machine ask the metadata service, and no container", async () => {
   const ask = "python3 -c 'import urllib.request as u; print(u.urlopen(\"http://169.254.169.254/openstack\").status)'";
   expect(await machine.run(ask)).toBe("200\n");
