@@ -78,7 +78,7 @@ describe("a stack's database", () => {
     [
       "a database that is not there",
       ["results-url", { ...server, database: undefined }],
-      "cais:databases.sales takes a database, and the platform has none; say what it is, beginning with: pulumi config set --path 'cais:platform.database.version' <version>",
+      "cais:databases.sales takes a database, and the platform has none; say what it is, beginning with: pulumi config set --path 'cais:platform.database.version' --type string <version>",
     ],
     [
       "a database on a target that has none",

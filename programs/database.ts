@@ -45,7 +45,7 @@ export function takenBy(
     );
   if (database === undefined)
     throw new pulumi.RunError(
-      `${key} takes a database, and the platform has none; say what it is, beginning with: pulumi config set --path 'cais:platform.database.version' <version>`,
+      `${key} takes a database, and the platform has none; say what it is, beginning with: pulumi config set --path 'cais:platform.database.version' --type string <version>`,
     );
   return { name, url: databaseUrl(database, password(secret)) };
 }

@@ -59,6 +59,11 @@ describe("readSettings", () => {
       'cais:owner is "a, b"; 1 to 48 characters, with no comma, no line break and no space at either end, since it becomes a tag. Set it with: pulumi config set cais:owner <value>',
     ],
     [
+      "a number for a text",
+      platform({ cluster, database: { version: 15, machine: "m1.large" } }),
+      "cais:platform.database.version is 15; expected string. Set it with: pulumi config set --path 'cais:platform.database.version' --type string <value>",
+    ],
+    [
       "a misspelt key",
       { ...good, "cais:ownr": "x" },
       "cais:ownr is not known; did you mean owner? Remove it with: pulumi config rm cais:ownr",

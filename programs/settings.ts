@@ -168,8 +168,11 @@ function problemsOf(issue: z.core.$ZodIssue, given: unknown, schema: z.ZodType, 
     issue.code === "invalid_value" && typeof found === "string" ? suggest(found, issue.values.map(String)) : undefined;
   // Set as a whole, a list would be a text.
   const toSet = issue.code === "invalid_type" && issue.expected === "array" ? [...issue.path, 0] : issue.path;
+  // The CLI takes what looks like a number for one.
+  const type =
+    issue.code === "invalid_type" && issue.expected === "string" && found !== undefined ? "--type string " : "";
   return [
-    `${nameOf(issue.path)} is ${found === undefined ? "missing" : JSON.stringify(found)}; ${expected}${meant ? `; did you mean ${meant}?` : "."} Set it with: ${command("set", toSet)} <value>${isListed(issue) ? `, or remove it with: ${command("rm", issue.path)}` : ""}`,
+    `${nameOf(issue.path)} is ${found === undefined ? "missing" : JSON.stringify(found)}; ${expected}${meant ? `; did you mean ${meant}?` : "."} Set it with: ${command("set", toSet)} ${type}<value>${isListed(issue) ? `, or remove it with: ${command("rm", issue.path)}` : ""}`,
   ];
 }
 
