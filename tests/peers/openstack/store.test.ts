@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { behavesAsObjectStore, pieces } from "../../../processor/src/object-store/conformance.ts";
-import { openObjectStore, StoreFull } from "../../../processor/src/object-store/index.ts";
+import { ObjectExists, openObjectStore, StoreFull } from "../../../processor/src/object-store/index.ts";
 import { logIn } from "./calls.ts";
 import { newContainer, swiftCall } from "./containers.ts";
 import { openLab, type OpenStack } from "./lab.ts";
@@ -156,6 +156,16 @@ describe("the swift driver", () => {
     socket.end(content.subarray(0, 50_000));
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 (422|499) /);
     expect(await store.head("half")).toBeUndefined();
+  });
+
+  it("leaves no version of what it refuses because there is an object, where the container keeps versions", async () => {
+    const { store, container } = await open({ "X-Versions-Enabled": "true" });
+    await store.put("a", pieces("first"), { ifAbsent: true });
+    await expect(store.put("a", pieces("second"), { ifAbsent: true })).rejects.toThrow(ObjectExists);
+    const listed = await swiftCall(lab, "GET", `${container}?format=json&versions=true`);
+    expect(await listed.json()).toMatchObject([{ name: "a", bytes: 5, is_latest: true }]);
+    const body = await store.get("a");
+    expect(body && (await text(body))).toBe("first");
   });
 
   it("keeps the segments of an object whose manifest alone was copied", async () => {

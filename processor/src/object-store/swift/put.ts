@@ -170,10 +170,10 @@ async function putSmall(
       accept: [412],
       take: nothing,
     });
-  // What is replaced stays there with all that it needs, so nothing must be known of it. And Swift 2.30 keeps what it refuses
-  // by `If-None-Match` there, as one more version.
+  // What is replaced stays there with all that it needs, so nothing must be known of it.
   const first = await send(isVersioned && !ifAbsent ? {} : absent);
   if (first.status !== 412) return { version: () => versionOf(client, key, put, first.headers) };
+  await dropRefused(client, key, first.headers);
   const before = await headOf(client, key);
   // An earlier try was heard although its answer was lost, and this one met it.
   // Where versions are kept, Swift 2.30 takes what came of one that broke off for the whole: that is written over.
@@ -182,6 +182,16 @@ async function putSmall(
   const { headers } = await send({});
   await dropOld(client, before, put, isVersioned);
   return { version: () => versionOf(client, key, put, headers) };
+}
+
+/**
+ * Where a container keeps versions, Swift 2.30 keeps also what it refuses by `If-None-Match`, and says in its answer as which one.
+ * Who may not delete there leaves it.
+ */
+async function dropRefused(client: Client, key: string, headers: IncomingHttpHeaders): Promise<void> {
+  const id = headers["x-object-version-id"];
+  if (typeof id !== "string") return;
+  await client.ask({ method: "DELETE", name: key, query: { "version-id": id }, accept: [403, 404], take: nothing });
 }
 
 /**
