@@ -1,9 +1,11 @@
 import { execFile } from "node:child_process";
 import { cp, rm } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { promisify } from "node:util";
 import { send } from "@cais/processor/src/processor-for-tests.ts";
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import { withLedger } from "../../crash/disk.ts";
 import { type Ivi, inventory, LIMITS, PATIENCE, startIvi, today } from "./ivi.ts";
 
 const run = promisify(execFile);
@@ -39,6 +41,31 @@ async function put(plot: number, trees: number): Promise<void> {
 async function sendPlot(plot: number, trees: number): Promise<void> {
   expect((await send(ivi.url(), "ivi", inventory(plot, trees), `plot-${plot}.csv`)).status).toBe(202);
   expected.set(plot, trees);
+}
+
+/** Begins to send one by the API. It ends when it is told to. */
+async function beginPlot(plot: number, trees: number): Promise<{ end(): Promise<void> }> {
+  const { promise: rest, resolve: goOn } = Promise.withResolvers<void>();
+  const content = Buffer.from(inventory(plot, trees));
+  const body = ReadableStream.from(
+    (async function* pieces() {
+      yield content.subarray(0, 100);
+      await rest;
+      yield content.subarray(100);
+    })(),
+  );
+  const address = `${ivi.url()}/v1/stacks/ivi/files?name=plot-${plot}.csv`;
+  const answered = fetch(address, { method: "POST", body, duplex: "half" });
+  const onTheirWay = async () =>
+    withLedger(ivi.folder, (ledger) => ledger.prepare("SELECT key FROM loose WHERE role = 'input'").all().length);
+  await expect.poll(onTheirWay, PATIENCE).toBe(1);
+  return {
+    async end() {
+      goOn();
+      expect((await answered).status).toBe(202);
+      expected.set(plot, trees);
+    },
+  };
 }
 
 /** Holds that every inventory that was sent is in the tables once, by one run each. */
@@ -88,15 +115,18 @@ async function expectHeld(): Promise<void> {
   await expect.poll(held, PATIENCE).toMatch(/npx cais tables rewind ivi\/\w+\. The run goes on then\./);
 }
 
-it("goes on with a state that was saved before some files came", async () => {
+it("goes on with a state that was saved while some files came", async () => {
   await put(201, 5);
   await sendPlot(202, 6);
   await expectOnce();
   await ivi.processor.end("SIGTERM");
-  await cp(data(), backup(), { recursive: true });
   await ivi.start();
+  // It is acknowledged after the state was saved, which takes it for unfinished.
+  const sent = await beginPlot(204, 8);
+  // What is in work is not kept, and may go meanwhile.
+  await cp(data(), backup(), { recursive: true, filter: (path) => basename(path) !== "work" });
+  await sent.end();
   await put(203, 7);
-  await sendPlot(204, 8);
   await expectOnce();
   await expect.poll(isPublished, PATIENCE).toBe(true);
   await ivi.processor.end("SIGKILL");
@@ -120,16 +150,29 @@ it("makes everything again from the input where the state is lost", async () => 
   await expect.poll(csv, PATIENCE).toContain("\r\nSloanea guianensis;Elaeocarpaceae;35;5;");
 });
 
+const ledgerVersion = async () =>
+  withLedger(ivi.folder, (ledger) => Number(ledger.prepare("PRAGMA user_version").get()?.["user_version"]));
+
+/** Takes from the ledger what its newest version has brought, so that it is as the version before wrote it. */
+async function toVersionBefore(): Promise<void> {
+  expect(await ledgerVersion()).toBe(6);
+  const ledger = new DatabaseSync(join(data(), "ledger.sqlite"));
+  ledger.exec("ALTER TABLE tables DROP COLUMN batch; ALTER TABLE loose DROP COLUMN asked; PRAGMA user_version = 5");
+  ledger.close();
+}
+
 it.each(["SIGTERM", "SIGKILL"] as const)(
-  "loads a large file once over an upgrade that begins with %s",
+  "loads a large file once over an upgrade of the ledger that begins with %s",
   async (signal) => {
     const plot = signal === "SIGTERM" ? 301 : 302;
     await put(plot, 100_000);
     const state = async () => (await ivi.runs()).find(({ file }) => file.name === `plot-${plot}.csv`)?.state;
     await expect.poll(state, { ...PATIENCE, interval: 20 }).toMatch(/running|done/);
     await ivi.processor.end(signal);
+    await toVersionBefore();
     await ivi.start();
     await expectOnce();
+    await expect.poll(ledgerVersion, PATIENCE).toBe(6);
   },
 );
 
