@@ -33,19 +33,21 @@ export async function installDebianPackages(packages: readonly string[], log: st
   const mayStart = existsSync(policy) ? undefined : policy;
   if (mayStart) await writeFile(mayStart, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
   try {
-    if (!(await areListsFresh())) await aptGet(["update"], log);
-    const install = ["install", "--no-install-recommends", ...missing];
-    try {
-      await aptGet(install, log);
-    } catch {
-      // Mirrors drop what a list from yesterday still names; and a mirror may be away for a moment.
-      await aptGet(["update"], log);
-      await aptGet(install, log);
-    }
+    await aptGetFresh(["install", "--no-install-recommends", ...missing], log);
   } catch (cause) {
     throw new Unavailable(`Debian's ${names} cannot be installed; see ${log}: ${reasonOf(cause)}`, { cause });
   } finally {
     if (mayStart) await rm(mayStart);
+  }
+}
+
+/** Downloads one of Debian's packages into a folder and installs nothing. Throws `Unavailable` where it cannot be had. */
+export async function downloadDebianPackage(name: string, folder: string, log: string): Promise<void> {
+  try {
+    // Else apt-get would drop root's rights, and could not write into a folder of root's.
+    await aptGetFresh(["download", "-o", "APT::Sandbox::User=root", name], log, folder);
+  } catch (cause) {
+    throw new Unavailable(`Debian's ${name} cannot be downloaded; see ${log}: ${reasonOf(cause)}`, { cause });
   }
 }
 
@@ -72,9 +74,21 @@ async function areListsFresh(): Promise<boolean> {
   return times.length > 0 && Date.now() - (await stat(lists)).mtimeMs < DAY;
 }
 
-async function aptGet(arguments_: string[], log: string): Promise<void> {
+/** Runs apt-get with lists of today. */
+async function aptGetFresh(arguments_: string[], log: string, cwd?: string): Promise<void> {
+  if (!(await areListsFresh())) await aptGet(["update"], log);
+  try {
+    await aptGet(arguments_, log, cwd);
+  } catch {
+    // Mirrors drop what a list from yesterday still names; and a mirror may be away for a moment.
+    await aptGet(["update"], log);
+    await aptGet(arguments_, log, cwd);
+  }
+}
+
+async function aptGet(arguments_: string[], log: string, cwd?: string): Promise<void> {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const limits = { env, maxBuffer: 64 * 1024 * 1024, timeout: 15 * 60_000 };
+  const limits = { env, ...(cwd !== undefined && { cwd }), maxBuffer: 64 * 1024 * 1024, timeout: 15 * 60_000 };
   try {
     const { stdout, stderr } = await run("apt-get", [...options, ...arguments_], limits);
     await appendFile(log, stdout + stderr);

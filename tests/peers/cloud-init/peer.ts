@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { installDebianPackages } from "../debian-packages.ts";
-import { type Peer, Unavailable } from "../peer.ts";
+import { downloadDebianPackage, installDebianPackages } from "../debian-packages.ts";
+import type { Peer } from "../peer.ts";
 
 const run = promisify(execFile);
 const folder = join(import.meta.dirname, "..", "..", "..", ".cais", "peers", "cloud-init");
@@ -26,14 +26,9 @@ export const peer: Peer = {
     await rm(folder, { recursive: true, force: true });
     await mkdir(folder, { recursive: true });
     await installDebianPackages(packages, join(folder, "apt.log"));
-    try {
-      // Else apt-get would drop root's rights, and could not write into a folder of root's.
-      await run("apt-get", ["download", "-o", "APT::Sandbox::User=root", "cloud-init"], { cwd: folder });
-      const file = (await readdir(folder)).find((name) => name.endsWith(".deb")) ?? "";
-      await run("dpkg-deb", ["-x", file, "program"], { cwd: folder });
-    } catch (cause) {
-      throw new Unavailable(`Debian's cloud-init cannot be downloaded: ${(cause as Error).message}`, { cause });
-    }
+    await downloadDebianPackage("cloud-init", folder, join(folder, "apt.log"));
+    const file = (await readdir(folder)).find((name) => name.endsWith(".deb")) ?? "";
+    await run("dpkg-deb", ["-x", file, "program"], { cwd: folder });
     return { CAIS_CLOUD_INIT: join(folder, "program", "usr", "lib", "python3", "dist-packages") };
   },
 };

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 
 const run = promisify(execFile);
-const limits = { maxBuffer: 64 * 1024 * 1024, timeout: 20 * 60_000 };
+// A user's PATH may lack the folders of chroot and mkfs.
+const env = { ...process.env, PATH: "/usr/sbin:/usr/bin:/sbin:/bin" };
+const limits = { env, maxBuffer: 64 * 1024 * 1024, timeout: 20 * 60_000 };
 
 /** As Debian's cloud images have it, and what the services of `cloud-config.yaml` take for granted there. */
 const packages = [
@@ -101,7 +103,7 @@ export async function buildDisk(folder: string): Promise<void> {
   await write("etc/systemd/system/door.service", door);
   await write("usr/local/sbin/door", doorkeeper);
   await chmod(join(root, "usr/local/sbin/door"), 0o755);
-  await run("systemctl", ["--root", root, "enable", "door.service"]);
+  await run("systemctl", ["--root", root, "enable", "door.service"], limits);
   await run("ln", ["-sf", "../run/systemd/resolve/stub-resolv.conf", join(root, "etc/resolv.conf")]);
   for (const name of await readdir(join(root, "boot")))
     for (const [prefix, file] of [

@@ -72,7 +72,7 @@ beforeAll(async () => {
   const { id, secret: of } = lab.applicationCredential;
   await writeFile(join(folder, "credential.json"), JSON.stringify({ id, secret: of }), { mode: 0o600 });
   await writeFile(join(folder, "secret"), `${password}\n`, { mode: 0o600 });
-});
+}, 600_000);
 afterAll(async () => {
   await processor?.stop();
   await rm(folder, { recursive: true });
@@ -94,7 +94,7 @@ async function start(): Promise<void> {
   }
   processor = await startProcessor(config, { dataFolder: folder });
   const metrics = async () => (await fetch(`${url}/metrics`)).text();
-  await expect.poll(metrics, { timeout: 60_000 }).toContain('cais_full_scan_objects{stack="sales"}');
+  await expect.poll(metrics, { timeout: 180_000 }).toContain('cais_full_scan_objects{stack="sales"}');
 }
 
 const loaded = async () => {
@@ -107,5 +107,7 @@ it("has a processor load what others put by either API, with the password in the
   await notify(`http://cais:${password}@127.0.0.1:${new URL(url).port}/v1/events/radosgw`);
   await swiftPut(`${container}/S%C3%A3o%20Paulo/a%2Bb%20%26.csv`, csv(1));
   await s3Call(s3, "PUT", `/${container}/by s3/ç+d.csv`, { body: csv(2) });
-  await expect.poll(loaded, { timeout: 90_000 }).toEqual(["São Paulo/a+b &.csv done", "by s3/ç+d.csv done"].toSorted());
-});
+  await expect
+    .poll(loaded, { timeout: 300_000 })
+    .toEqual(["São Paulo/a+b &.csv done", "by s3/ç+d.csv done"].toSorted());
+}, 600_000);

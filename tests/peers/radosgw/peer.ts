@@ -15,7 +15,7 @@ const region = "Ceph";
 
 /** Ceph's gateway with a cluster in memory, behind a real Keystone: all Debian's, on loopback, and stopped afterwards. */
 export const peer: Peer = {
-  installs: `installs Debian's ${packages.join(", ")} (about 400 MB) and those of the peer openstack with apt-get where they are not there, and starts Keystone, Swift and Ceph in .cais/peers/radosgw`,
+  installs: `installs Debian's ${packages.join(", ")} (80 MB to download) and those of the peer openstack with apt-get where they are not there, and starts Keystone, Swift and Ceph in .cais/peers/radosgw`,
   prepare: () => startRadosgw(folder),
   stop: async () => stopServices(folder),
 };
