@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { copyFile, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import { Cloud, secretId } from "../../../components/cluster/cloud-for-tests.ts";
 import { cloudInit } from "../../../components/cluster/cloud-init.ts";
 import { record, resolved } from "../../../components/conformance.ts";
@@ -14,6 +14,7 @@ import { startRegistry, username } from "./registry.ts";
 
 // An emulated processor is some twenty times slower than the real one, and this computer may have other work.
 const LONG = 3_000_000;
+vi.setConfig({ testTimeout: LONG });
 const uid = 10_001;
 const volumeId = "3f0c0a1e-0b5c-4f0b-8d5e-0123456789ab";
 const registrySecret = "2ab27cf1-f179-48fa-aed7-b39c4a5702cd";
@@ -107,7 +108,7 @@ afterAll(async () => {
   await Promise.all(disks.map((disk) => rm(disk, { force: true })));
 });
 
-it("comes up without an error of cloud-init, and runs the workload", { timeout: LONG }, async () => {
+it("comes up without an error of cloud-init, and runs the workload", async () => {
   // It is there once cloud-init has ended, and has every error.
   const result = await machine.until("cat /run/cloud-init/result.json", (said) => said.includes("datasource"));
   expect(JSON.parse(result)).toEqual({ v1: { datasource: expect.stringMatching(/^DataSourceOpenStack/), errors: [] } });
@@ -178,7 +179,7 @@ it("runs the container as a user without rights, whose world is read-only", asyn
   );
 });
 
-it("tells the container of its syncs, which cannot say otherwise", { timeout: LONG }, async () => {
+it("tells the container of its syncs, which cannot say otherwise", async () => {
   // The first sync starts the container, and tells when it has ended.
   const inside = "docker exec cais-processor bash -c";
   const said = await machine.until(`${inside} 'cat "$CAIS_SYNC"'`, (told) => told.includes('"problems": 0'));
@@ -200,13 +201,13 @@ it("could fetch nothing from the registry without the login", async () => {
   expect([code, answer]).toEqual([1, expect.stringMatching(/no basic auth credentials|unauthorized/)]);
 });
 
-it("takes a change of the workload without being told", { timeout: LONG }, async () => {
+it("takes a change of the workload without being told", async () => {
   putWorkload({ n: 2 });
   await ran('{"n": 2}');
   expect(await machine.run(`cat ${state}/starts`)).toMatch(/^\d+\nstopped\n\d+\n$/);
 });
 
-it("does not begin anew at its next start", { timeout: LONG }, async () => {
+it("does not begin anew at its next start", async () => {
   const formatted = await machine.run(`blkid --probe --match-tag UUID --output value ${disk}`);
   const keys = await machine.run("cat /etc/ssh/ssh_host_ed25519_key.pub");
   await machine.run(`rm ${state}/seen`);
@@ -223,7 +224,7 @@ it("does not begin anew at its next start", { timeout: LONG }, async () => {
   expect(await machine.run("grep -c 'apt-get.*install.*docker.io' /var/log/apt/history.log")).toBe("1\n");
 });
 
-it("hands the volume to the machine that takes its place", { timeout: LONG }, async () => {
+it("hands the volume to the machine that takes its place", async () => {
   const formatted = await machine.run(`blkid --probe --match-tag UUID --output value ${disk}`);
   await machine.run(`echo kept > ${state}/ledger; rm ${state}/seen`);
   await machine.powerOff();
