@@ -10,7 +10,7 @@ const folder = join(import.meta.dirname, "..", "..", "..", ".cais", "peers", "op
 /** What the program asks for, made by the services' own APIs: neither Pulumi's CLI nor a provider's plugin is needed. */
 export const peer: Peer = {
   installs:
-    "installs Debian's Keystone, Swift, Nova, Neutron, Cinder, Glance, Placement, Heat, Magnum, Barbican, MariaDB and RabbitMQ with apt-get where they are not there (about 800 MB), and starts them in .cais/peers/openstack-api (2 GB of memory)",
+    "installs Debian's Keystone, Swift, Nova, Neutron, Cinder, Glance, Placement, Heat, Magnum, Barbican, MariaDB and RabbitMQ with apt-get where they are not there (190 MB to download), and starts them in .cais/peers/openstack-api (2 GB of memory)",
   async prepare() {
     const cloud = await startCloud(folder, [
       "placement",
