@@ -22,7 +22,7 @@ docs/performance.md says what is compared, and what came of it.
   latency         from put to done, by API and monitor
   delta           commits, 10,000 small files in one table, a merge of 1 % into 10 million rows, beside delta-rs
   plan            offline plans: five pipeline stacks, the same by hand, 1,000 of them, and loading the SDKs
-  events          a monitor over 1,000,000 simulated objects and 100,000 names in a real Swift, PUTs beside the proxy's filter, from PUT to claim
+  events          a monitor over 1,000,000 simulated objects and 100,000 objects in a real Swift, PUTs beside the proxy's filter, from PUT to claim
   swift           1 GiB to and from a real Keystone and Swift, which it installs by apt-get, beside curl
   all             all of these but events and swift (default); the machine should do nothing else meanwhile
 
