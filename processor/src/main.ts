@@ -205,7 +205,9 @@ export async function startProcessor(
 }
 
 async function main(): Promise<void> {
-  const { config, dataFolder, pageFolder, syncFile, logLevel, otlpEndpoint } = await readSettings(process.argv.slice(2));
+  const { config, dataFolder, pageFolder, syncFile, logLevel, otlpEndpoint } = await readSettings(
+    process.argv.slice(2),
+  );
   const log = openLog(logLevel);
   const processor = await startProcessor(config, {
     dataFolder,
