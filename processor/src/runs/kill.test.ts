@@ -86,7 +86,7 @@ it.each(["contract", "tables/by_day", "sinks/csv/sold"])(
     expect({ files: inLog.files, rows: inLog.rows.length }).toEqual({ files: 3, rows: clean });
     expect((await deltaTable(join(folder, "data"), "sales", "by_day")).files).toBe(1);
   },
-  60_000,
+  300_000,
 );
 
 it("forgets an upload that was cut off by SIGKILL", async () => {

@@ -88,7 +88,7 @@ async function startWith(
 
 it.each(["next", "finish"] as const)("outlives a full disk in the ledger's %s, and goes on later", async (method) => {
   const { read, lines, stop } = await startWith((ledger) => failing(ledger, method, 1));
-  await expect.poll(read, { timeout: 10_000 }).toMatchObject({ state: "done", attempts: 1 });
+  await expect.poll(read, { timeout: 60_000 }).toMatchObject({ state: "done", attempts: 1 });
   expect(lines.filter((line) => line.includes("database or disk is full"))).toHaveLength(1);
   await stop();
 });
@@ -101,7 +101,7 @@ it("quarantines a file at which the processor was killed five times", async () =
     }
     return ledger;
   });
-  await expect.poll(read, { timeout: 10_000 }).toMatchObject({
+  await expect.poll(read, { timeout: 60_000 }).toMatchObject({
     state: "quarantined",
     error:
       "It broke off 5 times; the last time: The processor itself ended while it was done. Replay it when that is mended.",
@@ -118,7 +118,7 @@ const endless = {
 it("counts no attempt that its own stop cuts off", async () => {
   const { read, stop } = await startWith((ledger) => ledger, { sql: endless });
   const { id } = (await read()) ?? {};
-  await expect.poll(read, { timeout: 10_000 }).toMatchObject({ state: "running", attempts: 1 });
+  await expect.poll(read, { timeout: 60_000 }).toMatchObject({ state: "running", attempts: 1 });
   await stop();
   const ledger = await openLedger({ driver: "sqlite", file: join(folder, "ledger.sqlite") });
   expect(await ledger.run(id ?? "")).toMatchObject({ state: "queued", attempts: 0, error: null });
@@ -130,9 +130,9 @@ it("stops an attempt whose lease another worker has, and records nothing of it",
     sql: endless,
     renewMs: 200,
   });
-  await expect.poll(() => lines.some((line) => line.includes("another worker has")), { timeout: 10_000 }).toBe(true);
+  await expect.poll(() => lines.some((line) => line.includes("another worker has")), { timeout: 60_000 }).toBe(true);
   // The work has ended when its folder is gone.
-  await expect.poll(() => readdir(join(folder, "runs")), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => readdir(join(folder, "runs")), { timeout: 60_000 }).toEqual([]);
   expect(await read()).toMatchObject({ state: "running", attempts: 1, error: null });
   await stop();
 });
@@ -155,7 +155,7 @@ it("takes no run that ends for one that another worker has", async () => {
     }),
     { renewMs: 1 },
   );
-  await expect.poll(read, { timeout: 10_000 }).toMatchObject({ state: "done" });
+  await expect.poll(read, { timeout: 60_000 }).toMatchObject({ state: "done" });
   await stop();
   expect(lines.filter((line) => line.includes("another worker has"))).toEqual([]);
 });
