@@ -5,11 +5,11 @@ import { promisify } from "node:util";
 import { Problem } from "@cais/spec/api.ts";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { send } from "../../processor/src/processor-for-tests.ts";
-import { idle, listening, prepare, stopWell } from "./chain.ts";
-import { type Acknowledged, isPublished, sendAll } from "./client.ts";
-import { smallLoad } from "./load.ts";
-import { killAll, startProcessor } from "./processor.ts";
-import { compare, type Result, resultOf } from "./result.ts";
+import { idle, listening, prepare, stopWell } from "../crash/chain.ts";
+import { type Acknowledged, isPublished, sendAll } from "../crash/client.ts";
+import { smallLoad } from "../crash/load.ts";
+import { killAll, startProcessor } from "../crash/processor.ts";
+import { compare, type Result, resultOf } from "../crash/result.ts";
 
 const run = promisify(execFile);
 const load = smallLoad();
