@@ -13,7 +13,7 @@ export const disallowUnlisted: ResourceRule = {
   description: "Resources must be in regions that the environment allows, and production must say which those are.",
   severity: "high",
   remediationSteps:
-    "Choose an allowed region (openstack:region), or allow this one: pulumi config set --path 'cais:policies.regions[0]' <region>.",
+    "Choose an allowed region (openstack:region), or allow this one: pulumi config set --path 'cais:policies.regions[0]' <region>, with the next free number where there are some.",
   references: [
     { name: "NIST SP 800-53 SA-9(5)", url: "https://csrc.nist.gov/pubs/sp/800/53/r5/upd1/final" },
     {

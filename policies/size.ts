@@ -36,7 +36,7 @@ export const disallowUnlistedMachine: ResourceRule = {
   description: "Machines must be of a size that the environment allows, and production must say which those are.",
   severity: "medium",
   remediationSteps:
-    "Choose an allowed size, or allow this one: pulumi config set --path 'cais:policies.machines[0]' <flavor>; m1.* stands for all that begin so.",
+    "Choose an allowed size, or allow this one: pulumi config set --path 'cais:policies.machines[0]' <flavor>, with the next free number where there are some; m1.* stands for all that begin so.",
   references,
   enforcementLevel: "mandatory",
   validateResource({ type, name, props }, report) {
