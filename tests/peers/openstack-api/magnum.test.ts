@@ -1,20 +1,11 @@
-import { generateKeyPairSync } from "node:crypto";
 import { beforeAll, expect, it } from "vitest";
+import { publicKey } from "../openstack-cloud/public-key.ts";
 import { until } from "./make.ts";
 import { deploy, openPlace, type Place, type Resource } from "./program.ts";
 
 let place: Place;
 let resources: Resource[];
 const idOf = (kind: string) => resources.find((one) => one.kind.endsWith(`:${kind}`))?.made.id ?? `no ${kind}`;
-
-const part = (bytes: Buffer) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes]);
-
-/** A public key of which nobody has the other half, as OpenSSH writes it. */
-function publicKey(): string {
-  const { x = "" } = generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" });
-  const blob = Buffer.concat([part(Buffer.from("ssh-ed25519")), part(Buffer.from(x, "base64url"))]);
-  return `ssh-ed25519 ${blob.toString("base64")} nodes`;
-}
 
 beforeAll(async () => {
   place = await openPlace();

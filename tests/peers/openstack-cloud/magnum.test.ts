@@ -1,5 +1,4 @@
 import { execFile } from "node:child_process";
-import { generateKeyPairSync } from "node:crypto";
 import { readFile, rm } from "node:fs/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -9,6 +8,7 @@ import { logIn } from "../openstack/calls.ts";
 import { grant, one } from "../openstack/seed.ts";
 import { type Asker, asker } from "./ask.ts";
 import type { Cloud } from "./part.ts";
+import { publicKey } from "./public-key.ts";
 import { type Copy, copyProject, destroy, makeStack, resourcesOf, up } from "./pulumi.ts";
 
 const LONG = 1_200_000;
@@ -18,15 +18,6 @@ const plugin = await promisify(execFile)("pulumi-resource-openstack", ["--versio
   () => undefined,
 );
 const here = cliVersion() !== undefined && plugin !== undefined;
-
-const part = (bytes: Buffer) => Buffer.concat([Buffer.from([0, 0, 0, bytes.length]), bytes]);
-
-/** A public key of which nobody has the other half, as OpenSSH writes it. */
-function publicKey(): string {
-  const { x = "" } = generateKeyPairSync("ed25519").publicKey.export({ format: "jwk" });
-  const blob = Buffer.concat([part(Buffer.from("ssh-ed25519")), part(Buffer.from(x, "base64url"))]);
-  return `ssh-ed25519 ${blob.toString("base64")} nodes`;
-}
 
 // Machines are ACTIVE in name only here, so no cluster is ever built: Magnum is told of no place where etcd could be found.
 describe.skipIf(!here)("Magnum (skipped without pulumi and pulumi-resource-openstack on PATH)", () => {
