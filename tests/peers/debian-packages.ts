@@ -68,10 +68,9 @@ async function missingOf(packages: readonly string[]): Promise<string[]> {
 }
 
 async function areListsFresh(): Promise<boolean> {
-  const names = (await readdir(lists)).filter((name) => name.includes("Packages"));
-  const times = await Promise.all(names.map(async (name) => (await stat(`${lists}/${name}`)).mtimeMs));
-  // apt-get keeps the mirror's time, which may be old; the folder's own tells when it last asked.
-  return times.length > 0 && Date.now() - (await stat(lists)).mtimeMs < DAY;
+  if (!(await readdir(lists)).some((name) => name.includes("Packages"))) return false;
+  // apt-get keeps the mirror's time of each list, which may be old; the folder's own tells when it last asked.
+  return Date.now() - (await stat(lists)).mtimeMs < DAY;
 }
 
 /** Runs apt-get with lists of today. */
