@@ -17,7 +17,7 @@ import { openQueries } from "./query/index.ts";
 import type { RetryOptions } from "./runs/faults.ts";
 import { startRunner } from "./runs/index.ts";
 import { type OpenStack, openStack } from "./runs/stack.ts";
-import { sweepLake } from "./runs/sweep.ts";
+import { sweepIfPossible } from "./runs/sweep.ts";
 import { finishUploads } from "./runs/uploads.ts";
 import { readSecret } from "./secret/index.ts";
 import { startSender } from "./sinks/sender.ts";
@@ -119,10 +119,7 @@ export async function startProcessor(
       lineage.ended(run);
     },
   });
-  for (const [name, stack] of stacks)
-    await sweepLake(ledger, publisher, stack).catch((error: unknown) =>
-      log.warn({ err: error, stack: name }, "files that are no longer needed are left for the next sweep"),
-    );
+  for (const stack of stacks.values()) await sweepIfPossible(ledger, publisher, stack, log);
   await publisher.start();
   const runner = startRunner({
     stacks,

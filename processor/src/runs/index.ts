@@ -13,7 +13,7 @@ import { type Tracing, traceIdOf } from "../tracing/index.ts";
 import { doRuns } from "./batch.ts";
 import { backoffMs, type Ended, judge, type Outcome, type RetryOptions, usualRetry } from "./faults.ts";
 import { recordSteps } from "./steps.ts";
-import { sweepLake } from "./sweep.ts";
+import { sweepIfPossible } from "./sweep.ts";
 import type { OpenStack } from "./stack.ts";
 import { startUpkeep, type Upkeep } from "./upkeep.ts";
 import { traceRuns } from "./trace.ts";
@@ -187,10 +187,7 @@ export function startRunner(options: RunnerOptions): Runner {
     const deployed = stacks.get(name);
     if (deployed === undefined) return;
     await afterRuns(deployed, signal);
-    if (!signal.aborted)
-      await sweepLake(ledger, publisher, deployed).catch((error: unknown) =>
-        log.warn({ err: error, stack: name }, "files that are no longer needed are left for the next sweep"),
-      );
+    if (!signal.aborted) await sweepIfPossible(ledger, publisher, deployed, log);
   }
 
   /** Records what became of a run, if need be later: until then it counts as running, and its stack waits. */
